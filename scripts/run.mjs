@@ -1,0 +1,96 @@
+// The one entry point behind the npm scripts: node scripts/run.mjs <task> [arguments].
+// Installs what is missing, finds Node 24 and runs the task's steps with it, one after another,
+// up to the first that fails. Plain JavaScript without dependencies: it must run on Node 20.
+
+import { cpSync, existsSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { prepare, runNode } from "./find-node.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const biome = "node_modules/@biomejs/biome/bin/biome";
+const tsc = "node_modules/typescript/bin/tsc";
+const quiet = "--disable-warning=ExperimentalWarning";
+
+const checks = [
+  { name: "biome", args: [biome, "check", "--error-on-warnings"] },
+  { name: "types", args: [tsc, "--noEmit"] },
+  { name: "tidy", args: [quiet, "scripts/tidy.ts"] },
+];
+
+const tasks = {
+  start: (args) => [single("start", ["bin/varve.mjs", "serve", "--data", "./data", ...args])],
+  test: (args) => [...checks, tests(args)],
+  ok: (args) => [...checks, tests(args)],
+  check: () => checks,
+  format: () => [{ name: "format", args: [biome, "check", "--write"] }],
+  build: () => [
+    { name: "build", args: [tsc, "-p", "tsconfig.build.json"], before: clean, after: copyConsole },
+  ],
+  demo: (args) => [single("demo", [quiet, "scripts/demo.ts", ...args])],
+  bench: (args) => [single("bench", [quiet, "bench/main.ts", ...args])],
+  deep: (args) => [single("deep", [quiet, "scripts/deep.ts", ...args])],
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([task = "", ...args]) {
+  if (!Object.hasOwn(tasks, task)) {
+    console.error(`usage: node scripts/run.mjs <${Object.keys(tasks).join("|")}> [arguments]`);
+    return 2;
+  }
+  let node;
+  try {
+    node = prepare(root);
+  } catch (error) {
+    console.error(`varve: ${error.message}`);
+    return 1;
+  }
+  for (const step of tasks[task](args)) {
+    const code = await runStep(node, step);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+async function runStep(node, step) {
+  const started = performance.now();
+  step.before?.();
+  const code = await runNode(node, step.args, { cwd: root });
+  if (code === 0) step.after?.();
+  if (step.silent) return code;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const outcome = code === 0 ? "ok" : `failed, exit code ${code}`;
+  console.error(`${step.name}: ${outcome} (${seconds} s)`);
+  return code;
+}
+
+/** A program that speaks for itself: no line of ours after it. */
+function single(name, args) {
+  return { name, args, silent: true };
+}
+
+/** Arguments without a dash pick files or folders; the others go to the test runner as they are. */
+function tests(args) {
+  const options = args.filter((arg) => arg.startsWith("-"));
+  const picked = args.filter((arg) => !arg.startsWith("-")).map(filesOf);
+  const files = picked.length > 0 ? picked : ["src/**/*.test.ts", "test/**/*.test.ts"];
+  return { name: "tests", args: [quiet, "--test", "--test-concurrency=2", ...options, ...files] };
+}
+
+function filesOf(path) {
+  const isFolder = existsSync(join(root, path)) && statSync(join(root, path)).isDirectory();
+  return isFolder ? `${path.replace(/\/+$/, "")}/**/*.test.ts` : path;
+}
+
+function clean() {
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+}
+
+/** The console is static files: they go into the package beside the compiled code. */
+function copyConsole() {
+  const from = join(root, "src", "console");
+  if (!existsSync(from)) return;
+  const filter = (path) => !path.endsWith(".ts");
+  cpSync(from, join(root, "dist", "console"), { recursive: true, filter });
+}

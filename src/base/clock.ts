@@ -1,0 +1,55 @@
+/** Where all time comes from, so that tests can hold it still, move it, or turn it back. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970. May jump in either direction. */
+  nowMs(): number;
+  /** Milliseconds on a clock that never goes backwards; only differences mean something. */
+  monotonicMs(): number;
+  /** Resolves after that many milliseconds; rejects with the signal's reason when aborted. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The machine's own clock. A sleeping caller alone does not keep the process alive. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: (durationMs, signal) =>
+    new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, durationMs);
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+    }),
+};
+
+/** Formats milliseconds since 1970 as ISO 8601 with milliseconds, in UTC. */
+export function formatTimeMs(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+/** Runs work every so often, never two at once, until stopped. Errors go to `onError`. */
+export function repeat(
+  clock: Clock,
+  intervalMs: number,
+  options: { work: () => Promise<void>; onError: (error: unknown) => void },
+): { stop(): Promise<void> } {
+  const stopped = new AbortController();
+  const running = (async () => {
+    while (!stopped.signal.aborted) {
+      await clock.sleep(intervalMs, stopped.signal).catch(() => undefined);
+      if (stopped.signal.aborted) return;
+      await options.work().catch(options.onError);
+    }
+  })();
+  return {
+    stop() {
+      stopped.abort();
+      return running;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { assert } from "./assert.ts";
+
+/**
+ * Lets at most `limit` pieces of work run at once; the others wait in order of arrival.
+ * A place is given back however the work ends, also when it throws.
+ */
+export class Limiter {
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(limit: number) {
+    assert(Number.isInteger(limit) && limit > 0, `a limiter needs at least one place: ${limit}`);
+    this.#limit = limit;
+  }
+
+  /** Runs the work as soon as there is a place, and answers what it answers. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#limit) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running += 1;
+    }
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      // The place passes straight to the next in line, so nobody can slip in between.
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+}
+
+/**
+ * Calls `work` for each item with at most `limit` calls in flight, pulling the next item only
+ * when a call has ended, so memory stays bounded by the limit. The first failure stops the
+ * pulling, waits for the calls in flight, and is thrown.
+ */
+export async function forEachConcurrent<T>(
+  items: AsyncIterable<T> | Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  assert(Number.isInteger(limit) && limit > 0, `concurrency must be at least 1: ${limit}`);
+  const inFlight = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  for await (const item of items) {
+    const call = work(item)
+      .catch((error: unknown) => {
+        failures.push(error);
+      })
+      .finally(() => inFlight.delete(call));
+    inFlight.add(call);
+    if (inFlight.size >= limit) await Promise.race(inFlight);
+    if (failures.length > 0) break;
+  }
+  await Promise.all(inFlight);
+  if (failures.length > 0) throw failures[0];
+}

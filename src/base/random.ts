@@ -1,0 +1,28 @@
+import { toHex } from "./bytes.ts";
+
+/** Where all chance comes from, so that a test can replay a run from its seed. */
+export interface Random {
+  /** That many bytes, unpredictable to others. */
+  bytes(length: number): Uint8Array;
+  /** A number in [0, 1), for jitter; need not be unpredictable. */
+  fraction(): number;
+}
+
+/** The platform's cryptographic generator. */
+export const systemRandom: Random = {
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  fraction: () => Math.random(),
+};
+
+/** A version 4 UUID in its usual form, for request ids and client tokens. */
+export function randomUuid(random: Random): string {
+  const bytes = random.bytes(16);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  const hex = toHex(bytes);
+  const cuts = [0, 8, 12, 16, 20, 32];
+  return cuts
+    .slice(1)
+    .map((end, i) => hex.slice(cuts[i], end))
+    .join("-");
+}

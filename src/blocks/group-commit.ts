@@ -1,0 +1,102 @@
+import type { BlockTable, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
+import type { Digest } from "../model/digest.ts";
+import type { AccountId } from "../model/ids.ts";
+import type { Entry, SegmentStore } from "../segments/segment-store.ts";
+
+/** A record on its way into the store. */
+export interface NewRecord {
+  readonly domain: AccountId;
+  readonly digest: Digest;
+  readonly entry: Entry;
+}
+
+/** What is to become durable together: a record, a reference to a block, or both. */
+export interface Change {
+  readonly record: NewRecord | undefined;
+  readonly write: PendingWrite | undefined;
+}
+
+interface Waiting extends Change {
+  readonly sizeBytes: number;
+  readonly resolve: (refusal: WriteRefusal | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Makes many changes durable with one sync: everything that arrives while a commit runs goes into
+ * the next one, and when nothing runs a change is committed at once, without waiting.
+ *
+ * Order inside a commit: records are appended and synced, then their locations and the writes
+ * that refer to them enter the catalog in one synced transaction, then every caller hears of it.
+ * A crash between the two leaves records that nothing refers to, never a reference to nothing.
+ */
+export class GroupCommit {
+  readonly #segments: SegmentStore;
+  readonly #catalog: BlockTable;
+  readonly #batchSizeBytesMax: number;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(segments: SegmentStore, catalog: BlockTable, batchSizeBytesMax: number) {
+    this.#segments = segments;
+    this.#catalog = catalog;
+    this.#batchSizeBytesMax = batchSizeBytesMax;
+  }
+
+  /**
+   * Resolves when the change is durable, with the reason if its write was refused. Rejects when
+   * the change may not have become durable; the caller must not acknowledge it.
+   */
+  commit(change: Change): Promise<WriteRefusal | undefined> {
+    return new Promise((resolve, reject) => {
+      const pieces = change.record?.entry ?? [];
+      const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.#waiting.push({ ...change, sizeBytes, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Waits until everything handed in so far has been settled. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop, so that requests which arrived together commit together.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0) {
+      const batch = this.#takeBatch();
+      try {
+        await this.#commitBatch(batch);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  /** The oldest changes, at least one, together at most the batch size. */
+  #takeBatch(): Waiting[] {
+    let sizeBytes = 0;
+    const fits = ({ sizeBytes: size }: Waiting, i: number) => {
+      sizeBytes += size;
+      return i === 0 || sizeBytes <= this.#batchSizeBytesMax;
+    };
+    const end = this.#waiting.findIndex((change, i) => !fits(change, i));
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+  }
+
+  async #commitBatch(batch: readonly Waiting[]): Promise<void> {
+    const records = batch.flatMap(({ record }) => record ?? []);
+    const placements =
+      records.length > 0 ? await this.#segments.append(records.map(({ entry }) => entry)) : [];
+    const locations = placements.map((placement, i) => {
+      const { domain, digest } = records[i] as NewRecord;
+      return { domain, digest, ...placement };
+    });
+    const writes = batch.flatMap(({ write }) => write ?? []);
+    const refusals = await this.#catalog.commit(locations, writes);
+    let next = 0;
+    for (const { write, resolve } of batch) resolve(write ? refusals[next++] : undefined);
+  }
+}

@@ -1,0 +1,186 @@
+import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
+import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import type { ClientTokenUse, SnapshotTable, StartOutcome, StateChange } from "./catalog.ts";
+
+/** Column of each field of a `Snapshot`, and how it is written. */
+const COLUMNS = [
+  "id",
+  "account",
+  "state",
+  "state_message",
+  "parent",
+  "lineage",
+  "volume_size_gib",
+  "description",
+  "tags",
+  "start_time_ms",
+  "completion_time_ms",
+  "timeout_minutes",
+  "expires_at_ms",
+  "parent_root",
+  "parent_block_count",
+  "root",
+  "block_count",
+  "written_block_count",
+  "completion",
+] as const;
+
+const INSERT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
+  VALUES (${COLUMNS.map(() => "?").join(", ")})`;
+
+/** `SnapshotTable` on SQLite. */
+export class SqliteSnapshotTable implements SnapshotTable {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<StartOutcome> {
+    return this.#database.transaction((): StartOutcome => {
+      const earlier = token && this.#startedWith(snapshot.account, token.clientToken);
+      if (earlier) {
+        if (earlier.fingerprint !== token.fingerprint) return { outcome: "conflict" };
+        return { outcome: "replayed", snapshot: earlier.snapshot };
+      }
+      this.#database.run(INSERT, ...valuesOf(snapshot));
+      if (token) {
+        this.#database.run(
+          `INSERT INTO client_tokens (account, client_token, fingerprint, snapshot)
+           SELECT ?, ?, ?, number FROM snapshots WHERE id = ?`,
+          snapshot.account,
+          token.clientToken,
+          digestToBytes(token.fingerprint),
+          snapshot.id,
+        );
+      }
+      return { outcome: "started" };
+    });
+  }
+
+  #startedWith(account: AccountId, clientToken: string) {
+    const row = this.#database.get(
+      `SELECT snapshots.*, client_tokens.fingerprint FROM client_tokens
+       JOIN snapshots ON snapshots.number = client_tokens.snapshot
+       WHERE client_tokens.account = ? AND client_tokens.client_token = ?`,
+      account,
+      clientToken,
+    );
+    if (!row) return undefined;
+    const fingerprint = digestFromBytes(row["fingerprint"] as Uint8Array);
+    return { snapshot: snapshotFrom(row), fingerprint };
+  }
+
+  async get(id: SnapshotId): Promise<Snapshot | undefined> {
+    const row = this.#database.get("SELECT * FROM snapshots WHERE id = ?", id);
+    return row && snapshotFrom(row);
+  }
+
+  async page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
+    const rows = this.#database.all(
+      "SELECT * FROM snapshots WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+      account,
+      afterId,
+      limit,
+    );
+    return rows.map(snapshotFrom);
+  }
+
+  async inState(state: SnapshotState): Promise<Snapshot[]> {
+    const rows = this.#database.all("SELECT * FROM snapshots WHERE state = ?", state);
+    return rows.map(snapshotFrom);
+  }
+
+  async changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean> {
+    return this.#database.transaction(() => {
+      const row = this.#database.get(
+        "SELECT * FROM snapshots WHERE id = ? AND state = ?",
+        id,
+        from,
+      );
+      if (!row) return false;
+      const assignments = COLUMNS.map((column) => `${column} = ?`).join(", ");
+      const values = valuesOf({ ...snapshotFrom(row), ...change });
+      this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
+      return true;
+    });
+  }
+
+  async expire(nowMs: number, stateMessage: string): Promise<number> {
+    return this.#database.run(
+      `UPDATE snapshots SET state = 'error', state_message = ?
+       WHERE state = 'pending' AND expires_at_ms <= ?`,
+      stateMessage,
+      nowMs,
+    );
+  }
+
+  async delete(id: SnapshotId): Promise<boolean> {
+    // Pending writes of a snapshot that is gone are settled; they are forgotten page by page.
+    return this.#database.run("DELETE FROM snapshots WHERE id = ?", id) > 0;
+  }
+
+  async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
+    this.#database.run("UPDATE snapshots SET tags = ? WHERE id = ?", JSON.stringify(tags), id);
+  }
+}
+
+function valuesOf(snapshot: Snapshot) {
+  return [
+    snapshot.id,
+    snapshot.account,
+    snapshot.state,
+    snapshot.stateMessage ?? null,
+    snapshot.parent ?? null,
+    snapshot.lineage,
+    snapshot.volumeSizeGib,
+    snapshot.description ?? null,
+    JSON.stringify(snapshot.tags),
+    snapshot.startTimeMs,
+    snapshot.completionTimeMs ?? null,
+    snapshot.timeoutMinutes,
+    snapshot.expiresAtMs,
+    snapshot.parentRoot ? digestToBytes(snapshot.parentRoot) : null,
+    snapshot.parentBlockCount,
+    snapshot.root ? digestToBytes(snapshot.root) : null,
+    snapshot.blockCount,
+    snapshot.writtenBlockCount,
+    snapshot.completion ? JSON.stringify(snapshot.completion) : null,
+  ];
+}
+
+function snapshotFrom(row: Row): Snapshot {
+  return {
+    id: row["id"] as SnapshotId,
+    account: row["account"] as AccountId,
+    state: row["state"] as SnapshotState,
+    stateMessage: (row["state_message"] as string | null) ?? undefined,
+    parent: (row["parent"] as SnapshotId | null) ?? undefined,
+    lineage: row["lineage"] as SnapshotId,
+    volumeSizeGib: row["volume_size_gib"] as number,
+    description: (row["description"] as string | null) ?? undefined,
+    tags: JSON.parse(row["tags"] as string) as Tag[],
+    startTimeMs: row["start_time_ms"] as number,
+    completionTimeMs: (row["completion_time_ms"] as number | null) ?? undefined,
+    timeoutMinutes: row["timeout_minutes"] as number,
+    expiresAtMs: row["expires_at_ms"] as number,
+    parentRoot: digestFrom(row["parent_root"]),
+    parentBlockCount: row["parent_block_count"] as number,
+    root: digestFrom(row["root"]),
+    blockCount: row["block_count"] as number,
+    writtenBlockCount: row["written_block_count"] as number,
+    completion: completionFrom(row["completion"] as string | null),
+  };
+}
+
+function digestFrom(value: unknown): Digest | undefined {
+  return value === null ? undefined : digestFromBytes(value as Uint8Array);
+}
+
+function completionFrom(text: string | null): CompletionRequest | undefined {
+  if (text === null) return undefined;
+  const { changedBlocksCount, linearDigest } = JSON.parse(text);
+  return { changedBlocksCount, linearDigest };
+}

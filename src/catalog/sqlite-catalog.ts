@@ -1,0 +1,65 @@
+import { closeSync, openSync } from "node:fs";
+import { CATALOG_VERSION, SCHEMA } from "./_schema.ts";
+import { SqliteBlockTable } from "./_sqlite-blocks.ts";
+import { SqliteDatabase } from "./_sqlite-database.ts";
+import { SqliteIdentityTable } from "./_sqlite-identity.ts";
+import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
+import type { Catalog } from "./catalog.ts";
+
+/**
+ * Opens the embedded catalog, one SQLite file, making it if needed. Throws when another process
+ * has it open, and when a newer Varve wrote it.
+ */
+export function openSqliteCatalog(path: string): Catalog {
+  const database = openDatabase(path);
+  try {
+    migrate(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return {
+    snapshots: new SqliteSnapshotTable(database),
+    blocks: new SqliteBlockTable(database),
+    identity: new SqliteIdentityTable(database),
+    async close() {
+      database.close();
+    },
+  };
+}
+
+/** A store that another process has open; the file's lock says so. */
+export class StoreInUseError extends Error {
+  override readonly name = "StoreInUseError";
+}
+
+function openDatabase(path: string): SqliteDatabase {
+  try {
+    // The catalog holds secrets. SQLite makes its log with the same mode as the file.
+    closeSync(openSync(path, "a", 0o600));
+    return new SqliteDatabase(path);
+  } catch (error) {
+    if (error instanceof Error && /database is locked/.test(error.message)) {
+      throw new StoreInUseError(
+        `The store is in use by another process (${path} is locked). Stop that process first.`,
+      );
+    }
+    throw error;
+  }
+}
+
+/** Brings an empty file to the schema of today and refuses one from tomorrow. */
+function migrate(database: SqliteDatabase): void {
+  const version = Number(database.get("PRAGMA user_version")?.["user_version"]);
+  if (version > CATALOG_VERSION) {
+    throw new Error(
+      `The catalog has version ${version}; this Varve reads up to ${CATALOG_VERSION}. ` +
+        "Start the newer Varve that wrote it.",
+    );
+  }
+  if (version === CATALOG_VERSION) return;
+  database.transaction(() => {
+    database.exec(SCHEMA);
+    database.exec(`PRAGMA user_version = ${CATALOG_VERSION}`);
+  });
+}

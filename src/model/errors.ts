@@ -1,0 +1,58 @@
+/** The errors of the EBS direct APIs that callers can tell apart; names as AWS spells them. */
+export type ServiceErrorCode =
+  | "AccessDeniedException"
+  | "ConcurrentLimitExceededException"
+  | "ConflictException"
+  | "InternalServerException"
+  | "InvalidSignatureException"
+  | "RequestThrottledException"
+  | "ResourceNotFoundException"
+  | "ValidationException";
+
+/** The reasons this service gives; the names are AWS's. */
+export type ServiceErrorReason =
+  | "CONFLICTING_BLOCK_UPDATE"
+  | "INVALID_BLOCK"
+  | "INVALID_BLOCK_TOKEN"
+  | "INVALID_CONTENT_ENCODING"
+  | "INVALID_PAGE_TOKEN"
+  | "INVALID_PARAMETER_VALUE"
+  | "INVALID_SNAPSHOT_ID"
+  | "INVALID_TAG"
+  | "INVALID_VOLUME_SIZE"
+  | "SNAPSHOT_NOT_FOUND"
+  | "UNRELATED_SNAPSHOTS"
+  | "WRITE_REQUEST_TIMEOUT";
+
+/** An answer other than success, meant for the caller of the API. */
+export class ServiceError extends Error {
+  readonly code: ServiceErrorCode;
+  readonly reason: ServiceErrorReason | undefined;
+
+  constructor(code: ServiceErrorCode, reason: ServiceErrorReason | undefined, message: string) {
+    super(message);
+    this.name = code;
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/**
+ * Stored bytes are missing or do not match their name. Never "not found": something that was
+ * acknowledged is damaged, and an operator must know.
+ */
+export class CorruptionError extends Error {
+  override readonly name = "CorruptionError";
+}
+
+/** A request that the API rules out, with the reason AWS gives for it. */
+export function invalid(reason: ServiceErrorReason, message: string): ServiceError {
+  return new ServiceError("ValidationException", reason, message);
+}
+
+/** What AWS says of a snapshot that is unknown, unreadable or somebody else's. */
+export function snapshotNotFound(...snapshotIds: readonly string[]): ServiceError {
+  const names = snapshotIds.map((id) => `'${id}'`).join(" or ");
+  const message = `The snapshot ${names} does not exist.`;
+  return new ServiceError("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", message);
+}

@@ -1,0 +1,36 @@
+import { toHex } from "../base/bytes.ts";
+import type { Random } from "../base/random.ts";
+
+/** `snap-` and 17 lower-case hexadecimal digits. */
+export type SnapshotId = string & { readonly __snapshotId: true };
+/** Twelve decimal digits: who a snapshot belongs to. */
+export type AccountId = string & { readonly __accountId: true };
+
+const ID_HEX_DIGITS = 17;
+
+/** Mints a snapshot id. Real ones begin with 0, and so do ours. */
+export function newSnapshotId(random: Random): SnapshotId {
+  return `snap-0${toHex(random.bytes(8)).slice(0, ID_HEX_DIGITS - 1)}` as SnapshotId;
+}
+
+/** The text as a snapshot id when it has the form the API allows, else undefined. */
+export function parseSnapshotId(text: string): SnapshotId | undefined {
+  return /^snap-[0-9a-f]{1,59}$/.test(text) ? (text as SnapshotId) : undefined;
+}
+
+/** The text as an account id when it is twelve digits, else undefined. */
+export function parseAccountId(text: string): AccountId | undefined {
+  return /^[0-9]{12}$/.test(text) ? (text as AccountId) : undefined;
+}
+
+/** Mints an account id. The first digit is never 0, so that no tool drops it as a number. */
+export function newAccountId(random: Random): AccountId {
+  const digits = Array.from(random.bytes(12), (byte, i) => (i === 0 ? 1 + (byte % 9) : byte % 10));
+  return digits.join("") as AccountId;
+}
+
+/** Mints the public half of an access key: `AKIA` and 16 of the letters AWS uses. */
+export function newAccessKeyId(random: Random): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  return `AKIA${Array.from(random.bytes(16), (byte) => letters[byte % 32]).join("")}`;
+}

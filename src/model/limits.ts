@@ -1,0 +1,80 @@
+import { assert } from "../base/assert.ts";
+
+/*
+ * Every number of the system, with its unit and where it comes from. "AWS" means the published
+ * service model or user guide of the EBS direct APIs; "ours" means chosen here, for the reason
+ * given. Relations between the numbers are asserted at the end of the file.
+ */
+
+/** Bytes in a block: the unit of every read and write (AWS). */
+export const BLOCK_SIZE_BYTES = 524_288;
+/** Bytes in a GiB. */
+export const GIB_BYTES = 1_073_741_824;
+/** Blocks in one GiB of volume. */
+export const BLOCKS_PER_GIB = GIB_BYTES / BLOCK_SIZE_BYTES;
+/** Smallest volume (AWS). */
+export const VOLUME_SIZE_GIB_MIN = 1;
+/** Largest volume, 64 TiB (AWS: io2 Block Express). */
+export const VOLUME_SIZE_GIB_MAX = 65_536;
+
+/** Minutes a pending snapshot may stay without a write (AWS). */
+export const TIMEOUT_MINUTES_MIN = 10;
+export const TIMEOUT_MINUTES_MAX = 4_320;
+export const TIMEOUT_MINUTES_DEFAULT = 60;
+
+/** Blocks on a page of a listing (AWS). */
+export const MAX_RESULTS_MIN = 100;
+export const MAX_RESULTS_MAX = 10_000;
+/** AWS does not document its default; several clients never send one and read one page (ours). */
+export const MAX_RESULTS_DEFAULT = 10_000;
+
+/** Characters (AWS). */
+export const SNAPSHOT_ID_CHARACTERS_MAX = 64;
+export const DESCRIPTION_CHARACTERS_MAX = 255;
+export const CLIENT_TOKEN_CHARACTERS_MAX = 255;
+export const TOKEN_CHARACTERS_MAX = 256;
+export const CHECKSUM_CHARACTERS_MAX = 64;
+export const TAG_KEY_CHARACTERS_MAX = 127;
+export const TAG_VALUE_CHARACTERS_MAX = 255;
+/** Tags on one snapshot (AWS). */
+export const TAGS_COUNT_MAX = 50;
+
+/** Lifetime of a block token: 7 days (AWS). */
+export const BLOCK_TOKEN_LIFETIME_SECONDS = 7 * 24 * 3_600;
+/** Lifetime of a page token: 60 minutes (AWS). */
+export const PAGE_TOKEN_LIFETIME_SECONDS = 3_600;
+
+/** Entries of one node: 512 digests fill 16 KiB, and three levels cover 64 TiB (ours). */
+export const NODE_FANOUT = 512;
+/** Levels of the block map, leaves included. */
+export const NODE_LEVELS = 3;
+/** Bytes in a digest (SHA-256). */
+export const DIGEST_SIZE_BYTES = 32;
+
+/** A JSON or form body a caller may send: far above any real request (ours). */
+export const BODY_SIZE_BYTES_MAX = 65_536;
+/** The header section of a request; Node answers 431 above it (ours). */
+export const HEADERS_SIZE_BYTES_MAX = 8_192;
+/** Path and query of a request; the longest real one carries a 256-character token (ours). */
+export const TARGET_CHARACTERS_MAX = 2_048;
+/** Clock difference allowed between a signature's date and ours (AWS: 15 minutes). */
+export const SIGNATURE_SKEW_SECONDS_MAX = 900;
+
+/** A segment file is closed and a new one begun above this size (ours: few files, fast scans). */
+export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes in one group commit: one sync's worth of work, and a bound on memory (ours). */
+export const BATCH_SIZE_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
+export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
+export const SEAL_PAGE_COUNT = 10_000;
+
+assert(BLOCK_SIZE_BYTES * BLOCKS_PER_GIB === GIB_BYTES, "a GiB is a whole number of blocks");
+assert(
+  NODE_FANOUT ** NODE_LEVELS === VOLUME_SIZE_GIB_MAX * BLOCKS_PER_GIB,
+  "the block map covers exactly the largest volume",
+);
+assert(MAX_RESULTS_DEFAULT <= MAX_RESULTS_MAX, "the default page is a legal page");
+assert(BATCH_SIZE_BYTES_MAX > 2 * BLOCK_SIZE_BYTES, "a batch holds at least two blocks");
+assert(SEGMENT_SIZE_BYTES_MAX > BATCH_SIZE_BYTES_MAX, "a segment holds at least one batch");
+assert(SEGMENT_SIZE_BYTES_MAX + BATCH_SIZE_BYTES_MAX < 2 ** 32, "offsets fit in 32 bits");

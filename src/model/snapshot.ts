@@ -1,0 +1,53 @@
+import type { Digest } from "./digest.ts";
+import type { AccountId, SnapshotId } from "./ids.ts";
+
+/**
+ * Where a snapshot stands. `sealing` is ours: completion was asked for and is being carried out;
+ * callers see it as `pending`.
+ */
+export type SnapshotState = "pending" | "sealing" | "completed" | "error";
+
+/** A key and a value attached to a snapshot by its owner. */
+export interface Tag {
+  readonly Key: string;
+  readonly Value: string;
+}
+
+/** What the caller asked for when completing, checked while the snapshot is sealed. */
+export interface CompletionRequest {
+  /** Number of distinct block indexes the caller says it wrote. */
+  readonly changedBlocksCount: number;
+  /** Aggregate checksum over the written blocks' digests, when the caller gave one. */
+  readonly linearDigest: Digest | undefined;
+}
+
+/** Everything known about one snapshot. Immutable: a new state is a new value. */
+export interface Snapshot {
+  readonly id: SnapshotId;
+  readonly account: AccountId;
+  readonly state: SnapshotState;
+  /** Why the state is `error`. */
+  readonly stateMessage: string | undefined;
+  readonly parent: SnapshotId | undefined;
+  /** Id of the lineage's first snapshot; equal for all snapshots connected by parent links. */
+  readonly lineage: SnapshotId;
+  readonly volumeSizeGib: number;
+  readonly description: string | undefined;
+  readonly tags: readonly Tag[];
+  readonly startTimeMs: number;
+  readonly completionTimeMs: number | undefined;
+  readonly timeoutMinutes: number;
+  /** When a pending snapshot times out; every write moves it. */
+  readonly expiresAtMs: number;
+  /** Root of the parent's block map, kept here so that the parent may be deleted meanwhile. */
+  readonly parentRoot: Digest | undefined;
+  /** Blocks visible in the parent. */
+  readonly parentBlockCount: number;
+  /** Root of this snapshot's block map once completed; undefined for a map without blocks. */
+  readonly root: Digest | undefined;
+  /** Blocks visible in this snapshot, its own and inherited, once completed. */
+  readonly blockCount: number;
+  /** Distinct block indexes written in this snapshot itself, once completed. */
+  readonly writtenBlockCount: number;
+  readonly completion: CompletionRequest | undefined;
+}

@@ -1,0 +1,187 @@
+import { type FileHandle, mkdir, open, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { assert } from "../base/assert.ts";
+import { OpenFiles } from "./_open-files.ts";
+import { writeAll } from "./_write-all.ts";
+import type { Entry, Placement, SegmentInfo, SegmentStore } from "./segment-store.ts";
+
+/*
+ * One file per segment, named by its number: segments/0000000001.segment. A process never appends
+ * to a file that an earlier process wrote: it begins a new one with its first append. So a torn
+ * tail is never written over, and whatever follows the last whole record of a file is garbage.
+ *
+ *   offset  0        8         12              16
+ *           "VARVESEG" version u32 segment u32  entries, one after another …
+ */
+
+const MAGIC = "VARVESEG";
+/** Version of the segment file's own header. */
+export const SEGMENT_FORMAT_VERSION = 1;
+/** Bytes before the first entry. */
+export const SEGMENT_HEADER_BYTES = 16;
+const FILE_NAME = /^([0-9]{10})\.segment$/;
+const OPEN_FILES_MAX = 64;
+
+/** Options of `FileSegments.open`. */
+export interface FileSegmentsOptions {
+  /** Folder for the segment files; made if missing. */
+  readonly directory: string;
+  /** Size in bytes above which the next append begins a new segment. */
+  readonly segmentSizeBytesMax: number;
+}
+
+interface ActiveSegment {
+  readonly segment: number;
+  readonly file: FileHandle;
+  sizeBytes: number;
+}
+
+/** Segments as files of one folder, synced with fdatasync before an append resolves. */
+export class FileSegments implements SegmentStore {
+  readonly #directory: string;
+  readonly #segmentSizeBytesMax: number;
+  readonly #openFiles: OpenFiles;
+  #active: ActiveSegment | undefined;
+  #nextSegment: number;
+  #appending: Promise<unknown> | undefined;
+
+  private constructor(options: FileSegmentsOptions, nextSegment: number) {
+    this.#directory = options.directory;
+    this.#segmentSizeBytesMax = options.segmentSizeBytesMax;
+    this.#nextSegment = nextSegment;
+    this.#openFiles = new OpenFiles(OPEN_FILES_MAX, (segment) => this.#pathOf(segment));
+  }
+
+  /** Opens the folder, making it if needed. */
+  static async open(options: FileSegmentsOptions): Promise<FileSegments> {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    await syncDirectory(join(options.directory, ".."));
+    const numbers = await segmentNumbers(options.directory);
+    return new FileSegments(options, Math.max(0, ...numbers) + 1);
+  }
+
+  async append(batch: readonly Entry[]): Promise<Placement[]> {
+    assert(this.#appending === undefined, "only one append is in progress at a time");
+    const appending = this.#append(batch);
+    this.#appending = appending.catch(() => undefined);
+    try {
+      return await appending;
+    } finally {
+      this.#appending = undefined;
+    }
+  }
+
+  async #append(batch: readonly Entry[]): Promise<Placement[]> {
+    const active = await this.#writableSegment();
+    const placements: Placement[] = [];
+    let offset = active.sizeBytes;
+    for (const entry of batch) {
+      const length = entry.reduce((sum, piece) => sum + piece.length, 0);
+      placements.push({ segment: active.segment, offset, length });
+      offset += length;
+    }
+    try {
+      await writeAll(active.file, batch.flat(), active.sizeBytes);
+      await active.file.datasync();
+    } catch (error) {
+      // After a failed write or sync nobody knows what the disk holds. The segment is never
+      // appended to again; what it already holds stays readable.
+      await this.#retireActive();
+      throw error;
+    }
+    active.sizeBytes = offset;
+    return placements;
+  }
+
+  /** The segment to append to: the active one while it has room, else a new one. */
+  async #writableSegment(): Promise<ActiveSegment> {
+    if (this.#active && this.#active.sizeBytes < this.#segmentSizeBytesMax) return this.#active;
+    await this.#retireActive();
+    const segment = this.#nextSegment++;
+    const file = await open(this.#pathOf(segment), "wx+", 0o600);
+    try {
+      await writeAll(file, [segmentHeader(segment)], 0);
+      await file.datasync();
+      await syncDirectory(this.#directory);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#active = { segment, file, sizeBytes: SEGMENT_HEADER_BYTES };
+    return this.#active;
+  }
+
+  async #retireActive(): Promise<void> {
+    const active = this.#active;
+    this.#active = undefined;
+    await active?.file.close();
+  }
+
+  read(placement: Placement): Promise<Uint8Array> {
+    return this.#openFiles.with(placement.segment, (file) => readExactly(file, placement));
+  }
+
+  async list(): Promise<SegmentInfo[]> {
+    const numbers = await segmentNumbers(this.#directory);
+    return Promise.all(
+      numbers.map(async (segment) => ({
+        segment,
+        sizeBytes: (await stat(this.#pathOf(segment))).size,
+      })),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#appending;
+    await this.#retireActive();
+    await this.#openFiles.close();
+  }
+
+  #pathOf(segment: number): string {
+    return join(this.#directory, `${String(segment).padStart(10, "0")}.segment`);
+  }
+}
+
+/** Reads the whole range; the kernel may answer a read in parts. */
+async function readExactly(file: FileHandle, placement: Placement): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(placement.length);
+  let filled = 0;
+  while (filled < placement.length) {
+    const left = placement.length - filled;
+    const { bytesRead } = await file.read(bytes, filled, left, placement.offset + filled);
+    if (bytesRead === 0) {
+      const end = placement.offset + placement.length;
+      throw new Error(`Segment ${placement.segment} ends before offset ${end}`);
+    }
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+function segmentHeader(segment: number): Uint8Array {
+  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  header.write(MAGIC, 0, "latin1");
+  header.writeUInt32LE(SEGMENT_FORMAT_VERSION, 8);
+  header.writeUInt32LE(segment, 12);
+  return header;
+}
+
+/** Ascending numbers of the segment files in a folder; other files are left alone. */
+async function segmentNumbers(directory: string): Promise<number[]> {
+  const names = await readdir(directory);
+  return names
+    .map((name) => FILE_NAME.exec(name)?.[1])
+    .filter((digits) => digits !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Makes the names in a folder durable: a synced file without its name is lost all the same. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

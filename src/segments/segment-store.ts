@@ -1,0 +1,35 @@
+/** Where an entry lies: a range of one segment. */
+export interface Placement {
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** One entry to append: pieces that are laid down one after another, without being copied. */
+export type Entry = readonly Uint8Array[];
+
+/** A segment as it lies in the store. */
+export interface SegmentInfo {
+  readonly segment: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Bytes, appended durably in batches and read by range. Knows nothing of blocks or snapshots.
+ *
+ * - What was appended never changes and never moves.
+ * - `append` resolves when the whole batch would survive a power cut, with one placement for each
+ *   entry, in order. When it rejects, nothing is known of the batch: it may lie in the store in
+ *   part, and no placement for it may be recorded. A failed sync is never tried again on the same
+ *   segment; the next append begins a new one.
+ * - Only one `append` is in progress at a time; a second call is a mistake and throws.
+ * - `read` answers exactly `length` bytes or rejects. A range that is not there is an error,
+ *   never an empty answer.
+ */
+export interface SegmentStore {
+  append(batch: readonly Entry[]): Promise<Placement[]>;
+  read(placement: Placement): Promise<Uint8Array>;
+  list(): Promise<SegmentInfo[]>;
+  /** Waits for the append in progress, then releases everything held open. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,184 @@
+import type { Principal } from "../identity/principal.ts";
+import { checksumOf, digestFromChecksum } from "../model/digest.ts";
+import { invalid } from "../model/errors.ts";
+import { completeSnapshot } from "../snapshots/complete-snapshot.ts";
+import type { Core } from "../snapshots/core.ts";
+import { getSnapshotBlock } from "../snapshots/get-snapshot-block.ts";
+import { listBlockDigests } from "../snapshots/list-block-digests.ts";
+import { listChangedBlocks } from "../snapshots/list-changed-blocks.ts";
+import { listSnapshotBlocks } from "../snapshots/list-snapshot-blocks.ts";
+import { putSnapshotBlock } from "../snapshots/put-snapshot-block.ts";
+import { startSnapshot } from "../snapshots/start-snapshot.ts";
+import {
+  type CompleteSnapshotRequest,
+  checkChecksumMembers,
+  readCompleteSnapshotRequest,
+  writeCompleteSnapshotResponse,
+} from "../wire/complete-snapshot.ts";
+import {
+  readGetSnapshotBlockRequest,
+  writeGetSnapshotBlockResponse,
+} from "../wire/get-snapshot-block.ts";
+import {
+  readListBlockDigestsRequest,
+  writeListBlockDigestsResponse,
+} from "../wire/list-block-digests.ts";
+import {
+  readListChangedBlocksRequest,
+  writeListChangedBlocksResponse,
+} from "../wire/list-changed-blocks.ts";
+import {
+  readListSnapshotBlocksRequest,
+  writeListSnapshotBlocksResponse,
+} from "../wire/list-snapshot-blocks.ts";
+import type { PagingMembers } from "../wire/members.ts";
+import type { WireRequest, WireResponse } from "../wire/message.ts";
+import type { OperationName } from "../wire/operations.ts";
+import {
+  readPutSnapshotBlockRequest,
+  writePutSnapshotBlockResponse,
+} from "../wire/put-snapshot-block.ts";
+import { readStartSnapshotRequest, writeStartSnapshotResponse } from "../wire/start-snapshot.ts";
+
+/** An authenticated call of one operation. */
+export interface Call {
+  readonly principal: Principal;
+  readonly request: WireRequest;
+  /** Parameters of the path. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Each operation from message to message: read and check, do it, write the answer. */
+export const EBS_OPERATIONS: Readonly<
+  Record<OperationName, (core: Core, call: Call) => Promise<WireResponse>>
+> = {
+  async StartSnapshot(core, { principal, request }) {
+    const input = readStartSnapshotRequest(request);
+    const snapshot = await startSnapshot(core, principal.account, {
+      volumeSizeGib: input.VolumeSize,
+      parentSnapshotId: input.ParentSnapshotId,
+      tags: input.Tags ?? [],
+      description: input.Description,
+      clientToken: input.ClientToken,
+      encrypted: input.Encrypted,
+      kmsKeyArn: input.KmsKeyArn,
+      timeoutMinutes: input.Timeout,
+    });
+    return writeStartSnapshotResponse({
+      SnapshotId: snapshot.id,
+      OwnerId: snapshot.account,
+      // A repeated request is answered as it was the first time, whatever happened since.
+      Status: "pending",
+      startTimeMs: snapshot.startTimeMs,
+      VolumeSize: snapshot.volumeSizeGib,
+      Description: snapshot.description,
+      Tags: snapshot.tags,
+      ParentSnapshotId: snapshot.parent,
+    });
+  },
+
+  async PutSnapshotBlock(core, { principal, request, parameters }) {
+    const input = readPutSnapshotBlockRequest(request, parameters);
+    const encoding = request.headers.get("content-encoding");
+    if (encoding !== undefined && encoding !== "identity") {
+      const message = `Content encoding '${encoding.slice(0, 64)}' is not supported`;
+      throw invalid("INVALID_CONTENT_ENCODING", message);
+    }
+    const block = {
+      snapshotId: input.SnapshotId,
+      blockIndex: input.BlockIndex,
+      dataLength: input.DataLength,
+      checksum: input.Checksum,
+      checksumAlgorithm: input.ChecksumAlgorithm,
+    };
+    const put = { input: block, bytes: request.body };
+    const { checksum } = await putSnapshotBlock(core, principal.account, put);
+    return writePutSnapshotBlockResponse({ Checksum: checksum, ChecksumAlgorithm: "SHA256" });
+  },
+
+  async CompleteSnapshot(core, { principal, request, parameters }) {
+    const input = readCompleteSnapshotRequest(request, parameters);
+    checkChecksumMembers(input);
+    const Status = await completeSnapshot(core, principal.account, {
+      snapshotId: input.SnapshotId,
+      changedBlocksCount: input.ChangedBlocksCount,
+      linearDigest: linearDigestOf(input),
+    });
+    return writeCompleteSnapshotResponse({ Status });
+  },
+
+  async GetSnapshotBlock(core, { principal, request, parameters }) {
+    const input = readGetSnapshotBlockRequest(request, parameters);
+    const block = await getSnapshotBlock(core, principal.account, {
+      snapshotId: input.SnapshotId,
+      blockIndex: input.BlockIndex,
+      blockToken: input.BlockToken,
+    });
+    return writeGetSnapshotBlockResponse({ BlockData: block.bytes, Checksum: block.checksum });
+  },
+
+  async ListSnapshotBlocks(core, { principal, request, parameters }) {
+    const input = readListSnapshotBlocksRequest(request, parameters);
+    const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    const page = await listSnapshotBlocks(core, principal.account, query);
+    return writeListSnapshotBlocksResponse({
+      Blocks: page.blocks.map(({ blockIndex, blockToken }) => ({
+        BlockIndex: blockIndex,
+        BlockToken: blockToken,
+      })),
+      expiryTimeMs: page.expiryTimeMs,
+      NextToken: page.nextToken,
+      VolumeSize: page.volumeSizeGib,
+    });
+  },
+
+  async ListChangedBlocks(core, { principal, request, parameters }) {
+    const input = readListChangedBlocksRequest(request, parameters);
+    const page = await listChangedBlocks(core, principal.account, {
+      firstSnapshotId: input.FirstSnapshotId,
+      secondSnapshotId: input.SecondSnapshotId,
+      ...pageInput(input),
+    });
+    return writeListChangedBlocksResponse({
+      ChangedBlocks: page.changedBlocks.map((block) => ({
+        BlockIndex: block.blockIndex,
+        FirstBlockToken: block.firstBlockToken,
+        SecondBlockToken: block.secondBlockToken,
+      })),
+      expiryTimeMs: page.expiryTimeMs,
+      NextToken: page.nextToken,
+      VolumeSize: page.volumeSizeGib,
+    });
+  },
+
+  async ListBlockDigests(core, { principal, request, parameters }) {
+    const input = readListBlockDigestsRequest(request, parameters);
+    const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    const page = await listBlockDigests(core, principal.account, query);
+    return writeListBlockDigestsResponse({
+      Blocks: page.blocks.map(({ blockIndex, digest }) => ({
+        BlockIndex: blockIndex,
+        Checksum: checksumOf(digest),
+      })),
+      NextToken: page.nextToken,
+      VolumeSize: page.volumeSizeGib,
+    });
+  },
+};
+
+function pageInput(members: PagingMembers) {
+  return {
+    nextToken: members.NextToken,
+    maxResults: members.MaxResults,
+    startingBlockIndex: members.StartingBlockIndex,
+  };
+}
+
+/** An aggregate checksum that names no digest can match none: the snapshot ends in `error`. */
+function linearDigestOf({ Checksum }: CompleteSnapshotRequest) {
+  if (Checksum === undefined) return undefined;
+  return digestFromChecksum(Checksum) ?? NO_DIGEST;
+}
+
+/** All zeros: no SHA-256 known to anyone, so it equals no aggregate. */
+const NO_DIGEST = "0".repeat(64) as NonNullable<ReturnType<typeof digestFromChecksum>>;

@@ -1,0 +1,197 @@
+import { hash } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Random, randomUuid } from "../base/random.ts";
+import type { Principal } from "../identity/principal.ts";
+import { digestFromChecksum } from "../model/digest.ts";
+import { ServiceError } from "../model/errors.ts";
+import type { Core } from "../snapshots/core.ts";
+import { QueryParameters, type QueryService, writeQueryErrorResponse } from "../wire/ec2/query.ts";
+import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
+import type { WireResponse } from "../wire/message.ts";
+import { matchRoute } from "../wire/operations.ts";
+import { parseAuthorization, UNSIGNED_PAYLOAD } from "../wire/signature.ts";
+import {
+  type AuthenticationParts,
+  authenticate,
+  declaredPayloadHash,
+  payloadMismatch,
+} from "./authenticate.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import { EBS_OPERATIONS } from "./ebs-operations.ts";
+import { callQueryAction } from "./query-actions.ts";
+import { forQueryService } from "./query-errors.ts";
+import { type RequestHead, readRequestHead } from "./raw-request.ts";
+import { drainBody, readBlockBody, readSmallBody } from "./request-body.ts";
+
+/** What answering requests takes. */
+export interface ExchangeParts extends AuthenticationParts {
+  readonly core: Core;
+  readonly random: Random;
+  readonly buffers: BufferPool;
+  /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
+  readonly onError: (requestId: string, error: unknown) => void;
+}
+
+interface Exchange {
+  readonly requestId: string;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
+/** Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket. */
+export async function answer(
+  parts: ExchangeParts,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const requestId = randomUuid(parts.random);
+  try {
+    const response = await respond(parts, { requestId, req, res });
+    const isDrained = await drainBody(req);
+    send(res, requestId, { ...response, isLast: !isDrained || response.status === 400 });
+  } catch (error) {
+    // The client went away in the middle of its own request; there is nobody to answer.
+    if (!req.socket.destroyed) parts.onError(requestId, error);
+    res.destroy();
+  }
+}
+
+async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireResponse> {
+  let service: QueryService | undefined;
+  try {
+    const head = readRequestHead(exchange.req);
+    if (head.method === "POST" && head.path === "/") {
+      service = claimedQueryService(head);
+      return await answerQuery(parts, exchange, { head, service });
+    }
+    return await answerOperation(parts, exchange, head);
+  } catch (error) {
+    if (exchange.req.socket.destroyed) throw error;
+    const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
+    if (!isCallers) parts.onError(exchange.requestId, error);
+    if (service === undefined) return writeErrorResponse(error);
+    return writeQueryErrorResponse(service, exchange.requestId, forQueryService(service, error));
+  }
+}
+
+async function answerOperation(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<WireResponse> {
+  if (head.method !== "PUT") {
+    const body = await readSmallBody(exchange.req, exchange.res);
+    const principal = await authenticateBody(parts, head, { service: "ebs", body });
+    return dispatch(parts.core, principal, { ...head, body });
+  }
+  const buffer = parts.buffers.acquire();
+  try {
+    const { principal, body } = await authenticateBlock(parts, exchange, { head, buffer });
+    return await dispatch(parts.core, principal, { ...head, body });
+  } finally {
+    // By now the block is durable or refused; nothing reads the buffer any more.
+    parts.buffers.release(buffer);
+  }
+}
+
+function dispatch(
+  core: Core,
+  principal: Principal,
+  request: RequestHead & { readonly body: Uint8Array },
+): Promise<WireResponse> {
+  const match = matchRoute(request.method, request.path);
+  if (!match) {
+    const message = `There is no operation at ${request.method} ${request.path.slice(0, 128)}`;
+    throw new ServiceFault({ status: 404, code: "UnknownOperationException", message });
+  }
+  const call = { principal, request, parameters: match.parameters };
+  return EBS_OPERATIONS[match.operation](core, call);
+}
+
+/** A small body is read first, so its hash is always at hand. */
+async function authenticateBody(
+  parts: ExchangeParts,
+  head: RequestHead,
+  { service, body }: { readonly service: string; readonly body: Uint8Array },
+): Promise<Principal> {
+  const declared = declaredPayloadHash(head);
+  const payloadHash = hash("sha256", body, "hex");
+  const principal = await authenticate(parts, head, {
+    service,
+    payloadHash: declared ?? payloadHash,
+  });
+  if (declared !== undefined && declared !== payloadHash) throw payloadMismatch();
+  return principal;
+}
+
+/**
+ * A block is read only after the signature is verified, when the request says what its payload
+ * hash is. Where it does not, the hash of the body or no hash at all may have been signed.
+ */
+async function authenticateBlock(
+  parts: ExchangeParts,
+  { req, res }: Exchange,
+  { head, buffer }: { readonly head: RequestHead; readonly buffer: Uint8Array },
+): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
+  const declared = declaredPayloadHash(head);
+  if (declared !== undefined) {
+    const principal = await authenticate(parts, head, { service: "ebs", payloadHash: declared });
+    const body = await readBlockBody(req, res, buffer);
+    if (!isBoundByChecksum(head, declared) && declared !== hash("sha256", body, "hex")) {
+      throw payloadMismatch();
+    }
+    return { principal, body };
+  }
+  const body = await readBlockBody(req, res, buffer);
+  const payloadHash = hash("sha256", body, "hex");
+  const principal = await authenticate(parts, head, { service: "ebs", payloadHash }).catch(
+    (error: unknown) => {
+      const isOther =
+        !(error instanceof ServiceFault) || error.code !== "InvalidSignatureException";
+      if (isOther) throw error;
+      return authenticate(parts, head, { service: "ebs", payloadHash: UNSIGNED_PAYLOAD });
+    },
+  );
+  return { principal, body };
+}
+
+/**
+ * True when the block's own checksum header, which is compared with the bytes anyway, already
+ * binds them: nothing was declared, or the very same hash. Spares hashing the block twice.
+ */
+function isBoundByChecksum({ headers }: RequestHead, declared: string): boolean {
+  if (declared === UNSIGNED_PAYLOAD) return true;
+  return declared === digestFromChecksum(headers.get("x-amz-checksum") ?? "");
+}
+
+async function answerQuery(
+  parts: ExchangeParts,
+  { req, res, requestId }: Exchange,
+  { head, service }: { readonly head: RequestHead; readonly service: QueryService },
+): Promise<WireResponse> {
+  const body = await readSmallBody(req, res);
+  const principal = await authenticateBody(parts, head, { service, body });
+  const parameters = new QueryParameters(body);
+  return callQueryAction(parts.core, service, { principal, parameters, requestId });
+}
+
+/** EC2 and STS share one path; the credential scope says which is meant. */
+function claimedQueryService({ headers }: RequestHead): QueryService {
+  const authorization = parseAuthorization(headers.get("authorization") ?? "");
+  const isSts = typeof authorization !== "string" && authorization.scope.service === "sts";
+  return isSts ? "sts" : "ec2";
+}
+
+function send(
+  res: ServerResponse,
+  requestId: string,
+  { status, headers, body, isLast }: WireResponse & { readonly isLast: boolean },
+): void {
+  res.writeHead(status, {
+    "x-amzn-RequestId": requestId,
+    ...headers,
+    "Content-Length": Buffer.byteLength(body),
+    ...(isLast ? { Connection: "close" } : {}),
+  });
+  res.end(body);
+}

@@ -1,0 +1,81 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { randomUuid } from "../base/random.ts";
+import { HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
+import { answer, type ExchangeParts } from "./exchange.ts";
+
+/** Where to listen; port 0 takes any free port. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A listening server. */
+export interface HttpServer {
+  /** The port listened on. */
+  readonly port: number;
+  /** Takes no more requests, answers those under way, then closes. */
+  close(): Promise<void>;
+}
+
+/*
+ * Deadlines of a connection in milliseconds (ours). Node's own let a slow client hold one for
+ * minutes. A request of 512 KiB at the slowest useful rate, 64 KiB a second, takes 8 s.
+ */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 15_000;
+const CHECK_INTERVAL_MS = 2_000;
+/** Header lines of a request; real ones have about twenty (ours). */
+const HEADERS_COUNT_MAX = 100;
+
+/** Starts listening. Rejects when the address cannot be had. */
+export async function listen(parts: ExchangeParts, address: ListenAddress): Promise<HttpServer> {
+  const server = createServer({
+    maxHeaderSize: HEADERS_SIZE_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    noDelay: true,
+  });
+  server.maxHeadersCount = HEADERS_COUNT_MAX;
+  server.on("request", (req, res) => void answer(parts, req, res));
+  // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
+  server.on("checkContinue", (req, res) => void answer(parts, req, res));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuseUnparsable(error, socket, randomUuid(parts.random));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(address.port, address.host, resolve);
+  });
+  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+}
+
+/** Answers bytes that are no HTTP request, as far as the socket still takes an answer. */
+function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = STATUS_OF_PARSE_ERROR[error.code ?? ""] ?? "400 Bad Request";
+  const body = `{"message":"${status.slice(4)}"}`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nx-amzn-RequestId: ${requestId}\r\n` +
+      "x-amzn-ErrorType: MalformedRequestException\r\nContent-Type: application/json\r\n" +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const STATUS_OF_PARSE_ERROR: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+};
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeIdleConnections();
+  });
+}

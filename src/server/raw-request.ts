@@ -1,0 +1,58 @@
+import type { IncomingMessage } from "node:http";
+import { TARGET_CHARACTERS_MAX } from "../model/limits.ts";
+import { ServiceFault } from "../wire/errors.ts";
+import type { WireRequest } from "../wire/message.ts";
+
+/** A request's head, before any of its body is read. */
+export type RequestHead = Omit<WireRequest, "body">;
+
+/** Headers that decide who is calling and what is read: two of them are two stories. */
+const SINGLE_HEADERS = new Set([
+  "authorization",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "expect",
+  "host",
+  "transfer-encoding",
+]);
+
+/** Characters of a path that means the same to signature, router and reader. */
+const PLAIN_PATH = /^\/[A-Za-z0-9_.~/-]*$/;
+
+/**
+ * Reads the head of a request from its raw form. Node joins or drops repeated headers in
+ * `req.headers`; a signature is computed over what was sent, so only the raw list is looked at.
+ * Throws a `ServiceFault` for a head that two readers could understand differently.
+ */
+export function readRequestHead(req: IncomingMessage): RequestHead {
+  const { path, query } = readTarget(req.url ?? "");
+  const headers = new Map<string, string>();
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = (req.rawHeaders[i] as string).toLowerCase();
+    const value = req.rawHeaders[i + 1] as string;
+    const earlier = headers.get(name);
+    const isSingle = SINGLE_HEADERS.has(name) || name.startsWith("x-amz-");
+    if (earlier !== undefined && isSingle) throw malformed(`Header ${name} is given twice`);
+    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
+  }
+  if (!headers.get("host")) throw malformed("Header host is missing");
+  if (headers.has("trailer")) throw malformed("Trailers are not supported");
+  return { method: req.method ?? "", path, query, headers };
+}
+
+function readTarget(target: string): { path: string; query: string } {
+  if (target.length > TARGET_CHARACTERS_MAX) {
+    const bound = `at most ${TARGET_CHARACTERS_MAX} are read`;
+    throw malformed(`The request target has ${target.length} characters; ${bound}`);
+  }
+  const mark = target.indexOf("?");
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const isPlain = PLAIN_PATH.test(path) && !path.includes("//") && !/\/\.\.?(\/|$)/.test(path);
+  if (!isPlain || target.includes("#")) throw malformed("The request target is not a plain path");
+  return { path, query: mark < 0 ? "" : target.slice(mark + 1) };
+}
+
+function malformed(message: string): ServiceFault {
+  return new ServiceFault({ status: 400, code: "MalformedRequestException", message });
+}

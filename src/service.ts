@@ -1,0 +1,194 @@
+import { mkdir, open, rename } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
+import { LruCache } from "./base/lru-cache.ts";
+import { type Random, systemRandom } from "./base/random.ts";
+import { BlockStore } from "./blocks/block-store.ts";
+import type { Catalog } from "./catalog/catalog.ts";
+import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
+import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
+import { SignatureVerifier } from "./identity/signature-verifier.ts";
+import type { AccountId } from "./model/ids.ts";
+import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
+import { FileSegments } from "./segments/file-segments.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
+import { BufferPool } from "./server/buffer-pool.ts";
+import { listen } from "./server/http-server.ts";
+import type { Core } from "./snapshots/core.ts";
+import { expireSnapshots } from "./snapshots/expire-snapshots.ts";
+import { Sealer } from "./snapshots/sealer.ts";
+import { TOKEN_SECRET_BYTES, Tokens } from "./snapshots/tokens.ts";
+import { BlockMaps } from "./tree/block-map.ts";
+import type { Node } from "./tree/node.ts";
+
+/** How often pending snapshots are looked over for those whose time is up. */
+const EXPIRE_INTERVAL_MS = 1_000;
+
+/** What a service is made from. Checked once, never changed. */
+export interface ServiceConfig {
+  /** Folder of the embedded store; made if missing. */
+  readonly dataDirectory: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** The region this service runs as. */
+  readonly region: string;
+  /** A key pair to accept instead of minting one. */
+  readonly keyPair?: KeyPair | undefined;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Takes each line of the log; the default writes JSON lines to standard error. */
+  readonly log?: (entry: LogEntry) => void;
+}
+
+/** Something an operator should see. Never holds a secret or a block's bytes. */
+export interface LogEntry {
+  readonly time: string;
+  readonly level: "error";
+  readonly message: string;
+  readonly [detail: string]: string;
+}
+
+/** A running service. */
+export interface Service {
+  /** Where it listens, for example `http://127.0.0.1:7788`. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly firstKey: FirstKey;
+  /** A file in the form of `~/.aws/credentials` that holds the key pair; mode 0600. */
+  readonly credentialsPath: string;
+  /** Answers the requests under way, finishes their commits, and gives up the store. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the embedded store, making it at the first start, and serves it. Rejects with a
+ * `StoreInUseError` when another process has it, and with the system's error when the folder
+ * cannot be written or the address cannot be had; then nothing is left open.
+ */
+export async function openService(config: ServiceConfig): Promise<Service> {
+  const dataDirectory = resolve(config.dataDirectory);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));
+  try {
+    const segments = await FileSegments.open({
+      directory: join(dataDirectory, "segments"),
+      segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
+    });
+    return await startService({ ...config, dataDirectory }, { catalog, segments });
+  } catch (error) {
+    await catalog.close();
+    throw error;
+  }
+}
+
+interface Store {
+  readonly catalog: Catalog;
+  readonly segments: SegmentStore;
+}
+
+async function startService(config: ServiceConfig, store: Store): Promise<Service> {
+  const { clock = systemClock, random = systemRandom, region } = config;
+  const { catalog, segments } = store;
+  const firstKey = await ensureFirstAccount(catalog.identity, random, config.keyPair);
+  const credentialsPath = join(config.dataDirectory, "credentials");
+  await writeCredentials(credentialsPath, firstKey.key);
+  const blocks = new BlockStore(segments, catalog.blocks);
+  const core = await makeCore({ ...config, clock, random }, catalog, blocks);
+  const findKey = async (accessKeyId: string) =>
+    firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
+      ? firstKey.key
+      : catalog.identity.accessKey(accessKeyId);
+  const log = logger(config, clock);
+  const server = await listen(
+    {
+      core,
+      random,
+      clock,
+      region,
+      verifier: new SignatureVerifier(findKey),
+      buffers: new BufferPool(),
+      onError: (requestId, error) => log("A request failed", { requestId, error }),
+    },
+    config,
+  );
+  await core.sealer.resume();
+  const expiry = repeat(clock, EXPIRE_INTERVAL_MS, {
+    work: () => expireSnapshots(core),
+    onError: (error) => log("Timing out pending snapshots failed", { error }),
+  });
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return {
+    endpoint: `http://${host}:${server.port}`,
+    region,
+    firstKey,
+    credentialsPath,
+    async close() {
+      await server.close();
+      await expiry.stop();
+      await core.sealer.idle();
+      await blocks.idle();
+      await segments.close();
+      await catalog.close();
+    },
+  };
+}
+
+async function makeCore(
+  config: ServiceConfig & { readonly clock: Clock; readonly random: Random },
+  catalog: Catalog,
+  blocks: BlockStore,
+): Promise<Core> {
+  const { clock, random } = config;
+  const log = logger(config, clock);
+  const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
+  // One cache for all accounts: a node's digest says all of its contents.
+  const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
+  const maps = (domain: AccountId) => new BlockMaps(blocks.nodeStore(domain), nodes);
+  const onError = (snapshotId: string, error: unknown) =>
+    log("Sealing failed and will be tried again at the next start", { snapshotId, error });
+  const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const tokens = new Tokens(secret, clock, random);
+  return { catalog, blocks, maps, tokens, sealer, clock, random };
+}
+
+type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;
+
+function logger({ log = writeToStandardError }: ServiceConfig, clock: Clock): Logger {
+  return (message, details) => {
+    const texts = Object.entries(details).map(([name, value]) => [
+      name,
+      value instanceof Error ? (value.stack ?? value.message) : String(value),
+    ]);
+    log({
+      ...Object.fromEntries(texts),
+      time: formatTimeMs(clock.nowMs()),
+      level: "error",
+      message,
+    });
+  };
+}
+
+function writeToStandardError(entry: LogEntry): void {
+  process.stderr.write(`${JSON.stringify(entry)}\n`);
+}
+
+/**
+ * Keeps the key pair where AWS tools can be pointed at it, readable by the owner alone. Written
+ * beside the old file and renamed over it, so a crash leaves one or the other whole.
+ */
+async function writeCredentials(path: string, key: KeyPair): Promise<void> {
+  const contents =
+    `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
+    `aws_secret_access_key = ${key.secretAccessKey}\n`;
+  const temporary = `${path}.new`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.chmod(0o600);
+    await file.writeFile(contents);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}

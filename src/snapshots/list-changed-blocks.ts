@@ -1,0 +1,89 @@
+import { invalid, snapshotNotFound } from "../model/errors.ts";
+import type { AccountId } from "../model/ids.ts";
+import { diffMaps } from "../tree/diff.ts";
+import { type Core, findReadable } from "./core.ts";
+import { cutPage, openPage, type PageInput } from "./paging.ts";
+
+/** Parameters of ListChangedBlocks. */
+export interface ListChangedBlocksInput extends PageInput {
+  readonly firstSnapshotId: string;
+  readonly secondSnapshotId: string;
+}
+
+/** A block at which two snapshots differ, with a token for each snapshot that has it. */
+export interface ChangedBlock {
+  readonly blockIndex: number;
+  readonly firstBlockToken: string | undefined;
+  readonly secondBlockToken: string | undefined;
+}
+
+/** One page of the differences, ascending. */
+export interface ChangedBlocksPage {
+  readonly changedBlocks: readonly ChangedBlock[];
+  readonly expiryTimeMs: number;
+  readonly nextToken: string | undefined;
+  /** Of the second snapshot. */
+  readonly volumeSizeGib: number;
+}
+
+/**
+ * Lists the blocks whose contents differ between two snapshots of one lineage, in either order.
+ * Contents decide: a block written again with the same bytes is no change (AWS reports it).
+ */
+export async function listChangedBlocks(
+  core: Core,
+  account: AccountId,
+  input: ListChangedBlocksInput,
+): Promise<ChangedBlocksPage> {
+  const [first, second] = await findPair(core, account, input);
+  const pageScope = { kind: "changedPage", snapshotIds: [first.id, second.id] } as const;
+  const { fromIndex, limit } = openPage(core, pageScope, input);
+  const roots = { first: first.root, second: second.root };
+  const maps = core.maps(first.account);
+  const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
+  const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
+  const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
+  const firstTokens = mintFor(
+    core,
+    first.id,
+    entries.filter(({ inFirst }) => inFirst),
+  );
+  const secondTokens = mintFor(
+    core,
+    second.id,
+    entries.filter(({ inSecond }) => inSecond),
+  );
+  return {
+    changedBlocks: entries.map(({ blockIndex }) => ({
+      blockIndex,
+      firstBlockToken: firstTokens.get(blockIndex),
+      secondBlockToken: secondTokens.get(blockIndex),
+    })),
+    expiryTimeMs: core.tokens.blockTokenExpiryMs(),
+    nextToken,
+    volumeSizeGib: second.volumeSizeGib,
+  };
+}
+
+async function findPair(core: Core, account: AccountId, input: ListChangedBlocksInput) {
+  const first = await findReadable(core, account, input.firstSnapshotId);
+  const second = await findReadable(core, account, input.secondSnapshotId);
+  if (!first || !second) {
+    throw snapshotNotFound(input.firstSnapshotId, input.secondSnapshotId);
+  }
+  if (first.lineage !== second.lineage) {
+    const message = `The snapshot ${first.id} and ${second.id} are not related.`;
+    throw invalid("UNRELATED_SNAPSHOTS", message);
+  }
+  return [first, second] as const;
+}
+
+function mintFor(
+  core: Core,
+  snapshotId: string,
+  entries: readonly { readonly blockIndex: number }[],
+): Map<number, string> {
+  const indexes = entries.map(({ blockIndex }) => blockIndex);
+  const tokens = core.tokens.mint({ kind: "block", snapshotIds: [snapshotId] }, indexes);
+  return new Map(indexes.map((blockIndex, i) => [blockIndex, tokens[i] as string]));
+}

@@ -1,0 +1,91 @@
+import { digestOf } from "../blocks/hash.ts";
+import { checksumOf, type Digest } from "../model/digest.ts";
+import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
+import { blockCountOf } from "../model/geometry.ts";
+import type { AccountId } from "../model/ids.ts";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { type Core, findOwned } from "./core.ts";
+
+/** Parameters of PutSnapshotBlock without the block's bytes. */
+export interface PutSnapshotBlockInput {
+  readonly snapshotId: string;
+  readonly blockIndex: number;
+  readonly dataLength: number;
+  /** base64 of the block's SHA-256, as the caller computed it. */
+  readonly checksum: string;
+  readonly checksumAlgorithm: string;
+}
+
+/**
+ * Writes one block to a pending snapshot; durable when it resolves. `bytes` may be reused after
+ * that. The last write to a block index counts. Answers the block's checksum.
+ */
+export async function putSnapshotBlock(
+  core: Core,
+  account: AccountId,
+  { input, bytes }: { readonly input: PutSnapshotBlockInput; readonly bytes: Uint8Array },
+): Promise<{ checksum: string }> {
+  const snapshot = await findPending(core, account, input.snapshotId);
+  checkLengths(input, bytes);
+  checkExtent(input, snapshot);
+  const digest = checkDigest(input, bytes);
+  const target = {
+    domain: account,
+    snapshotId: snapshot.id,
+    blockIndex: input.blockIndex,
+    expiresAtMs: core.clock.nowMs() + snapshot.timeoutMinutes * 60_000,
+  };
+  const refusal = await core.blocks.putBlock(target, digest, bytes);
+  if (refusal) {
+    // Completed, timed out or deleted while the block was under way: say which.
+    await findPending(core, account, input.snapshotId);
+    throw new Error(`A write to pending snapshot ${snapshot.id} was refused: ${refusal}`);
+  }
+  return { checksum: input.checksum };
+}
+
+/** The snapshot if it takes writes; throws what AWS says of one that does not. */
+async function findPending(core: Core, account: AccountId, snapshotId: string): Promise<Snapshot> {
+  const snapshot = await findOwned(core, account, snapshotId);
+  if (!snapshot || snapshot.state === "error") throw snapshotNotFound(snapshotId);
+  if (snapshot.state !== "pending") {
+    throw invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed");
+  }
+  return snapshot;
+}
+
+function checkLengths({ dataLength }: PutSnapshotBlockInput, bytes: Uint8Array): void {
+  if (bytes.length !== BLOCK_SIZE_BYTES) {
+    throw invalid("INVALID_PARAMETER_VALUE", "Failed to read block data");
+  }
+  if (dataLength !== BLOCK_SIZE_BYTES) {
+    const message = `Block data length ${dataLength} is not valid, expected ${BLOCK_SIZE_BYTES}`;
+    throw invalid("INVALID_BLOCK", message);
+  }
+}
+
+function checkExtent({ blockIndex }: PutSnapshotBlockInput, snapshot: Snapshot): void {
+  if (blockIndex >= blockCountOf(snapshot.volumeSizeGib)) {
+    const message = `Block index ${blockIndex} is beyond the volume size extent`;
+    throw invalid("INVALID_BLOCK", message);
+  }
+}
+
+function checkDigest(input: PutSnapshotBlockInput, bytes: Uint8Array): Digest {
+  if (input.checksumAlgorithm !== "SHA256") {
+    const message =
+      `Unsupported Checksum Algorithm '${input.checksumAlgorithm}', ` +
+      "supported algorithms are SHA256";
+    throw invalid("INVALID_PARAMETER_VALUE", message);
+  }
+  const digest = digestOf(bytes);
+  const computed = checksumOf(digest);
+  if (computed !== input.checksum) {
+    const message =
+      "The value passed in as x-amz-Checksum does not match the computed checksum. " +
+      `Computed checksum: ${computed} expected checksum: ${input.checksum}`;
+    throw new ServiceError("InvalidSignatureException", undefined, message);
+  }
+  return digest;
+}

@@ -1,0 +1,222 @@
+import { assert } from "../base/assert.ts";
+import type { LruCache } from "../base/lru-cache.ts";
+import type { Digest } from "../model/digest.ts";
+import { NODE_FANOUT, NODE_LEVELS } from "../model/limits.ts";
+import { encodeNode, Node } from "./node.ts";
+import type { NodeStore } from "./node-store.ts";
+
+/** A block map: the digest of its root node, or undefined for the map without any block. */
+export type Root = Digest | undefined;
+
+/** One block index and its digest. */
+export interface MapEntry {
+  readonly blockIndex: number;
+  readonly digest: Digest;
+}
+
+/** What `BlockMaps.apply` made. */
+export interface Applied {
+  readonly root: Root;
+  /** Block indexes that the base map did not have. */
+  readonly addedCount: number;
+}
+
+/** Level of a root node. */
+export const ROOT_LEVEL = NODE_LEVELS - 1;
+
+/** Number of block indexes that one slot of a node at that level stands for. */
+export function spanOfSlot(level: number): number {
+  return NODE_FANOUT ** level;
+}
+
+/** The slot of a node at that level under which a block index lies. */
+export function slotOf(blockIndex: number, level: number): number {
+  return Math.floor(blockIndex / spanOfSlot(level)) % NODE_FANOUT;
+}
+
+/**
+ * Block maps of one domain: persistent radix trees with content-addressed nodes. A map is never
+ * changed; applying writes makes a new root that shares every untouched node with the old one, so
+ * equal contents always have equal roots.
+ */
+export class BlockMaps {
+  readonly #store: NodeStore;
+  readonly #cache: LruCache<Node>;
+
+  constructor(store: NodeStore, cache: LruCache<Node>) {
+    this.#store = store;
+    this.#cache = cache;
+  }
+
+  /** The decoded node of that digest, from memory if it was read lately. */
+  async node(digest: Digest, level: number): Promise<Node> {
+    const known = this.#cache.get(digest);
+    if (known) {
+      assert(known.level === level, `node ${digest} has level ${known.level}, not ${level}`);
+      return known;
+    }
+    const node = new Node(await this.#store.getNode(digest), level);
+    this.#cache.set(digest, node);
+    return node;
+  }
+
+  /** The digest at a block index, or undefined for a hole. Reads one node a level. */
+  async lookup(root: Root, blockIndex: number): Promise<Digest | undefined> {
+    let digest = root;
+    for (let level = ROOT_LEVEL; digest !== undefined && level >= 0; level--) {
+      digest = (await this.node(digest, level)).get(slotOf(blockIndex, level));
+    }
+    return digest;
+  }
+
+  /** The leaves that hold block indexes from `fromIndex` on, with the first index of each. */
+  async *leaves(root: Root, fromIndex: number): AsyncGenerator<{ firstIndex: number; leaf: Node }> {
+    if (root !== undefined)
+      yield* this.#leavesBelow(root, ROOT_LEVEL, { firstIndex: 0, fromIndex });
+  }
+
+  async *#leavesBelow(
+    digest: Digest,
+    level: number,
+    { firstIndex, fromIndex }: { firstIndex: number; fromIndex: number },
+  ): AsyncGenerator<{ firstIndex: number; leaf: Node }> {
+    const node = await this.node(digest, level);
+    if (level === 0) {
+      yield { firstIndex, leaf: node };
+      return;
+    }
+    const span = spanOfSlot(level);
+    const fromSlot = Math.max(0, Math.floor((fromIndex - firstIndex) / span));
+    for (const slot of node.slots(fromSlot)) {
+      const below = { firstIndex: firstIndex + slot * span, fromIndex };
+      yield* this.#leavesBelow(node.get(slot) as Digest, level - 1, below);
+    }
+  }
+
+  /** Up to `limit` block indexes from `fromIndex` on, ascending. */
+  async indexes(root: Root, fromIndex: number, limit: number): Promise<number[]> {
+    const found: number[] = [];
+    for await (const { firstIndex, leaf } of this.leaves(root, fromIndex)) {
+      for (const slot of leaf.slots(Math.max(0, fromIndex - firstIndex))) {
+        if (found.length === limit) return found;
+        found.push(firstIndex + slot);
+      }
+    }
+    return found;
+  }
+
+  /** Like `indexes`, with the digest at each. */
+  async entries(root: Root, fromIndex: number, limit: number): Promise<MapEntry[]> {
+    const found: MapEntry[] = [];
+    for await (const { firstIndex, leaf } of this.leaves(root, fromIndex)) {
+      const slots = leaf.slots();
+      const digests = leaf.digests();
+      for (const [rank, slot] of slots.entries()) {
+        if (firstIndex + slot < fromIndex) continue;
+        if (found.length === limit) return found;
+        found.push({ blockIndex: firstIndex + slot, digest: digests[rank] as Digest });
+      }
+    }
+    return found;
+  }
+
+  /**
+   * The map with these writes laid over a base map. `writes` come in pages, ascending over all
+   * pages without repetition. Costs what the writes touch, whatever the base holds; memory holds
+   * one node a level.
+   */
+  async apply(base: Root, writes: AsyncIterable<readonly MapEntry[]>): Promise<Applied> {
+    const writer = new MapWriter(this, this.#store, base);
+    for await (const page of writes) for (const entry of page) await writer.write(entry);
+    return { root: await writer.finish(), addedCount: writer.addedCount };
+  }
+}
+
+/** A node being rewritten: its slots so far, and where in the volume it lies. */
+interface OpenNode {
+  readonly level: number;
+  readonly firstIndex: number;
+  /** A slot whose node is still being stored holds the promise of its digest. */
+  readonly slots: Map<number, Digest | Promise<Digest>>;
+}
+
+/**
+ * Walks ascending writes through the tree, keeping open only the path to the current leaf. Leaves
+ * are stored while the walk goes on; a branch is closed only when its leaves are stored, so at
+ * most one branch's worth of them is under way.
+ */
+class MapWriter {
+  addedCount = 0;
+  readonly #maps: BlockMaps;
+  readonly #store: NodeStore;
+  readonly #base: Root;
+  /** Open nodes from the root down to the current leaf. */
+  readonly #path: OpenNode[] = [];
+  #previousIndex = -1;
+
+  constructor(maps: BlockMaps, store: NodeStore, base: Root) {
+    this.#maps = maps;
+    this.#store = store;
+    this.#base = base;
+  }
+
+  async write({ blockIndex, digest }: MapEntry): Promise<void> {
+    assert(blockIndex > this.#previousIndex, "writes come in ascending order");
+    this.#previousIndex = blockIndex;
+    const leaf = await this.#openLeaf(blockIndex);
+    const slot = slotOf(blockIndex, 0);
+    if (!leaf.slots.has(slot)) this.addedCount += 1;
+    leaf.slots.set(slot, digest);
+  }
+
+  /** Stores every open node; answers the new root. */
+  async finish(): Promise<Root> {
+    if (this.#path.length === 0) return this.#base;
+    while (this.#path.length > 1) await this.#closeDeepest();
+    return this.#put(this.#path.pop() as OpenNode);
+  }
+
+  async #openLeaf(blockIndex: number): Promise<OpenNode> {
+    if (this.#path.length === 0) this.#path.push(await this.#open(this.#base, ROOT_LEVEL, 0));
+    let deepest = this.#path.at(-1) as OpenNode;
+    while (blockIndex >= deepest.firstIndex + spanOfSlot(deepest.level + 1)) {
+      await this.#closeDeepest();
+      deepest = this.#path.at(-1) as OpenNode;
+    }
+    while (deepest.level > 0) {
+      const slot = slotOf(blockIndex, deepest.level);
+      const firstIndex = deepest.firstIndex + slot * spanOfSlot(deepest.level);
+      const below = await deepest.slots.get(slot);
+      deepest = await this.#open(below, deepest.level - 1, firstIndex);
+      this.#path.push(deepest);
+    }
+    return deepest;
+  }
+
+  async #open(digest: Root, level: number, firstIndex: number): Promise<OpenNode> {
+    if (digest === undefined) return { level, firstIndex, slots: new Map() };
+    const node = await this.#maps.node(digest, level);
+    const digests = node.digests();
+    const slots: OpenNode["slots"] = new Map();
+    for (const [rank, slot] of node.slots().entries()) slots.set(slot, digests[rank] as Digest);
+    return { level, firstIndex, slots };
+  }
+
+  async #closeDeepest(): Promise<void> {
+    const closed = this.#path.pop() as OpenNode;
+    const above = this.#path.at(-1) as OpenNode;
+    const digest = this.#put(closed);
+    above.slots.set(slotOf(closed.firstIndex, above.level), digest);
+    // A failure is thrown where the digest is needed; until then it must not count as unhandled.
+    digest.catch(() => undefined);
+    if (closed.level > 0) await digest;
+  }
+
+  async #put({ level, slots }: OpenNode): Promise<Digest> {
+    const ascending = [...slots].sort(([a], [b]) => a - b);
+    const entries = await Promise.all(
+      ascending.map(async ([slot, digest]) => [slot, await digest] as const),
+    );
+    return this.#store.putNode(encodeNode(level, entries));
+  }
+}

@@ -1,0 +1,155 @@
+import { formatTimeMs } from "../../base/clock.ts";
+import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
+import type { Snapshot, Tag } from "../../model/snapshot.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
+import {
+  type QueryParameters,
+  readXml,
+  writeEc2Response,
+  writeQueryRequest,
+  type XmlElement,
+} from "./query.ts";
+
+/** A filter: the values are alternatives, several filters must all match. */
+export interface Filter {
+  readonly Name: string;
+  readonly Values: readonly string[];
+}
+
+/** Input of DescribeSnapshots. */
+export interface DescribeSnapshotsRequest {
+  readonly SnapshotIds?: readonly string[];
+  readonly OwnerIds?: readonly string[];
+  readonly Filters?: readonly Filter[];
+  /** 5 to 1,000. */
+  readonly MaxResults?: number | undefined;
+  readonly NextToken?: string | undefined;
+}
+
+/** A snapshot as EC2 describes it. */
+export interface SnapshotDescription {
+  readonly SnapshotId: string;
+  readonly State: string;
+  readonly StateMessage?: string | undefined;
+  /** ISO 8601. */
+  readonly StartTime: string;
+  readonly CompletionTime?: string | undefined;
+  readonly Progress: string;
+  readonly OwnerId: string;
+  /** GiB. */
+  readonly VolumeSize: number;
+  readonly Description: string;
+  /** Bytes of all blocks visible in the snapshot. */
+  readonly FullSnapshotSizeInBytes?: number | undefined;
+  readonly Tags: readonly Tag[];
+}
+
+/** Output of DescribeSnapshots. */
+export interface DescribeSnapshotsResponse {
+  readonly Snapshots: readonly SnapshotDescription[];
+  readonly NextToken?: string | undefined;
+}
+
+/** Snapshots on a page of DescribeSnapshots (AWS). */
+const MAX_RESULTS_MIN = 5;
+const MAX_RESULTS_MAX = 1_000;
+
+/** Reads a DescribeSnapshots request. */
+export function readDescribeSnapshotsRequest(
+  parameters: QueryParameters,
+): Required<DescribeSnapshotsRequest> {
+  return {
+    SnapshotIds: parameters.list("SnapshotId"),
+    OwnerIds: parameters.list("Owner"),
+    Filters: parameters.items("Filter", (prefix) => {
+      const Name = parameters.get(`${prefix}.Name`);
+      return Name === undefined ? undefined : { Name, Values: parameters.list(`${prefix}.Value`) };
+    }),
+    MaxResults: parameters.integer("MaxResults", MAX_RESULTS_MIN, MAX_RESULTS_MAX),
+    NextToken: parameters.get("NextToken"),
+  };
+}
+
+/** Writes a DescribeSnapshots response. */
+export function writeDescribeSnapshotsResponse(
+  requestId: string,
+  snapshots: readonly Snapshot[],
+  nextToken: string | undefined,
+): WireResponse {
+  return writeEc2Response("DescribeSnapshots", requestId, {
+    snapshotSet: { item: snapshots.map(snapshotItem) },
+    ...(nextToken === undefined ? {} : { nextToken }),
+  });
+}
+
+/** The elements of one snapshot; elements without a value are left out, as EC2 leaves them out. */
+function snapshotItem(snapshot: Snapshot): object {
+  const isCompleted = snapshot.state === "completed";
+  const { completionTimeMs, tags } = snapshot;
+  return {
+    snapshotId: snapshot.id,
+    // No volume stands behind a snapshot written through the EBS direct APIs; EC2 says so thus.
+    volumeId: "vol-ffffffff",
+    status: snapshot.state === "sealing" ? "pending" : snapshot.state,
+    ...(snapshot.stateMessage === undefined ? {} : { statusMessage: snapshot.stateMessage }),
+    startTime: formatTimeMs(snapshot.startTimeMs),
+    progress: isCompleted ? "100%" : "0%",
+    ownerId: snapshot.account,
+    volumeSize: snapshot.volumeSizeGib,
+    description: snapshot.description ?? "",
+    encrypted: false,
+    storageTier: "standard",
+    transferType: "standard",
+    ...(completionTimeMs === undefined ? {} : { completionTime: formatTimeMs(completionTimeMs) }),
+    ...(isCompleted ? { fullSnapshotSizeInBytes: snapshot.blockCount * BLOCK_SIZE_BYTES } : {}),
+    ...(tags.length === 0 ? {} : { tagSet: { item: tags.map(tagItem) } }),
+  };
+}
+
+function tagItem({ Key, Value }: Tag): object {
+  return { key: Key, value: Value };
+}
+
+/** Writes a DescribeSnapshots request. */
+export function writeDescribeSnapshotsRequest(input: DescribeSnapshotsRequest): WireRequest {
+  const members: Record<string, string | number | undefined> = {
+    MaxResults: input.MaxResults,
+    NextToken: input.NextToken,
+  };
+  for (const [i, id] of (input.SnapshotIds ?? []).entries()) members[`SnapshotId.${i + 1}`] = id;
+  for (const [i, owner] of (input.OwnerIds ?? []).entries()) members[`Owner.${i + 1}`] = owner;
+  for (const [i, { Name, Values }] of (input.Filters ?? []).entries()) {
+    members[`Filter.${i + 1}.Name`] = Name;
+    for (const [j, value] of Values.entries()) members[`Filter.${i + 1}.Value.${j + 1}`] = value;
+  }
+  return writeQueryRequest("ec2", "DescribeSnapshots", members);
+}
+
+/** Reads a DescribeSnapshots response. */
+export function readDescribeSnapshotsResponse(
+  response: ReceivedResponse,
+): DescribeSnapshotsResponse {
+  const root = readXml(response)["DescribeSnapshotsResponse"];
+  const items = root?.["snapshotSet"]?.["item"] ?? [];
+  return { Snapshots: items.map(descriptionFrom), NextToken: root?.["nextToken"] || undefined };
+}
+
+function descriptionFrom(item: XmlElement): SnapshotDescription {
+  const size = item["fullSnapshotSizeInBytes"];
+  return {
+    SnapshotId: item["snapshotId"] ?? "",
+    State: item["status"] ?? "",
+    StateMessage: item["statusMessage"],
+    StartTime: item["startTime"] ?? "",
+    CompletionTime: item["completionTime"],
+    Progress: item["progress"] ?? "",
+    OwnerId: item["ownerId"] ?? "",
+    VolumeSize: Number(item["volumeSize"]),
+    Description: item["description"] ?? "",
+    FullSnapshotSizeInBytes: size === undefined ? undefined : Number(size),
+    Tags: (item["tagSet"]?.["item"] ?? []).map((tag) => ({
+      Key: tag["key"] ?? "",
+      Value: tag["value"] ?? "",
+    })),
+  };
+}

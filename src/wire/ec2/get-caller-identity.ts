@@ -1,0 +1,14 @@
+import type { WireResponse } from "../message.ts";
+import { writeStsResponse } from "./query.ts";
+
+/** Writes the answer of STS GetCallerIdentity. */
+export function writeGetCallerIdentityResponse(
+  requestId: string,
+  caller: { readonly account: string; readonly accessKeyId: string; readonly arn: string },
+): WireResponse {
+  return writeStsResponse("GetCallerIdentity", requestId, {
+    Arn: caller.arn,
+    UserId: caller.account,
+    Account: caller.account,
+  });
+}

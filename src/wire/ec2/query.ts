@@ -1,0 +1,155 @@
+import { XMLBuilder, XMLParser } from "fast-xml-parser";
+import { ServiceFault } from "../errors.ts";
+import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "../message.ts";
+
+/*
+ * The Query protocol that EC2 and STS speak: a form-encoded action with numbered parameters goes
+ * in, XML comes out. Only what tools need next to the EBS direct APIs is here.
+ */
+
+/** Services of the Query protocol, by the name in the credential scope. */
+export type QueryService = "ec2" | "sts";
+
+const NAMESPACES: Readonly<Record<QueryService, string>> = {
+  ec2: "http://ec2.amazonaws.com/doc/2016-11-15/",
+  sts: "https://sts.amazonaws.com/doc/2011-06-15/",
+};
+const VERSIONS: Readonly<Record<QueryService, string>> = { ec2: "2016-11-15", sts: "2011-06-15" };
+
+/** Numbered members a list may have; more is refused rather than read. */
+const LIST_COUNT_MAX = 1_000;
+
+/** The parameters of one action. */
+export class QueryParameters {
+  readonly action: string;
+  readonly #values: URLSearchParams;
+
+  constructor(body: Uint8Array) {
+    this.#values = new URLSearchParams(new TextDecoder().decode(body));
+    this.action = this.#values.get("Action") ?? "";
+  }
+
+  /** One parameter, or undefined. */
+  get(name: string): string | undefined {
+    return this.#values.get(name) ?? undefined;
+  }
+
+  /** `Name.1`, `Name.2` … as long as there are any. */
+  list(name: string): string[] {
+    return this.items(name, (prefix) => this.get(prefix)).filter((value) => value !== undefined);
+  }
+
+  /** Structures `Name.1.…`, `Name.2.…` as long as `read` finds something below the prefix. */
+  items<T>(name: string, read: (prefix: string) => T | undefined): T[] {
+    const found: T[] = [];
+    for (let i = 1; i <= LIST_COUNT_MAX; i++) {
+      const item = read(`${name}.${i}`);
+      if (item === undefined) return found;
+      found.push(item);
+    }
+    throw queryFault(400, "InvalidParameterValue", `More than ${LIST_COUNT_MAX} values of ${name}`);
+  }
+
+  /** An optional whole number within bounds. */
+  integer(name: string, min: number, max: number): number | undefined {
+    const text = this.get(name);
+    if (text === undefined) return undefined;
+    const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    const expected = `Expecting a whole number from ${min} to ${max}.`;
+    const message = `Value ( ${text} ) for parameter ${name} is invalid. ${expected}`;
+    throw queryFault(400, "InvalidParameterValue", message);
+  }
+}
+
+/** An error of the Query protocol. */
+export function queryFault(status: number, code: string, message: string): ServiceFault {
+  return new ServiceFault({ status, code, message });
+}
+
+const builder = new XMLBuilder({ ignoreAttributes: false, attributeNamePrefix: "@" });
+const parser = new XMLParser({
+  ignoreAttributes: true,
+  parseTagValue: false,
+  isArray: (name) => name === "item",
+});
+
+/** Writes an EC2 answer: the members, after the request id, in the action's response element. */
+export function writeEc2Response(action: string, requestId: string, members: object): WireResponse {
+  const contents = { "@xmlns": NAMESPACES.ec2, requestId, ...members };
+  return xmlResponse(200, { [`${action}Response`]: contents });
+}
+
+/** Writes an STS answer: the members in the action's result element, then the request id. */
+export function writeStsResponse(action: string, requestId: string, members: object): WireResponse {
+  return xmlResponse(200, {
+    [`${action}Response`]: {
+      "@xmlns": NAMESPACES.sts,
+      [`${action}Result`]: members,
+      ResponseMetadata: { RequestId: requestId },
+    },
+  });
+}
+
+/** Writes an error as that service does. An unknown one tells nothing of itself. */
+export function writeQueryErrorResponse(
+  service: QueryService,
+  requestId: string,
+  error: unknown,
+): WireResponse {
+  const fault =
+    error instanceof ServiceFault
+      ? error
+      : queryFault(500, "InternalError", "An internal error has occurred");
+  const { code: Code, message: Message, status } = fault;
+  if (service === "ec2") {
+    const Errors = { Error: { Code, Message } };
+    return xmlResponse(status, { Response: { Errors, RequestID: requestId } });
+  }
+  const Type = status >= 500 ? "Receiver" : "Sender";
+  const contents = { "@xmlns": NAMESPACES.sts, Error: { Type, Code, Message } };
+  return xmlResponse(status, { ErrorResponse: { ...contents, RequestId: requestId } });
+}
+
+function xmlResponse(status: number, document: object): WireResponse {
+  return {
+    status,
+    headers: { "Content-Type": "text/xml;charset=UTF-8" },
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(document)}`,
+  };
+}
+
+/** Writes a request of an action; members without a value are left out. */
+export function writeQueryRequest(
+  service: QueryService,
+  action: string,
+  members: Readonly<Record<string, string | number | undefined>>,
+): WireRequest {
+  const form = new URLSearchParams({ Action: action, Version: VERSIONS[service] });
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== undefined) form.set(name, String(value));
+  }
+  return request({
+    method: "POST",
+    path: "/",
+    headers: { "content-type": "application/x-www-form-urlencoded; charset=utf-8" },
+    body: new TextEncoder().encode(form.toString()),
+  });
+}
+
+/** A value of a parsed XML answer: text, or elements by name; `item` is always a list. */
+export type XmlElement = { readonly [name: string]: XmlElement } & XmlElement[] & string;
+
+/** Parses the XML of a response. */
+export function readXml(response: ReceivedResponse): XmlElement {
+  return parser.parse(new TextDecoder().decode(response.body)) as XmlElement;
+}
+
+/** Reads an error response of EC2 or STS; answers undefined when it is none. */
+export function readQueryErrorResponse(
+  response: ReceivedResponse,
+): { readonly code: string; readonly message: string } | undefined {
+  const root = readXml(response);
+  const error = root["Response"]?.["Errors"]?.["Error"] ?? root["ErrorResponse"]?.["Error"];
+  return error && { code: error["Code"] ?? "Unknown", message: error["Message"] ?? "" };
+}

@@ -1,0 +1,71 @@
+/** Names of the operations, as AWS spells them; the last is an addition of ours. */
+export type OperationName =
+  | "StartSnapshot"
+  | "PutSnapshotBlock"
+  | "CompleteSnapshot"
+  | "GetSnapshotBlock"
+  | "ListSnapshotBlocks"
+  | "ListChangedBlocks"
+  | "ListBlockDigests";
+
+/** Method and path of an operation; `{name}` stands for a parameter. */
+export interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Where each operation is reached. */
+export const ROUTES: Readonly<Record<OperationName, Route>> = {
+  StartSnapshot: { method: "POST", path: "/snapshots" },
+  PutSnapshotBlock: { method: "PUT", path: "/snapshots/{snapshotId}/blocks/{blockIndex}" },
+  CompleteSnapshot: { method: "POST", path: "/snapshots/completion/{snapshotId}" },
+  GetSnapshotBlock: { method: "GET", path: "/snapshots/{snapshotId}/blocks/{blockIndex}" },
+  ListSnapshotBlocks: { method: "GET", path: "/snapshots/{snapshotId}/blocks" },
+  ListChangedBlocks: { method: "GET", path: "/snapshots/{snapshotId}/changedblocks" },
+  ListBlockDigests: { method: "GET", path: "/snapshots/{snapshotId}/digests" },
+};
+
+/** An operation and the parameters found in the path. */
+export interface RouteMatch {
+  readonly operation: OperationName;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** The operation at that method and path, or undefined. */
+export function matchRoute(method: string, path: string): RouteMatch | undefined {
+  const parts = path.split("/");
+  for (const [operation, route] of Object.entries(ROUTES)) {
+    if (route.method !== method) continue;
+    const parameters = matchParts(route.path.split("/"), parts);
+    if (parameters) return { operation: operation as OperationName, parameters };
+  }
+  return undefined;
+}
+
+function matchParts(
+  template: readonly string[],
+  parts: readonly string[],
+): Record<string, string> | undefined {
+  if (template.length !== parts.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [i, wanted] of template.entries()) {
+    const part = parts[i] as string;
+    if (wanted.startsWith("{")) parameters[wanted.slice(1, -1)] = part;
+    else if (wanted !== part) return undefined;
+  }
+  return parameters;
+}
+
+/** The path of an operation with its parameters filled in. */
+export function formatRoute(
+  operation: OperationName,
+  parameters: Readonly<Record<string, string | number>> = {},
+): Route {
+  const { method, path } = ROUTES[operation];
+  return {
+    method,
+    path: path.replace(/\{(\w+)\}/g, (_, name: string) =>
+      encodeURIComponent(String(parameters[name])),
+    ),
+  };
+}
