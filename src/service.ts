@@ -1,4 +1,4 @@
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
@@ -23,6 +23,8 @@ import type { Node } from "./tree/node.ts";
 
 /** How often pending snapshots are looked over for those whose time is up. */
 const EXPIRE_INTERVAL_MS = 1_000;
+/** How often sealings that failed, for example on a full disk, are tried again. */
+const SEAL_RETRY_INTERVAL_MS = 10_000;
 
 /** What a service is made from. Checked once, never changed. */
 export interface ServiceConfig {
@@ -54,9 +56,16 @@ export interface Service {
   /** Where it listens, for example `http://127.0.0.1:7788`. */
   readonly endpoint: string;
   readonly region: string;
+  /** Absolute path of the embedded store. */
+  readonly dataDirectory: string;
   readonly firstKey: FirstKey;
-  /** A file in the form of `~/.aws/credentials` that holds the key pair; mode 0600. */
-  readonly credentialsPath: string;
+  /**
+   * A file in the form of `~/.aws/credentials` that holds the key pair, mode 0600; undefined when
+   * the pair was given, for then it is kept where it came from.
+   */
+  readonly credentialsPath: string | undefined;
+  /** The operations without HTTP, for a program that embeds the service and looks inside. */
+  readonly core: Core;
   /** Answers the requests under way, finishes their commits, and gives up the store. */
   close(): Promise<void>;
 }
@@ -91,8 +100,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   const { clock = systemClock, random = systemRandom, region } = config;
   const { catalog, segments } = store;
   const firstKey = await ensureFirstAccount(catalog.identity, random, config.keyPair);
-  const credentialsPath = join(config.dataDirectory, "credentials");
-  await writeCredentials(credentialsPath, firstKey.key);
+  const credentialsPath = await keepCredentials(config.dataDirectory, firstKey);
   const blocks = new BlockStore(segments, catalog.blocks);
   const core = await makeCore({ ...config, clock, random }, catalog, blocks);
   const findKey = async (accessKeyId: string) =>
@@ -113,19 +121,27 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     config,
   );
   await core.sealer.resume();
-  const expiry = repeat(clock, EXPIRE_INTERVAL_MS, {
-    work: () => expireSnapshots(core),
-    onError: (error) => log("Timing out pending snapshots failed", { error }),
-  });
+  const chores = [
+    repeat(clock, EXPIRE_INTERVAL_MS, {
+      work: () => expireSnapshots(core),
+      onError: (error) => log("Timing out pending snapshots failed", { error }),
+    }),
+    repeat(clock, SEAL_RETRY_INTERVAL_MS, {
+      work: () => core.sealer.resume(),
+      onError: (error) => log("Looking for unfinished sealings failed", { error }),
+    }),
+  ];
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   return {
     endpoint: `http://${host}:${server.port}`,
     region,
+    dataDirectory: config.dataDirectory,
     firstKey,
     credentialsPath,
+    core,
     async close() {
       await server.close();
-      await expiry.stop();
+      await Promise.all(chores.map((chore) => chore.stop()));
       await core.sealer.idle();
       await blocks.idle();
       await segments.close();
@@ -146,7 +162,7 @@ async function makeCore(
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
   const maps = (domain: AccountId) => new BlockMaps(blocks.nodeStore(domain), nodes);
   const onError = (snapshotId: string, error: unknown) =>
-    log("Sealing failed and will be tried again at the next start", { snapshotId, error });
+    log("Sealing failed and will be tried again", { snapshotId, error });
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
   const tokens = new Tokens(secret, clock, random);
   return { catalog, blocks, maps, tokens, sealer, clock, random };
@@ -174,21 +190,27 @@ function writeToStandardError(entry: LogEntry): void {
 }
 
 /**
- * Keeps the key pair where AWS tools can be pointed at it, readable by the owner alone. Written
- * beside the old file and renamed over it, so a crash leaves one or the other whole.
+ * Keeps the store's own key pair where AWS tools can be pointed at it, readable by the owner
+ * alone. Written beside the old file and renamed over it, so a crash leaves one or the other whole.
  */
-async function writeCredentials(path: string, key: KeyPair): Promise<void> {
+async function keepCredentials(
+  dataDirectory: string,
+  { key, origin }: FirstKey,
+): Promise<string | undefined> {
+  if (origin === "given") return undefined;
+  const path = join(dataDirectory, "credentials");
   const contents =
     `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
     `aws_secret_access_key = ${key.secretAccessKey}\n`;
   const temporary = `${path}.new`;
-  const file = await open(temporary, "w", 0o600);
+  await rm(temporary, { force: true });
+  const file = await open(temporary, "wx", 0o600);
   try {
-    await file.chmod(0o600);
     await file.writeFile(contents);
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(temporary, path);
+  return path;
 }

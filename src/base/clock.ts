@@ -32,6 +32,18 @@ export function formatTimeMs(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
+/** Waits for the work to settle, well or badly, but no longer than that many milliseconds. */
+export async function waitAtMost(
+  clock: Clock,
+  durationMs: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const settled = new AbortController();
+  const settle = () => settled.abort();
+  work.then(settle, settle);
+  await clock.sleep(durationMs, settled.signal).catch(() => undefined);
+}
+
 /** Runs work every so often, never two at once, until stopped. Errors go to `onError`. */
 export function repeat(
   clock: Clock,

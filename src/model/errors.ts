@@ -11,7 +11,6 @@ export type ServiceErrorCode =
 
 /** The reasons this service gives; the names are AWS's. */
 export type ServiceErrorReason =
-  | "CONFLICTING_BLOCK_UPDATE"
   | "INVALID_BLOCK"
   | "INVALID_BLOCK_TOKEN"
   | "INVALID_CONTENT_ENCODING"
@@ -21,8 +20,7 @@ export type ServiceErrorReason =
   | "INVALID_TAG"
   | "INVALID_VOLUME_SIZE"
   | "SNAPSHOT_NOT_FOUND"
-  | "UNRELATED_SNAPSHOTS"
-  | "WRITE_REQUEST_TIMEOUT";
+  | "UNRELATED_SNAPSHOTS";
 
 /** An answer other than success, meant for the caller of the API. */
 export class ServiceError extends Error {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
 import { HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
 import { answer, type ExchangeParts } from "./exchange.ts";
@@ -26,6 +27,10 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 15_000;
 const CHECK_INTERVAL_MS = 2_000;
+/** How long requests under way may take to end when the server closes. */
+const CLOSE_GRACE_MS = 10_000;
+/** Connections at once; the next one is refused (ours: a bound on memory, far above real use). */
+const CONNECTIONS_MAX = 1_024;
 /** Header lines of a request; real ones have about twenty (ours). */
 const HEADERS_COUNT_MAX = 100;
 
@@ -40,6 +45,7 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     noDelay: true,
   });
   server.maxHeadersCount = HEADERS_COUNT_MAX;
+  server.maxConnections = CONNECTIONS_MAX;
   server.on("request", (req, res) => void answer(parts, req, res));
   // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
   server.on("checkContinue", (req, res) => void answer(parts, req, res));
@@ -50,7 +56,7 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     server.once("error", reject);
     server.listen(address.port, address.host, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+  return { port: (server.address() as AddressInfo).port, close: () => close(server, parts.clock) };
 }
 
 /** Answers bytes that are no HTTP request, as far as the socket still takes an answer. */
@@ -73,9 +79,12 @@ const STATUS_OF_PARSE_ERROR: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-function close(server: Server): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function close(server: Server, clock: Clock): Promise<void> {
+  const closed = new Promise<void>((resolve, reject) => {
     server.close((error) => (error ? reject(error) : resolve()));
-    server.closeIdleConnections();
   });
+  server.closeIdleConnections();
+  await waitAtMost(clock, CLOSE_GRACE_MS, closed);
+  server.closeAllConnections();
+  await closed;
 }

@@ -1,3 +1,4 @@
+import { waitAtMost } from "../base/clock.ts";
 import type { Digest } from "../model/digest.ts";
 import { snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
@@ -41,6 +42,6 @@ export async function completeSnapshot(
   const isFirst = await core.catalog.snapshots.changeState(snapshot.id, "pending", change);
   // Somebody else completed, expired or deleted it in between: answer as to a repetition.
   if (!isFirst) return completeSnapshot(core, account, input);
-  await Promise.race([core.sealer.seal(snapshot.id), core.clock.sleep(SEAL_WAIT_MS)]);
+  await waitAtMost(core.clock, SEAL_WAIT_MS, core.sealer.seal(snapshot.id));
   return "pending";
 }

@@ -17,7 +17,7 @@ export interface SealerParts {
   readonly blocks: BlockStore;
   readonly maps: (domain: AccountId) => BlockMaps;
   readonly clock: Clock;
-  /** Hears of a sealing that failed; it is tried again at the next start. */
+  /** Hears of a sealing that failed; `resume` tries it again. */
   readonly onError: (snapshotId: SnapshotId, error: unknown) => void;
 }
 
@@ -50,7 +50,7 @@ export class Sealer {
     return running;
   }
 
-  /** Takes up the sealings that an earlier process left unfinished. */
+  /** Takes up the sealings that failed or that an earlier process left unfinished. */
   async resume(): Promise<void> {
     for (const { id } of await this.#parts.catalog.snapshots.inState("sealing")) void this.seal(id);
   }
