@@ -75,7 +75,7 @@ const HIDDEN_INPUTS = [
 const BANNED_WORDS = [
   { pattern: /tenant/gi, instead: "account or owner" },
   { pattern: /fsck/gi, instead: "scrub or verify" },
-  { pattern: /chunk/gi, instead: "block, or bytes for a piece of a stream" },
+  { pattern: /chunk(?!Size\b)/gi, instead: "block, or bytes for a piece of a stream" },
   { pattern: /\bcursor/gi, instead: "page token" },
   { pattern: /\b(?:TODO|FIXME|XXX)\b/g, instead: "the finished thing" },
 ] as const;

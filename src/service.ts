@@ -1,5 +1,5 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
@@ -77,7 +77,7 @@ export interface Service {
  */
 export async function openService(config: ServiceConfig): Promise<Service> {
   const dataDirectory = resolve(config.dataDirectory);
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(dataDirectory);
   const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));
   try {
     const segments = await FileSegments.open({
@@ -87,6 +87,34 @@ export async function openService(config: ServiceConfig): Promise<Service> {
     return await startService({ ...config, dataDirectory }, { catalog, segments });
   } catch (error) {
     await catalog.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it. Node's own recursive mkdir never ends on a file system that
+ * has the folder above but says of the new one that it cannot exist, such as /proc.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    const above = dirname(path);
+    const isMissing = code === "ENOENT" && !(await isThere(above));
+    if (!isMissing) throw error;
+    await makeDirectory(above);
+    await mkdir(path, { mode: 0o700 });
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
 }

@@ -60,7 +60,8 @@ step("1. An image is read", async () => {
     await image.sync();
     const extents = await findDataExtents({ fd: image.fd, path, sizeBytes: GIB_BYTES });
     // Undefined where this machine cannot tell holes from data; zeros are looked for then.
-    if (extents) assert.deepEqual(await Array.fromAsync(extents), [{ start: 7, count: 1 }]);
+    if (extents) assert.deepEqual(await extents.next(), { value: { start: 7, count: 1 }, done: false });
+    await extents?.return(undefined);
     const bytes = Buffer.alloc(BLOCK_SIZE_BYTES);
     await image.read(bytes, 0, BLOCK_SIZE_BYTES, offsetOf(BLOCK_INDEX));
     assert.ok(bytes.equals(block));

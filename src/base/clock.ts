@@ -8,7 +8,7 @@ export interface Clock {
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The machine's own clock. A sleeping caller alone does not keep the process alive. */
+/** The machine's own clock. A sleeper keeps the process alive until it wakes. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),

@@ -45,16 +45,20 @@ export async function forEachConcurrent<T>(
   assert(Number.isInteger(limit) && limit > 0, `concurrency must be at least 1: ${limit}`);
   const inFlight = new Set<Promise<void>>();
   const failures: unknown[] = [];
-  for await (const item of items) {
-    const call = work(item)
-      .catch((error: unknown) => {
-        failures.push(error);
-      })
-      .finally(() => inFlight.delete(call));
-    inFlight.add(call);
-    if (inFlight.size >= limit) await Promise.race(inFlight);
-    if (failures.length > 0) break;
+  try {
+    for await (const item of items) {
+      const call = work(item)
+        .catch((error: unknown) => {
+          failures.push(error);
+        })
+        .finally(() => inFlight.delete(call));
+      inFlight.add(call);
+      if (inFlight.size >= limit) await Promise.race(inFlight);
+      if (failures.length > 0) break;
+    }
+  } finally {
+    // Also when the items themselves fail: no call may go on behind the caller's back.
+    await Promise.all(inFlight);
   }
-  await Promise.all(inFlight);
   if (failures.length > 0) throw failures[0];
 }

@@ -54,6 +54,8 @@ export class BlockStore {
       // Refused as "not-stored": collected since the look-up. The bytes are here, so store them.
       if (refusal !== "not-stored") return refusal;
     }
+    // While we looked it up, the same contents may have begun to arrive: then let them.
+    if (this.#arriving.has(target.domain + digest)) return this.putBlock(target, digest, bytes);
     return this.#arrive(target.domain, digest, async () => {
       const header = { kind: RECORD_KIND.block, domain: target.domain, digest };
       return this.#commits.commit({ record: await encodeRecord(header, bytes), write });
@@ -107,6 +109,7 @@ export class BlockStore {
   ): Promise<Digest> {
     const digest = digestOf(bytes);
     if (await this.#isStored(domain, digest)) return digest;
+    if (this.#arriving.has(domain + digest)) return this.#putRecord({ kind, domain }, bytes);
     await this.#arrive(domain, digest, async () => {
       const record = await encodeRecord({ kind, domain, digest }, bytes);
       await this.#commits.commit({ record, write: undefined });

@@ -90,8 +90,11 @@ function decodeHeader(bytes: Buffer): RecordHeader {
   if (codec !== CODEC.raw && codec !== CODEC.zstd) {
     throw new CorruptionError(`A record has an unknown codec: ${codec}`);
   }
+  if (kind !== RECORD_KIND.block && kind !== RECORD_KIND.node && kind !== RECORD_KIND.manifest) {
+    throw new CorruptionError(`A record is of an unknown kind: ${kind}`);
+  }
   return {
-    kind: kind as RecordKind,
+    kind,
     codec,
     domain: bytes.toString("latin1", 8, 8 + DOMAIN_BYTES).replace(/\0+$/, "") as AccountId,
     digest: bytes.toString("hex", 24, 56) as Digest,

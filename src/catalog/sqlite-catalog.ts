@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { CATALOG_VERSION, SCHEMA } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
@@ -35,8 +35,7 @@ export class StoreInUseError extends Error {
 
 function openDatabase(path: string): SqliteDatabase {
   try {
-    // The catalog holds secrets. SQLite makes its log with the same mode as the file.
-    closeSync(openSync(path, "a", 0o600));
+    createFile(path);
     return new SqliteDatabase(path);
   } catch (error) {
     if (error instanceof Error && /database is locked/.test(error.message)) {
@@ -46,6 +45,14 @@ function openDatabase(path: string): SqliteDatabase {
     }
     throw error;
   }
+}
+
+/**
+ * The catalog holds secrets; SQLite makes its log with the same mode as the file. A file that is
+ * there is not even opened: closing it again would drop the lock this process may hold on it.
+ */
+function createFile(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
 }
 
 /** Brings an empty file to the schema of today and refuses one from tomorrow. */

@@ -24,7 +24,7 @@ const OPEN_FILES_MAX = 64;
 
 /** Options of `FileSegments.open`. */
 export interface FileSegmentsOptions {
-  /** Folder for the segment files; made if missing. */
+  /** Folder for the segment files; made if missing, in a folder that must be there. */
   readonly directory: string;
   /** Size in bytes above which the next append begins a new segment. */
   readonly segmentSizeBytesMax: number;
@@ -54,7 +54,7 @@ export class FileSegments implements SegmentStore {
 
   /** Opens the folder, making it if needed. */
   static async open(options: FileSegmentsOptions): Promise<FileSegments> {
-    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    await mkdir(options.directory, { mode: 0o700 }).catch(toleratingExisting);
     await syncDirectory(join(options.directory, ".."));
     const numbers = await segmentNumbers(options.directory);
     return new FileSegments(options, Math.max(0, ...numbers) + 1);
@@ -140,6 +140,10 @@ export class FileSegments implements SegmentStore {
   #pathOf(segment: number): string {
     return join(this.#directory, `${String(segment).padStart(10, "0")}.segment`);
   }
+}
+
+function toleratingExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
 }
 
 /** Reads the whole range; the kernel may answer a read in parts. */

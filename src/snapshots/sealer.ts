@@ -87,6 +87,8 @@ export class Sealer {
       blockCount: snapshot.parentBlockCount + applied.addedCount,
       writtenBlockCount,
     } as const;
+    // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
+    if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
     await blocks.putManifest(snapshot.account, encodeManifest({ ...snapshot, ...change }));
     await catalog.snapshots.changeState(snapshot.id, "sealing", change);
   }

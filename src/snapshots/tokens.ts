@@ -57,7 +57,8 @@ export class Tokens {
     const template = Buffer.alloc(TOKEN_BYTES);
     template.writeUInt8(VERSION, 0);
     template.writeUInt8(KIND[scope.kind], 1);
-    template.writeUInt32BE(Math.floor(this.#clock.nowMs() / 1000) + lifetime, 4);
+    // Rounded up: no token ends before the time that a listing promises for it.
+    template.writeUInt32BE(Math.ceil(this.#clock.nowMs() / 1000) + lifetime, 4);
     template.set(this.#random.bytes(SALT_BYTES), SALT_OFFSET);
     const tags = this.#tags(scope, template, blockIndexes);
     const tokens = Buffer.alloc(TOKEN_BYTES * blockIndexes.length);

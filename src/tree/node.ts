@@ -32,7 +32,8 @@ export class Node {
       bytes[0] === NODE_FORMAT_VERSION &&
       bytes[1] === level &&
       count > 0 &&
-      bytes.length === DIGESTS_OFFSET + count * DIGEST_SIZE_BYTES;
+      bytes.length === DIGESTS_OFFSET + count * DIGEST_SIZE_BYTES &&
+      bytes.subarray(BITMAP_OFFSET, DIGESTS_OFFSET).reduce(addBits, 0) === count;
     if (!wellFormed) throw new CorruptionError(`Bytes that should be a node of level ${level}`);
     this.level = level;
     this.count = count;
@@ -100,6 +101,10 @@ export function encodeNode(
     bytes.set(digestToBytes(digest), DIGESTS_OFFSET + rank * DIGEST_SIZE_BYTES);
   });
   return bytes;
+}
+
+function addBits(sum: number, byte: number): number {
+  return sum + bitCount(byte);
 }
 
 function bitCount(byte: number): number {

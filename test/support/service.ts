@@ -1,6 +1,5 @@
-import type { TestContext } from "node:test";
 import { openService, type Service, type ServiceConfig } from "../../src/service.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { type Cleanup, temporaryDirectory } from "./temporary-directory.ts";
 
 /** Region the tests' services run as. */
 export const REGION = "us-east-1";
@@ -10,7 +9,7 @@ export const REGION = "us-east-1";
  * test ends. An error it logs fails the test, unless the test takes the log itself.
  */
 export async function startService(
-  t: Pick<TestContext, "after">,
+  t: Cleanup,
   config: Partial<ServiceConfig> = {},
 ): Promise<Service> {
   const service = await openService({

@@ -1,0 +1,453 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { seededBytes } from "../../test/support/property.ts";
+import { type Digest, digestFromBytes, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
+import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import type { Catalog, NewLocation, PendingWrite } from "./catalog.ts";
+
+/** A catalog under test, and the way to close it and open it again where it lies. */
+export interface CatalogSubject {
+  readonly catalog: Catalog;
+  readonly reopen: () => Promise<Catalog>;
+}
+
+type Open = (t: TestContext) => Promise<CatalogSubject>;
+
+const ACCOUNT = "111122223333" as AccountId;
+const OTHER = "444455556666" as AccountId;
+
+/** What every `Catalog` must do; `open` gives each test an empty one. */
+export function catalogSuite(name: string, openEmpty: Open): void {
+  const open: Open = async (t) => {
+    const subject = await openEmpty(t);
+    for (const account of [ACCOUNT, OTHER]) await subject.catalog.identity.addAccount(account);
+    return subject;
+  };
+  snapshotTableSuite(`${name}.snapshots`, open);
+  stateSuite(`${name}.snapshots`, open);
+  endSuite(`${name}.snapshots`, open);
+  clientTokenSuite(`${name}.snapshots`, open);
+  blockTableSuite(`${name}.blocks`, open);
+  pendingWriteSuite(`${name}.blocks`, open);
+  settledWritesSuite(`${name}.blocks`, open);
+  identityTableSuite(`${name}.identity`, openEmpty);
+}
+
+function snapshotTableSuite(name: string, open: Open): void {
+  test(`${name} gets back every field of a snapshot, also after a restart`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    const full = snapshot("snap-0f", {
+      state: "completed",
+      stateMessage: "a message",
+      parent: id("snap-0a"),
+      lineage: id("snap-0a"),
+      volumeSizeGib: 65_536,
+      description: "Grüße, 'quotes' and \"more\" \u{1f600}",
+      tags: [{ Key: "k", Value: "" }],
+      startTimeMs: 1_700_000_000_123,
+      completionTimeMs: 1_700_000_000_456,
+      expiresAtMs: 1_800_000_000_000,
+      parentRoot: digest(1),
+      parentBlockCount: 2 ** 27,
+      root: digest(2),
+      blockCount: 2 ** 27,
+      writtenBlockCount: 5,
+      completion: { changedBlocksCount: 5, linearDigest: digest(3) },
+    });
+    const bare = snapshot("snap-0b");
+    const counted = snapshot("snap-0c", {
+      completion: { changedBlocksCount: 0, linearDigest: undefined },
+    });
+    for (const each of [full, bare, counted]) await catalog.snapshots.start(each, undefined);
+    const again = await reopen();
+    for (const each of [full, bare, counted]) {
+      assert.deepEqual(await again.snapshots.get(each.id), each);
+    }
+    assert.equal(await again.snapshots.get(id("snap-0d")), undefined);
+  });
+
+  test(`${name} refuses a second snapshot of the same id`, async (t) => {
+    const { catalog } = await open(t);
+    const first = snapshot("snap-01", { description: "first" });
+    await catalog.snapshots.start(first, undefined);
+    await assert.rejects(catalog.snapshots.start(snapshot("snap-01"), use("token")));
+    assert.deepEqual(await catalog.snapshots.get(first.id), first);
+    const later = await catalog.snapshots.start(snapshot("snap-02"), use("token"));
+    assert.equal(later.outcome, "started", "nothing is left of the refused start");
+  });
+
+  test(`${name} pages one account's snapshots in order of id`, async (t) => {
+    const { catalog } = await open(t);
+    for (const text of ["snap-03", "snap-01", "snap-0b", "snap-02"]) {
+      await catalog.snapshots.start(snapshot(text), undefined);
+    }
+    await catalog.snapshots.start(snapshot("snap-015", { account: OTHER }), undefined);
+    const ids = async (afterId: string, limit: number) =>
+      (await catalog.snapshots.page(ACCOUNT, afterId, limit)).map((found) => found.id as string);
+    assert.deepEqual(await ids("", 10), ["snap-01", "snap-02", "snap-03", "snap-0b"]);
+    assert.deepEqual(await ids("", 2), ["snap-01", "snap-02"]);
+    assert.deepEqual(await ids("snap-02", 2), ["snap-03", "snap-0b"]);
+    assert.deepEqual(await ids("snap-0b", 2), []);
+  });
+}
+
+function stateSuite(name: string, open: Open): void {
+  test(`${name} finds every snapshot in a state, whoever owns it`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01", { state: "sealing" }), undefined);
+    await catalog.snapshots.start(snapshot("snap-02"), undefined);
+    const foreign = snapshot("snap-03", { state: "sealing", account: OTHER });
+    await catalog.snapshots.start(foreign, undefined);
+    const found = await catalog.snapshots.inState("sealing");
+    assert.deepEqual(found.map((each) => each.id as string).sort(), ["snap-01", "snap-03"]);
+    assert.deepEqual(await catalog.snapshots.inState("error"), []);
+  });
+
+  test(`${name} changes a state from the one given, once among many callers`, async (t) => {
+    const { catalog } = await open(t);
+    const first = snapshot("snap-01", { description: "kept" });
+    await catalog.snapshots.start(first, undefined);
+    const change = { state: "sealing" } as const;
+    const completion = (changedBlocksCount: number) => ({
+      ...change,
+      completion: { changedBlocksCount, linearDigest: undefined },
+    });
+    const attempts = Array.from({ length: 5 }, (_, i) =>
+      catalog.snapshots.changeState(first.id, "pending", completion(i)),
+    );
+    const won = await Promise.all(attempts);
+    assert.equal(won.filter(Boolean).length, 1);
+    const expected = completion(won.indexOf(true));
+    assert.deepEqual(await catalog.snapshots.get(first.id), { ...first, ...expected });
+    assert.equal(await catalog.snapshots.changeState(id("snap-0f"), "pending", change), false);
+  });
+
+  test(`${name} leaves fields as they are that a change of state does not name`, async (t) => {
+    const { catalog } = await open(t);
+    const first = snapshot("snap-01", { state: "sealing", parentRoot: digest(1) });
+    await catalog.snapshots.start(first, undefined);
+    const change = {
+      state: "completed",
+      root: digest(2),
+      blockCount: 3,
+      writtenBlockCount: 2,
+      completionTimeMs: 99,
+    } as const;
+    assert.ok(await catalog.snapshots.changeState(first.id, "sealing", change));
+    assert.deepEqual(await catalog.snapshots.get(first.id), { ...first, ...change });
+  });
+}
+
+function endSuite(name: string, open: Open): void {
+  test(`${name} expires pending snapshots whose time is up and no others`, async (t) => {
+    const { catalog } = await open(t);
+    const at = (text: string, expiresAtMs: number, state: Snapshot["state"] = "pending") =>
+      catalog.snapshots.start(snapshot(text, { expiresAtMs, state }), undefined);
+    await at("snap-01", 100);
+    await at("snap-02", 101);
+    await at("snap-03", 50, "sealing");
+    await at("snap-04", 50, "completed");
+    assert.equal(await catalog.snapshots.expire(100, "too late"), 1);
+    assert.equal(await catalog.snapshots.expire(100, "too late"), 0);
+    const expired = await catalog.snapshots.get(id("snap-01"));
+    assert.deepEqual([expired?.state, expired?.stateMessage], ["error", "too late"]);
+    const states = ["snap-02", "snap-03", "snap-04"].map(async (text) => {
+      return (await catalog.snapshots.get(id(text)))?.state;
+    });
+    assert.deepEqual(await Promise.all(states), ["pending", "sealing", "completed"]);
+  });
+
+  test(`${name} deletes a snapshot once and replaces tags as a whole`, async (t) => {
+    const { catalog } = await open(t);
+    const first = snapshot("snap-01", { tags: [{ Key: "a", Value: "1" }] });
+    await catalog.snapshots.start(first, undefined);
+    const tags = [{ Key: "b", Value: "2" }];
+    await catalog.snapshots.setTags(first.id, tags);
+    assert.deepEqual((await catalog.snapshots.get(first.id))?.tags, tags);
+    assert.equal(await catalog.snapshots.delete(first.id), true);
+    assert.equal(await catalog.snapshots.delete(first.id), false);
+    assert.equal(await catalog.snapshots.get(first.id), undefined);
+  });
+}
+
+function clientTokenSuite(name: string, open: Open): void {
+  test(`${name} answers the first snapshot again for the same client token`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    const first = snapshot("snap-01");
+    assert.deepEqual(await catalog.snapshots.start(first, use("t")), { outcome: "started" });
+    const again = await reopen();
+    const replayed = await again.snapshots.start(snapshot("snap-02"), use("t"));
+    assert.deepEqual(replayed, { outcome: "replayed", snapshot: first });
+    assert.equal(await again.snapshots.get(id("snap-02")), undefined);
+  });
+
+  test(`${name} answers a conflict for the same client token with other parameters`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), use("t", 1));
+    const conflict = await catalog.snapshots.start(snapshot("snap-02"), use("t", 2));
+    assert.deepEqual(conflict, { outcome: "conflict" });
+    assert.equal(await catalog.snapshots.get(id("snap-02")), undefined);
+  });
+
+  test(`${name} keeps client tokens of accounts apart`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), use("t", 1));
+    const foreign = snapshot("snap-02", { account: OTHER });
+    assert.equal((await catalog.snapshots.start(foreign, use("t", 2))).outcome, "started");
+  });
+
+  test(`${name} frees a client token when its snapshot is deleted`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), use("t", 1));
+    await catalog.snapshots.delete(id("snap-01"));
+    const later = await catalog.snapshots.start(snapshot("snap-02"), use("t", 2));
+    assert.equal(later.outcome, "started");
+  });
+
+  test(`${name} starts one snapshot for many equal client tokens at once`, async (t) => {
+    const { catalog } = await open(t);
+    const starts = Array.from({ length: 8 }, (_, i) =>
+      catalog.snapshots.start(snapshot(`snap-0${i}`), use("t")),
+    );
+    const outcomes = (await Promise.all(starts)).map(({ outcome }) => outcome);
+    assert.equal(outcomes.filter((outcome) => outcome === "started").length, 1);
+    assert.equal(outcomes.filter((outcome) => outcome === "replayed").length, 7);
+    assert.equal((await catalog.snapshots.page(ACCOUNT, "", 10)).length, 1);
+  });
+}
+
+function blockTableSuite(name: string, open: Open): void {
+  test(`${name} keeps locations by domain and digest, the first one given for good`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    await catalog.blocks.commit([location(1, 10), location(2, 20)], []);
+    await catalog.blocks.commit([location(1, 99)], []);
+    const again = await reopen();
+    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, digest(1))), place(10));
+    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, digest(2))), place(20));
+    assert.equal(await again.blocks.locate(OTHER, digest(1)), undefined);
+    assert.equal(await again.blocks.locate(ACCOUNT, digest(3)), undefined);
+  });
+
+  test(`${name} pages pending writes by block index, the last write counting`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    const locations = [1, 2, 3].map((n) => location(n, n));
+    const writes = [
+      write("snap-01", 7, 1),
+      write("snap-01", 2 ** 27 - 1, 2),
+      write("snap-01", 0, 3),
+    ];
+    await catalog.blocks.commit(locations, [...writes, write("snap-01", 7, 2)]);
+    await catalog.blocks.commit([], [write("snap-01", 0, 1)]);
+    const { blocks } = await reopen();
+    const all = [entry(0, 1), entry(7, 2), entry(2 ** 27 - 1, 2)];
+    assert.deepEqual(await blocks.pendingWrites(id("snap-01"), 0, 10), all);
+    assert.deepEqual(await blocks.pendingWrites(id("snap-01"), 0, 2), all.slice(0, 2));
+    assert.deepEqual(await blocks.pendingWrites(id("snap-01"), 1, 10), all.slice(1));
+    assert.deepEqual(await blocks.pendingWrites(id("snap-01"), 2 ** 27, 10), []);
+    assert.deepEqual(await blocks.pendingWrites(id("snap-0f"), 0, 10), []);
+  });
+
+  test(`${name} refuses writes to snapshots that are not pending, and only those`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    for (const state of ["sealing", "completed", "error"] as const) {
+      await catalog.snapshots.start(snapshot(`snap-${state.charCodeAt(0)}`, { state }), undefined);
+    }
+    const closed = ["sealing", "completed", "error"].map((text) => `snap-${text.charCodeAt(0)}`);
+    const texts = ["snap-0f", ...closed, "snap-01"];
+    const writes = texts.map((text) => write(text, 1, 1));
+    const answers = await catalog.blocks.commit([location(1, 1)], writes);
+    assert.deepEqual(answers, [...Array(4).fill("not-pending"), undefined]);
+    for (const text of closed) {
+      assert.deepEqual(await catalog.blocks.pendingWrites(id(text), 0, 10), []);
+    }
+    assert.deepEqual(await catalog.blocks.pendingWrites(id("snap-01"), 0, 10), [entry(1, 1)]);
+  });
+
+  test(`${name} refuses a write whose digest is not stored in its own domain`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    const foreign = { ...location(1, 1), domain: OTHER };
+    const writes = [write("snap-01", 1, 1), write("snap-01", 2, 2)];
+    const answers = await catalog.blocks.commit([foreign, location(2, 2)], writes);
+    assert.deepEqual(answers, ["not-stored", undefined]);
+    assert.deepEqual(await catalog.blocks.pendingWrites(id("snap-01"), 0, 10), [entry(2, 2)]);
+  });
+}
+
+function pendingWriteSuite(name: string, open: Open): void {
+  test(`${name} takes a write of zeros although zeros are stored nowhere`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    const zeros = { ...write("snap-01", 4, 1), digest: ZERO_BLOCK_DIGEST };
+    assert.deepEqual(await catalog.blocks.commit([], [zeros]), [undefined]);
+    const found = await catalog.blocks.pendingWrites(id("snap-01"), 0, 10);
+    assert.deepEqual(found, [{ blockIndex: 4, digest: ZERO_BLOCK_DIGEST }]);
+  });
+
+  test(`${name} moves the expiry forwards with each write, never back`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01", { expiresAtMs: 1_000 }), undefined);
+    const expiry = async () => (await catalog.snapshots.get(id("snap-01")))?.expiresAtMs;
+    const at = (expiresAtMs: number) => ({ ...write("snap-01", 1, 1), expiresAtMs });
+    await catalog.blocks.commit([location(1, 1)], [at(3_000)]);
+    assert.equal(await expiry(), 3_000);
+    await catalog.blocks.commit([], [at(2_000)]);
+    assert.equal(await expiry(), 3_000);
+  });
+
+  test(`${name} commits nothing of a transaction that fails`, async (t) => {
+    const { catalog } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    const broken = { ...write("snap-01", 2, 1), blockIndex: null as unknown as number };
+    const writes = [write("snap-01", 1, 1), broken];
+    await assert.rejects(catalog.blocks.commit([location(1, 1)], writes));
+    assert.equal(await catalog.blocks.locate(ACCOUNT, digest(1)), undefined);
+    assert.deepEqual(await catalog.blocks.pendingWrites(id("snap-01"), 0, 10), []);
+    assert.deepEqual(await catalog.blocks.commit([location(1, 1)], [write("snap-01", 1, 1)]), [
+      undefined,
+    ]);
+  });
+}
+
+function settledWritesSuite(name: string, open: Open): void {
+  test(`${name} forgets writes of settled snapshots page by page, and of no others`, async (t) => {
+    const { catalog } = await open(t);
+    const states = ["pending", "sealing", "completed", "error"] as const;
+    for (const [i, state] of states.entries()) {
+      const text = `snap-0${i}`;
+      await catalog.snapshots.start(snapshot(text), undefined);
+      const writes = Array.from({ length: 5 }, (_, n) => write(text, n, 1));
+      await catalog.blocks.commit([location(1, 1)], writes);
+      if (state !== "pending") await catalog.snapshots.changeState(id(text), "pending", { state });
+    }
+    const counts: number[] = [];
+    for (let count = 1; count > 0; counts.push(count)) {
+      count = await catalog.blocks.forgetSettledWrites(3);
+    }
+    assert.deepEqual(counts, [3, 2, 3, 2, 0]);
+    const left = states.map(async (_, i) => {
+      return (await catalog.blocks.pendingWrites(id(`snap-0${i}`), 0, 10)).length;
+    });
+    assert.deepEqual(await Promise.all(left), [5, 5, 0, 0]);
+  });
+
+  test(`${name} never lets a deleted snapshot's writes into a new one`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    await catalog.snapshots.start(snapshot("snap-01"), undefined);
+    await catalog.blocks.commit([location(1, 1)], [write("snap-01", 1, 1), write("snap-01", 2, 1)]);
+    await catalog.snapshots.delete(id("snap-01"));
+    // The very same id, and others, before the leftovers are forgotten; also after a restart.
+    for (const text of ["snap-01", "snap-02"]) {
+      await catalog.snapshots.start(snapshot(text), undefined);
+      assert.deepEqual(await catalog.blocks.pendingWrites(id(text), 0, 10), []);
+    }
+    await catalog.snapshots.delete(id("snap-01"));
+    await catalog.snapshots.delete(id("snap-02"));
+    const again = await reopen();
+    await again.snapshots.start(snapshot("snap-03"), undefined);
+    assert.deepEqual(await again.blocks.pendingWrites(id("snap-03"), 0, 10), []);
+    await again.blocks.commit([], [write("snap-03", 9, 1)]);
+    assert.equal(await again.blocks.forgetSettledWrites(10), 2);
+    assert.equal(await again.blocks.forgetSettledWrites(10), 0);
+    assert.deepEqual(await again.blocks.pendingWrites(id("snap-03"), 0, 10), [entry(9, 1)]);
+  });
+}
+
+function identityTableSuite(name: string, open: Open): void {
+  test(`${name} keeps accounts in order of addition, each once`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    assert.deepEqual(await catalog.identity.accounts(), []);
+    for (const account of [OTHER, ACCOUNT, OTHER]) await catalog.identity.addAccount(account);
+    assert.deepEqual(await (await reopen()).identity.accounts(), [OTHER, ACCOUNT]);
+  });
+
+  test(`${name} adds, replaces and lists access keys`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    for (const account of [ACCOUNT, OTHER]) await catalog.identity.addAccount(account);
+    const key = (accessKeyId: string, account: AccountId, active = true) => {
+      return { accessKeyId, secretAccessKey: `secret of ${accessKeyId}`, account, active };
+    };
+    const keys = [key("AKIA1", ACCOUNT), key("AKIA2", OTHER), key("AKIA3", ACCOUNT, false)];
+    for (const each of keys) await catalog.identity.putAccessKey(each);
+    const replaced = { ...key("AKIA1", ACCOUNT, false), secretAccessKey: "new" };
+    await catalog.identity.putAccessKey(replaced);
+    const { identity } = await reopen();
+    assert.deepEqual(await identity.accessKey("AKIA1"), replaced);
+    assert.deepEqual(await identity.accessKey("AKIA2"), keys[1]);
+    assert.equal(await identity.accessKey("akia2"), undefined);
+    assert.deepEqual(await identity.accessKeys(ACCOUNT), [replaced, keys[2]]);
+  });
+
+  test(`${name} keeps the first secret given under a name`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    const first = await catalog.identity.secret("a", seededBytes("a", 32));
+    assert.deepEqual(Buffer.from(first), Buffer.from(seededBytes("a", 32)));
+    const { identity } = await reopen();
+    const again = await identity.secret("a", seededBytes("b", 32));
+    assert.deepEqual(Buffer.from(again), Buffer.from(seededBytes("a", 32)));
+    const other = await identity.secret("b", seededBytes("b", 32));
+    assert.deepEqual(Buffer.from(other), Buffer.from(seededBytes("b", 32)));
+  });
+}
+
+function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
+  return {
+    id: id(text),
+    account: ACCOUNT,
+    state: "pending",
+    stateMessage: undefined,
+    parent: undefined,
+    lineage: id(text),
+    volumeSizeGib: 1,
+    description: undefined,
+    tags: [],
+    startTimeMs: 1_000,
+    completionTimeMs: undefined,
+    timeoutMinutes: 60,
+    expiresAtMs: 5_000,
+    parentRoot: undefined,
+    parentBlockCount: 0,
+    root: undefined,
+    blockCount: 0,
+    writtenBlockCount: 0,
+    completion: undefined,
+    ...fields,
+  };
+}
+
+function id(text: string): SnapshotId {
+  return text as SnapshotId;
+}
+
+function digest(n: number): Digest {
+  return digestFromBytes(seededBytes(`digest ${n}`, 32));
+}
+
+function location(n: number, offset: number): NewLocation {
+  return { domain: ACCOUNT, digest: digest(n), ...place(offset) };
+}
+
+function place(offset: number) {
+  return { segment: 1, offset, length: 100 };
+}
+
+/** A row without the prototype that a database binding may have given it. */
+function plain(value: object | undefined): object {
+  return { ...value };
+}
+
+function write(text: string, blockIndex: number, n: number): PendingWrite {
+  const common = { domain: ACCOUNT, expiresAtMs: 6_000 };
+  return { snapshotId: id(text), blockIndex, digest: digest(n), ...common };
+}
+
+function entry(blockIndex: number, n: number) {
+  return { blockIndex, digest: digest(n) };
+}
+
+function use(clientToken: string, n = 1) {
+  return { clientToken, fingerprint: digest(n) };
+}

@@ -1,0 +1,162 @@
+import type { Command } from "commander";
+import { systemClock } from "../../base/clock.ts";
+import { FileError } from "../../client/index.ts";
+import type { Service } from "../../service.ts";
+import { EXIT_CODES } from "../exit-codes.ts";
+import type { Output } from "../output.ts";
+import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
+import { outputFor } from "../session.ts";
+import type { GlobalOptions } from "../settings.ts";
+
+/** A second signal this soon is the first one come twice, by way of npm or a terminal. */
+const SIGNAL_ECHO_MS = 250;
+/** Milliseconds that requests under way get to end in. */
+const GRACE_MS = 30_000;
+
+/** Adds `varve serve`. */
+export function addServeCommand(program: Command): void {
+  program
+    .command("serve")
+    .summary("run the service")
+    .description("Run the service on a data folder until it is interrupted.")
+    .option("--data <folder>", "folder that holds everything (default: ./data)")
+    .option("--listen <host:port>", "address to listen on (default: 127.0.0.1:7788)")
+    .option("--config <file>", "JSON with data, listen, region, accessKeyId, secretAccessKey")
+    .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
+    .action((_options: object, command: Command) =>
+      serve(command.optsWithGlobals<ServeOptions & GlobalOptions>()),
+    );
+}
+
+async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
+  const settings = await serveSettings(options, process.env);
+  const signals = listenForSignals();
+  try {
+    const service = await open(settings);
+    greet(outputFor(options), service);
+    await signals.first;
+    await closeInTime(service);
+  } finally {
+    signals.stop();
+  }
+}
+
+async function open(settings: ServeSettings): Promise<Service> {
+  // Brought up only now: no other command needs it.
+  const { openService } = await import("../../service.ts");
+  try {
+    return await openService(settings);
+  } catch (error) {
+    throw inWords(error, settings);
+  }
+}
+
+/** The system's reasons why a service cannot start, as sentences. */
+function inWords(error: unknown, { dataDirectory: path, host, port }: ServeSettings): unknown {
+  if (!(error instanceof Error) || error.name === "StoreInUseError") return error;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === "listen" || syscall === "bind" || syscall === "getaddrinfo") {
+    const why = LISTEN_WORDS[code ?? ""] ?? error.message;
+    return new Error(`Cannot listen on ${host}:${port}: ${why}. Choose another with --listen.`);
+  }
+  if (syscall === undefined && code !== "ERR_SQLITE_ERROR") return error;
+  const why = FOLDER_WORDS[code ?? ""] ?? error.message;
+  const message = `Cannot use the data folder ${path}: ${why}. Choose another with --data.`;
+  return new FileError(message, { path, code: code ?? "EIO", cause: error });
+}
+
+const LISTEN_WORDS: Readonly<Record<string, string>> = {
+  EACCES: "ports below 1024 need special rights",
+  EADDRINUSE: "another program listens there",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  ENOTFOUND: "the name is not known",
+};
+
+const FOLDER_WORDS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EEXIST: "it, or a part of its path, is a file",
+  ENOSPC: "no space is left on the disk",
+  ENOTDIR: "it, or a part of its path, is a file",
+  EROFS: "the file system is read-only",
+};
+
+/** Tells where the service is, as whom to call it, and what to do first. */
+function greet(output: Output, service: Service): void {
+  const { endpoint, region, dataDirectory, credentialsPath, firstKey } = service;
+  const { account, accessKeyId, secretAccessKey } = firstKey.key;
+  const isMinted = firstKey.origin === "minted";
+  const facts = { endpoint, region, dataDirectory, account, accessKeyId, credentialsPath };
+  const lines = [
+    `Varve listens on   ${endpoint}`,
+    `Data folder        ${dataDirectory}`,
+    `Account            ${account}`,
+    `Access key id      ${accessKeyId}`,
+    ...(isMinted
+      ? [
+          `Secret access key  ${secretAccessKey}`,
+          `                   shown this once; it is stored in ${credentialsPath}`,
+        ]
+      : []),
+    "",
+    "Try next:",
+    ...tryNext(service).map((line) => `  ${line}`),
+  ];
+  output.result(isMinted ? { ...facts, secretAccessKey } : facts, lines.join("\n"));
+}
+
+/** Three lines to paste into another terminal. */
+function tryNext({ credentialsPath, endpoint, region }: Service): string[] {
+  // In a checkout the code runs as TypeScript, and nobody has put the command on the path.
+  const varve = import.meta.url.endsWith(".ts") ? "./bin/varve" : "varve";
+  // A key pair that was given is kept by whoever gave it, and set there already.
+  const keys = credentialsPath && `AWS_SHARED_CREDENTIALS_FILE=${shellQuote(credentialsPath)} `;
+  return [
+    // Version 1 of the AWS CLI knows only the second name of the region.
+    `export ${keys ?? ""}AWS_ENDPOINT_URL=${endpoint} AWS_REGION=${region} ` +
+      `AWS_DEFAULT_REGION=${region}`,
+    "aws ebs start-snapshot --volume-size 1",
+    `${varve} upload IMAGE`,
+  ];
+}
+
+function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Waits for the signal to stop; a second one ends the process at once. */
+function listenForSignals(): { readonly first: Promise<void>; stop(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let firstMs: number | undefined;
+  const onSignal = () => {
+    const nowMs = systemClock.monotonicMs();
+    if (firstMs !== undefined && nowMs - firstMs > SIGNAL_ECHO_MS) {
+      process.exit(EXIT_CODES.interrupted);
+    }
+    firstMs ??= nowMs;
+    resolve();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    first: promise,
+    stop() {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}
+
+async function closeInTime(service: Service): Promise<void> {
+  const closed = new AbortController();
+  const closing = service.close().finally(() => closed.abort());
+  const tooLate = systemClock.sleep(GRACE_MS, closed.signal).then(
+    () => {
+      // Nothing acknowledged is lost by this, and the loop would go on for whoever holds it.
+      process.stderr.write(`varve: Cut off what did not end within ${GRACE_MS / 1000} s.\n`);
+      process.exit(EXIT_CODES.failure);
+    },
+    () => undefined,
+  );
+  await Promise.race([closing, tooLate]);
+  await closing;
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ClientError,
+  type ClientErrorKind,
+  FileError,
+  SnapshotStateError,
+  UploadError,
+} from "../client/index.ts";
+import { describeError } from "./describe-error.ts";
+import { InterruptedError } from "./errors.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+
+const endpoint = "http://127.0.0.1:7788";
+
+type Answer = readonly [code: string, message: string, status?: number];
+
+function clientError(kind: ClientErrorKind, ...[code, message, status]: Answer) {
+  return new ClientError({ kind, code, message, status, operation: "GetSnapshotBlock" });
+}
+
+test("every failure has its exit code and one line that says what to do", () => {
+  const shrank = new FileError("The image shrank.", { path: "i", code: "IMAGE_SHRANK" });
+  const cases: [error: unknown, exitCode: number, message: RegExp][] = [
+    [
+      clientError("connection", "ECONNREFUSED", "connect ECONNREFUSED"),
+      EXIT_CODES.unreachable,
+      /^Cannot reach http:\S+: connection refused\. Is the service running\? .*varve serve$/,
+    ],
+    [clientError("connection", "ODD", "odd."), EXIT_CODES.unreachable, /: odd\. Is the service/],
+    [
+      clientError("service", "UnrecognizedClientException", "The token\nis invalid.", 403),
+      EXIT_CODES.denied,
+      /unknown, or its secret is wrong\. Check AWS_ACCESS_KEY_ID/,
+    ],
+    [
+      clientError("service", "InvalidSignatureException", "Credential should be scoped to a", 403),
+      EXIT_CODES.denied,
+      /another region\. Give it with --region\.$/,
+    ],
+    [
+      clientError("service", "InvalidSignatureException", "Signature expired: 2020", 403),
+      EXIT_CODES.denied,
+      /Check this machine's clock\.$/,
+    ],
+    [
+      clientError("service", "AccessDeniedException", "No", 403),
+      EXIT_CODES.denied,
+      /does not permit this to your access key: No\.$/,
+    ],
+    [
+      clientError("service", "InvalidSignatureException", "passed in as x-amz-Checksum", 403),
+      EXIT_CODES.damaged,
+      /damaged/,
+    ],
+    [
+      clientError("service", "ResourceNotFoundException", "No snapshot.", 404),
+      EXIT_CODES.notFound,
+      /^No snapshot\. .*varve list$/,
+    ],
+    [
+      clientError("service", "InvalidSnapshot.NotFound", "No snapshot.", 400),
+      EXIT_CODES.notFound,
+      /varve list$/,
+    ],
+    [clientError("service", "ValidationException", "No", 400), EXIT_CODES.failure, /^No\. \(Val/],
+    [clientError("integrity", "IntegrityError", "Damaged."), EXIT_CODES.damaged, /^Damaged\. /],
+    [shrank, EXIT_CODES.file, /^The image shrank\.$/],
+    [new SnapshotStateError("Checksum mismatch", "snap-1", "error"), EXIT_CODES.damaged, /mism/],
+    [new SnapshotStateError("Still pending", "snap-1", "pending"), EXIT_CODES.failure, /^Still/],
+    [new InterruptedError(), EXIT_CODES.interrupted, /^Interrupted\.$/],
+    [new Error("odd"), EXIT_CODES.failure, /^odd\.$/],
+    ["odd", EXIT_CODES.failure, /^odd\.$/],
+  ];
+  for (const [error, exitCode, message] of cases) {
+    const description = describeError(error, endpoint);
+    assert.equal(description.exitCode, exitCode, String(error));
+    assert.match(description.message, message);
+    assert.doesNotMatch(description.message, /\n/);
+  }
+  const wrapped = new UploadError(shrank, "snap-1", "It was deleted.");
+  const description = describeError(wrapped, endpoint);
+  assert.equal(description.exitCode, EXIT_CODES.file);
+  assert.equal(description.message, "The image shrank. It was deleted.");
+  assert.equal(description.snapshotId, "snap-1");
+});

@@ -1,0 +1,128 @@
+import { CommanderError } from "commander";
+import {
+  ClientError,
+  FileError,
+  isAccessDenied,
+  isSnapshotNotFound,
+  SnapshotStateError,
+  UploadError,
+} from "../client/index.ts";
+import { InterruptedError, UsageError } from "./errors.ts";
+import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
+
+/** A failure as people and programs are told of it. */
+export interface FailureDescription {
+  readonly exitCode: ExitCode;
+  readonly code: string;
+  /** What happened and what to do next, on one line. */
+  readonly message: string;
+  readonly operation?: string | undefined;
+  readonly status?: number | undefined;
+  readonly requestId?: string | undefined;
+  /** The snapshot an upload had started. */
+  readonly snapshotId?: string | undefined;
+}
+
+/** Puts any error in words; nobody ever sees a stack trace. */
+export function describeError(error: unknown, endpoint: string): FailureDescription {
+  const description = describe(error, endpoint);
+  return { ...description, message: description.message.replace(/\s+/g, " ").trim() };
+}
+
+function describe(error: unknown, endpoint: string): FailureDescription {
+  if (error instanceof UploadError) {
+    const cause = describe(error.cause, endpoint);
+    const { snapshotId, aftermath } = error;
+    return { ...cause, message: `${cause.message} ${aftermath}`, snapshotId };
+  }
+  if (error instanceof ClientError) {
+    const { operation, status, requestId } = error;
+    return { ...describeClientError(error, endpoint), operation, status, requestId };
+  }
+  const { exitCode, code } = kindOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    exitCode,
+    code,
+    message: `${sentence(message.replace(/^error: /, ""))}${nextStep(code)}`,
+  };
+}
+
+function nextStep(code: string): string {
+  if (code === "TARGET_EXISTS") return " Replace it with: --force";
+  return code === "CommandLine" ? " See: varve help" : "";
+}
+
+function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
+  if (error instanceof FileError) return { exitCode: EXIT_CODES.file, code: error.code };
+  if (error instanceof InterruptedError) {
+    return { exitCode: EXIT_CODES.interrupted, code: "Interrupted" };
+  }
+  if (error instanceof UsageError) return { exitCode: EXIT_CODES.usage, code: "Settings" };
+  if (error instanceof CommanderError) return { exitCode: EXIT_CODES.usage, code: "CommandLine" };
+  if (error instanceof SnapshotStateError) {
+    // The service compared count and checksum of all blocks with ours, and they differ.
+    const isMismatch = /mismatch/i.test(error.message);
+    const exitCode = isMismatch ? EXIT_CODES.damaged : EXIT_CODES.failure;
+    return { exitCode, code: "SnapshotState" };
+  }
+  if (error instanceof Error && error.name === "CredentialsProviderError") {
+    return { exitCode: EXIT_CODES.denied, code: "NoCredentials" };
+  }
+  return { exitCode: EXIT_CODES.failure, code: error instanceof Error ? error.name : "Error" };
+}
+
+/** The system's codes for connections that did not come about, in words. */
+const CONNECTION_WORDS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself",
+  EAI_AGAIN: "its name cannot be looked up now",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was closed in the middle",
+  EHOSTUNREACH: "there is no route to it",
+  ENETUNREACH: "there is no network to reach it by",
+  ENOTFOUND: "its name is not known",
+  EPIPE: "the connection was closed in the middle",
+  EPROTO: "it does not speak TLS; try http:// instead of https://",
+  ETIMEDOUT: "it did not answer in time",
+};
+
+function describeClientError(error: ClientError, endpoint: string): FailureDescription {
+  const { code, message } = error;
+  if (error.kind === "connection") {
+    const why = CONNECTION_WORDS[code] ?? message.replace(/\.$/, "");
+    const next = "Is the service running? Start it with: varve serve";
+    const text = `Cannot reach ${endpoint}: ${why}. ${next}`;
+    return { exitCode: EXIT_CODES.unreachable, code, message: text };
+  }
+  if (error.kind === "integrity" || message.includes("x-amz-Checksum")) {
+    const next =
+      "It was damaged on its way or in the store; try again, and look at the service's log.";
+    return { exitCode: EXIT_CODES.damaged, code, message: `${message} ${next}` };
+  }
+  if (isSnapshotNotFound(error)) {
+    const text = `${sentence(message)} See your completed snapshots with: varve list`;
+    return { exitCode: EXIT_CODES.notFound, code, message: text };
+  }
+  if (isAccessDenied(error)) {
+    return { exitCode: EXIT_CODES.denied, code, message: describeRefusal(error) };
+  }
+  return { exitCode: EXIT_CODES.failure, code, message: `${sentence(message)} (${code})` };
+}
+
+function describeRefusal({ code, message }: ClientError): string {
+  if (/expired|not yet current/i.test(message)) {
+    return `The service finds our time wrong: ${sentence(message)} Check this machine's clock.`;
+  }
+  if (code === "AccessDeniedException" || code === "UnauthorizedOperation") {
+    return `The service does not permit this to your access key: ${sentence(message)}`;
+  }
+  const why = /scoped to|region/i.test(message)
+    ? "the service runs as another region. Give it with --region."
+    : "it is unknown, or its secret is wrong. Check AWS_ACCESS_KEY_ID and " +
+      "AWS_SECRET_ACCESS_KEY, or --profile.";
+  return `The service refuses your access key (${code}): ${why}`;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
+}

@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import { Command, CommanderError } from "commander";
+import { addDeleteCommand } from "./commands/delete.ts";
+import { addDiffCommand } from "./commands/diff.ts";
+import { addDownloadCommand } from "./commands/download.ts";
+import { addListCommand } from "./commands/list.ts";
+import { addServeCommand } from "./commands/serve.ts";
+import { addUploadCommand } from "./commands/upload.ts";
+import { describeError } from "./describe-error.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { outputFor } from "./session.ts";
+import { endpointFrom, type GlobalOptions } from "./settings.ts";
+
+/**
+ * Runs the command line (without `node` and the script's name) and answers the exit code, one of
+ * `EXIT_CODES`. Never throws: every failure is told in one sentence on standard error.
+ */
+export async function main(argv: string[]): Promise<number> {
+  leaveQuietlyWhenNobodyReads();
+  const program = await createProgram();
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return EXIT_CODES.ok;
+  } catch (error) {
+    return report(error, argv, program);
+  }
+}
+
+async function createProgram(): Promise<Command> {
+  const program = new Command("varve")
+    .description("Self-hosted block snapshots that speak the Amazon EBS direct APIs.")
+    .version(await readVersion(), "--version", "print the version")
+    .option("--endpoint <url>", "the service to talk to (default: http://127.0.0.1:7788)")
+    .option("--region <name>", "region of the service (default: us-east-1)")
+    .option("--profile <name>", "profile of the shared credentials file to take keys from")
+    .option("--json", "result as JSON on standard output, progress and errors on standard error")
+    .option("--quiet", "nothing but the result and failures")
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, outputError: () => undefined });
+  addServeCommand(program);
+  addUploadCommand(program);
+  addDownloadCommand(program);
+  addDiffCommand(program);
+  addListCommand(program);
+  addDeleteCommand(program);
+  return program;
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function report(error: unknown, argv: readonly string[], program: Command): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT_CODES.ok;
+    if (error.code === "commander.help") {
+      process.stderr.write(program.helpInformation());
+      return EXIT_CODES.usage;
+    }
+  }
+  const options = program.opts<GlobalOptions>();
+  const output = outputFor({ ...options, json: options.json ?? argv.includes("--json") });
+  const failure = describeError(error, endpointFrom(options, process.env));
+  output.failure(failure);
+  return failure.exitCode;
+}
+
+/** `varve list | head -1` is no failure: when the reader has gone, there is nothing left to do. */
+function leaveQuietlyWhenNobodyReads(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(EXIT_CODES.ok);
+  });
+}

@@ -1,0 +1,111 @@
+import { readFile } from "node:fs/promises";
+import { FileError } from "../client/index.ts";
+import { UsageError } from "./errors.ts";
+import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
+
+/** Options of `varve serve`, as given on the command line. */
+export interface ServeOptions {
+  readonly data?: string;
+  readonly listen?: string;
+  readonly region?: string;
+  readonly config?: string;
+  readonly allowPlainHttp?: boolean;
+}
+
+/** Everything `varve serve` needs to know, put together and checked. */
+export interface ServeSettings {
+  readonly dataDirectory: string;
+  readonly host: string;
+  readonly port: number;
+  readonly region: string;
+  readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
+const DATA_DEFAULT = "./data";
+const LISTEN_DEFAULT = "127.0.0.1:7788";
+const REGION_DEFAULT = "us-east-1";
+
+/** What a configuration file may say; all of it is text. */
+const CONFIG_NAMES = ["data", "listen", "region", "accessKeyId", "secretAccessKey"] as const;
+type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
+
+/** Puts the settings together: the command line goes before the environment before the file. */
+export async function serveSettings(
+  options: ServeOptions,
+  env: Environment,
+): Promise<ServeSettings> {
+  const path = options.config ?? (env["VARVE_CONFIG"] || undefined);
+  const file = path === undefined ? {} : await readConfig(path);
+  const listen = options.listen ?? (env["VARVE_LISTEN"] || file.listen || LISTEN_DEFAULT);
+  const { host, port } = parseListen(listen);
+  if (!isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  return {
+    dataDirectory: options.data ?? (env["VARVE_DATA"] || file.data || DATA_DEFAULT),
+    host,
+    port,
+    region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
+    keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
+  };
+}
+
+async function readConfig(path: string): Promise<ConfigFile> {
+  const text = await readFile(path, "utf8").catch((cause: Error & { code?: string }) => {
+    const message = `Cannot read the configuration file ${path}: ${cause.message}.`;
+    throw new FileError(message, { path, code: cause.code ?? "EIO", cause });
+  });
+  const config = parseObject(path, text);
+  const unknown = Object.keys(config).find((name) => !CONFIG_NAMES.some((known) => known === name));
+  if (unknown !== undefined) {
+    const known = CONFIG_NAMES.join(", ");
+    throw new UsageError(`The configuration file ${path} says '${unknown}'; known are: ${known}.`);
+  }
+  const wrong = Object.keys(config).find((name) => typeof config[name] !== "string");
+  if (wrong === undefined) return config as ConfigFile;
+  throw new UsageError(`The configuration file ${path} needs a text in quotes for '${wrong}'.`);
+}
+
+function parseObject(path: string, text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Told below, together with JSON of another kind.
+  }
+  throw new UsageError(`The configuration file ${path} is not a JSON object.`);
+}
+
+function keyPairOf(
+  path: string | undefined,
+  { accessKeyId, secretAccessKey }: ConfigFile,
+): ServeSettings["keyPair"] {
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey };
+  if (!accessKeyId && !secretAccessKey) return undefined;
+  throw new UsageError(
+    `The configuration file ${path} gives only one of accessKeyId and secretAccessKey.`,
+  );
+}
+
+/** Parses `HOST:PORT`; an IPv6 address stands in brackets. */
+export function parseListen(listen: string): { readonly host: string; readonly port: number } {
+  const parts = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(listen);
+  const host = parts?.[1] ?? parts?.[2];
+  const port = Number(parts?.[3]);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new UsageError(
+    `Cannot listen on '${listen}': give HOST:PORT, for example 127.0.0.1:7788 or [::1]:7788.`,
+  );
+}
+
+/** True for names and addresses that never leave this machine. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+}
+
+function plainHttpRefused(listen: string): UsageError {
+  return new UsageError(
+    `Refusing to listen on ${listen} in plain HTTP: whoever sees the network could read every ` +
+      "block. Put a proxy with TLS in front and listen on 127.0.0.1, or add --allow-plain-http.",
+  );
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { UsageError } from "./errors.ts";
+import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
+import { credentialsFrom, endpointFrom, regionFrom } from "./settings.ts";
+
+test("the endpoint comes from the option, then the variables in order", () => {
+  const env = {
+    VARVE_ENDPOINT: "http://a",
+    AWS_ENDPOINT_URL_EBS: "http://b",
+    AWS_ENDPOINT_URL: "http://c",
+  };
+  assert.equal(endpointFrom({ endpoint: "http://o" }, env), "http://o");
+  assert.equal(endpointFrom({}, env), "http://a");
+  assert.equal(endpointFrom({}, { ...env, VARVE_ENDPOINT: "" }), "http://b");
+  assert.equal(endpointFrom({}, { AWS_ENDPOINT_URL: "http://c" }), "http://c");
+  assert.equal(endpointFrom({}, {}), "http://127.0.0.1:7788");
+});
+
+test("the region comes from the option, then the variables", () => {
+  const env = { AWS_REGION: "eu-west-1", AWS_DEFAULT_REGION: "eu-west-2" };
+  assert.equal(regionFrom({ region: "eu-north-1" }, env), "eu-north-1");
+  assert.equal(regionFrom({}, env), "eu-west-1");
+  assert.equal(regionFrom({}, { AWS_DEFAULT_REGION: "eu-west-2" }), "eu-west-2");
+  assert.equal(regionFrom({}, {}), "us-east-1");
+});
+
+test("keys come from the environment unless a profile is asked for", () => {
+  const env = { AWS_ACCESS_KEY_ID: "A", AWS_SECRET_ACCESS_KEY: "S", AWS_SESSION_TOKEN: "T" };
+  const keys = { accessKeyId: "A", secretAccessKey: "S", sessionToken: "T" };
+  assert.deepEqual(credentialsFrom({}, env), keys);
+  assert.equal(typeof credentialsFrom({ profile: "p" }, env), "function");
+  assert.equal(typeof credentialsFrom({}, { AWS_ACCESS_KEY_ID: "A" }), "function");
+});
+
+test("an address to listen on is a host and a port", () => {
+  assert.deepEqual(parseListen("127.0.0.1:0"), { host: "127.0.0.1", port: 0 });
+  assert.deepEqual(parseListen("[::1]:7788"), { host: "::1", port: 7788 });
+  assert.deepEqual(parseListen("localhost:65535"), { host: "localhost", port: 65_535 });
+  for (const text of ["", "7788", ":7788", "host", "host:", "host:65536", "::1:7788", "a b:1"]) {
+    assert.throws(() => parseListen(text), UsageError, text);
+  }
+});
+
+test("only addresses that never leave this machine are loopback", () => {
+  for (const host of ["localhost", "127.0.0.1", "127.8.9.10", "::1"]) assert.ok(isLoopback(host));
+  for (const host of ["0.0.0.0", "::", "127.0.0.1.nip.io", "10.0.0.1", "127.evil.example"]) {
+    assert.ok(!isLoopback(host), host);
+  }
+});
+
+test("the command line goes before the environment before the file", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "varve-settings-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, "varve.json");
+  const file = {
+    data: "/file",
+    listen: "127.0.0.1:1",
+    region: "file-1",
+    accessKeyId: "FILE",
+    secretAccessKey: "file",
+  };
+  await writeFile(config, JSON.stringify(file));
+  assert.deepEqual(await serveSettings({ config }, {}), {
+    dataDirectory: "/file",
+    host: "127.0.0.1",
+    port: 1,
+    region: "file-1",
+    keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
+  });
+  const env = {
+    VARVE_CONFIG: config,
+    VARVE_DATA: "/env",
+    VARVE_LISTEN: "127.0.0.1:2",
+    AWS_REGION: "env-1",
+    AWS_ACCESS_KEY_ID: "ENV",
+    AWS_SECRET_ACCESS_KEY: "env",
+  };
+  const fromEnv = await serveSettings({}, env);
+  assert.deepEqual(fromEnv, {
+    dataDirectory: "/env",
+    host: "127.0.0.1",
+    port: 2,
+    region: "env-1",
+    keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
+  });
+  const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1" };
+  const fromOptions = await serveSettings(options, env);
+  assert.deepEqual(fromOptions, {
+    ...fromEnv,
+    dataDirectory: "/option",
+    port: 3,
+    region: "option-1",
+  });
+});
+
+test("a configuration file that makes no sense is refused with the reason", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "varve-settings-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, "varve.json");
+  const wrong: [text: string, message: RegExp][] = [
+    ["{", /is not a JSON object/],
+    ["[]", /is not a JSON object/],
+    ['{"dta":"x"}', /says 'dta'; known are: data, listen/],
+    ['{"data":1}', /needs a text in quotes for 'data'/],
+    ['{"accessKeyId":"A"}', /gives only one of/],
+  ];
+  for (const [text, message] of wrong) {
+    await writeFile(config, text);
+    await assert.rejects(serveSettings({ config }, {}), { name: "UsageError", message }, text);
+  }
+  const missing = serveSettings({ config: join(folder, "none") }, {});
+  await assert.rejects(missing, { name: "FileError", code: "ENOENT" });
+});
+
+test("plain HTTP beyond this machine has to be asked for", async () => {
+  const listen = "0.0.0.0:7788";
+  await assert.rejects(serveSettings({ listen }, {}), /Refusing .* --allow-plain-http/);
+  const settings = await serveSettings({ listen, allowPlainHttp: true }, {});
+  assert.equal(settings.host, "0.0.0.0");
+});

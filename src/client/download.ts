@@ -1,0 +1,174 @@
+import { forEachConcurrent } from "../base/concurrency.ts";
+import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
+import { offsetOf } from "../model/geometry.ts";
+import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../model/limits.ts";
+import type { Block } from "../wire/list-snapshot-blocks.ts";
+import { TargetFile } from "./_target-file.ts";
+import type { Client } from "./client.ts";
+import { describeSnapshots } from "./ec2-operations.ts";
+import { ClientError } from "./errors.ts";
+import { type BlockPage, blockPagesOf } from "./listings.ts";
+import { getSnapshotBlock } from "./operations.ts";
+import { IMAGE_BYTES_TAG } from "./upload.ts";
+
+/** Blocks under way at once unless told otherwise; each takes 512 KiB. */
+const CONCURRENCY_DEFAULT = 16;
+
+/** What to download, and where to. */
+export interface DownloadOptions {
+  readonly snapshotId: string;
+  /** The image to write. */
+  readonly path: string;
+  /** Replace an image that is there already. */
+  readonly force?: boolean | undefined;
+  /** Blocks under way at once; default 16. Memory is bounded by it. */
+  readonly concurrency?: number | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Ends the download and removes what it wrote. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a download is. */
+export interface DownloadProgress {
+  /** Blocks of the image. */
+  readonly blocksTotal: number;
+  /** Blocks of the image that are dealt with, holes among them. */
+  readonly blocksDone: number;
+  readonly blocksReceived: number;
+  /** Blocks written to the image: those received that are not zeros. */
+  readonly blocksWritten: number;
+  readonly bytesReceived: number;
+}
+
+/** What a download came to. */
+export interface DownloadResult extends DownloadProgress {
+  readonly snapshotId: string;
+  readonly path: string;
+  /** Length of the image. */
+  readonly imageBytes: number;
+  readonly volumeSizeGib: number;
+  readonly seconds: number;
+}
+
+/**
+ * Downloads a completed snapshot as a sparse image file. Every block is verified; the image
+ * appears under its name only when it is whole and durable. It is as long as the image that
+ * `uploadSnapshot` read, else as long as the volume.
+ *
+ *     await downloadSnapshot(client, { snapshotId, path: "disk.raw" });
+ */
+export async function downloadSnapshot(
+  client: Client,
+  options: DownloadOptions,
+): Promise<DownloadResult> {
+  const { snapshotId, path, force = false, signal } = options;
+  const startedMs = client.clock.monotonicMs();
+  const pages = blockPagesOf(client, snapshotId, { signal });
+  const first = await pages.next();
+  if (first.done) throw new Error("A listing has at least one page");
+  const { volumeSizeGib } = first.value;
+  const volumeBytes = volumeSizeGib * GIB_BYTES;
+  const imageBytes = (await findImageBytes(client, options, volumeBytes)) ?? volumeBytes;
+  const target = await TargetFile.create(path, imageBytes, { force, random: client.random });
+  const download = new Download({ client, options, target, imageBytes });
+  try {
+    await download.run(blocksFrom(first.value, pages));
+    await target.finish();
+  } catch (error) {
+    await target.discard();
+    throw error;
+  }
+  const seconds = (client.clock.monotonicMs() - startedMs) / 1000;
+  return { ...download.progress(), snapshotId, path, imageBytes, volumeSizeGib, seconds };
+}
+
+async function* blocksFrom(
+  first: BlockPage<Block>,
+  rest: AsyncIterable<BlockPage<Block>>,
+): AsyncGenerator<Block> {
+  yield* first.items;
+  for await (const { items } of rest) yield* items;
+}
+
+/** The length that the upload noted, if it did and we may read it. */
+async function findImageBytes(
+  client: Client,
+  { snapshotId, signal }: DownloadOptions,
+  volumeBytes: number,
+): Promise<number | undefined> {
+  try {
+    const input = { SnapshotIds: [snapshotId] };
+    const { Snapshots } = await describeSnapshots(client, input, { signal });
+    const tag = Snapshots[0]?.Tags.find(({ Key }) => Key === IMAGE_BYTES_TAG);
+    const imageBytes = Number(tag?.Value);
+    const isUsable = Number.isInteger(imageBytes) && imageBytes > 0 && imageBytes <= volumeBytes;
+    return isUsable ? imageBytes : undefined;
+  } catch (error) {
+    // Whoever may read blocks need not be allowed to describe snapshots.
+    if (error instanceof ClientError && error.kind === "service") return undefined;
+    throw error;
+  }
+}
+
+/** One download under way. */
+class Download {
+  readonly #client: Client;
+  readonly #options: DownloadOptions;
+  readonly #target: TargetFile;
+  readonly #imageBytes: number;
+  #blocksDone = 0;
+  #blocksReceived = 0;
+  #blocksWritten = 0;
+
+  constructor(parts: {
+    readonly client: Client;
+    readonly options: DownloadOptions;
+    readonly target: TargetFile;
+    readonly imageBytes: number;
+  }) {
+    this.#client = parts.client;
+    this.#options = parts.options;
+    this.#target = parts.target;
+    this.#imageBytes = parts.imageBytes;
+  }
+
+  async run(blocks: AsyncIterable<Block>): Promise<void> {
+    const { signal, concurrency = CONCURRENCY_DEFAULT } = this.#options;
+    await forEachConcurrent(blocks, concurrency, (block) => this.#transfer(block));
+    signal?.throwIfAborted();
+    this.#report(this.progress().blocksTotal);
+  }
+
+  progress(): DownloadProgress {
+    return {
+      blocksTotal: Math.ceil(this.#imageBytes / BLOCK_SIZE_BYTES),
+      blocksDone: this.#blocksDone,
+      blocksReceived: this.#blocksReceived,
+      blocksWritten: this.#blocksWritten,
+      bytesReceived: offsetOf(this.#blocksReceived),
+    };
+  }
+
+  async #transfer({ BlockIndex, BlockToken }: Block): Promise<void> {
+    const { snapshotId, signal } = this.#options;
+    signal?.throwIfAborted();
+    const offset = offsetOf(BlockIndex);
+    // Behind the end of the uploaded image there are only zeros, written over a longer parent.
+    if (offset >= this.#imageBytes) return;
+    const block = await getSnapshotBlock(this.#client, BlockIndex, snapshotId, BlockToken, {
+      signal,
+    });
+    this.#blocksReceived += 1;
+    if (block.Checksum !== ZERO_BLOCK_CHECKSUM) {
+      await this.#target.write(block.BlockData.subarray(0, this.#imageBytes - offset), offset);
+      this.#blocksWritten += 1;
+    }
+    // Blocks before it may still be under way: all are done only when the last has settled.
+    this.#report(Math.min(BlockIndex + 1, this.progress().blocksTotal - 1));
+  }
+
+  #report(blocksDone: number): void {
+    this.#blocksDone = Math.max(this.#blocksDone, blocksDone);
+    this.#options.onProgress?.(this.progress());
+  }
+}

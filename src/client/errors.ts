@@ -1,0 +1,101 @@
+/** Where a call went wrong: at the service, on the way to it, or in the bytes that came back. */
+export type ClientErrorKind = "service" | "connection" | "integrity";
+
+/** What is known of a failed call. */
+export interface ClientErrorParts {
+  readonly kind: ClientErrorKind;
+  /** The operation, as AWS spells it. */
+  readonly operation: string;
+  /** AWS's error code, the system's (`ECONNREFUSED`), or `IntegrityError`. */
+  readonly code: string;
+  readonly message: string;
+  /** AWS's reason, where it gives one. */
+  readonly reason?: string | undefined;
+  /** HTTP status; undefined when there was no answer. */
+  readonly status?: number | undefined;
+  /** The service's name for the request, to look it up in its log. */
+  readonly requestId?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** A call that failed, after all attempts that made sense. */
+export class ClientError extends Error {
+  override readonly name = "ClientError";
+  readonly kind: ClientErrorKind;
+  readonly operation: string;
+  readonly code: string;
+  readonly reason: string | undefined;
+  readonly status: number | undefined;
+  readonly requestId: string | undefined;
+
+  constructor(parts: ClientErrorParts) {
+    super(parts.message, { cause: parts.cause });
+    this.kind = parts.kind;
+    this.operation = parts.operation;
+    this.code = parts.code;
+    this.reason = parts.reason;
+    this.status = parts.status;
+    this.requestId = parts.requestId;
+  }
+}
+
+/** Bytes that came back do not match what they were said to be. Asked for again, then thrown. */
+export function integrityError(operation: string, message: string, cause?: unknown): ClientError {
+  return new ClientError({ kind: "integrity", operation, code: "IntegrityError", message, cause });
+}
+
+const NOT_FOUND_CODES = new Set(["ResourceNotFoundException", "InvalidSnapshot.NotFound"]);
+
+/** True when the service says that there is no such snapshot. */
+export function isSnapshotNotFound(error: unknown): boolean {
+  return error instanceof ClientError && NOT_FOUND_CODES.has(error.code);
+}
+
+/** True when the service refuses the caller: wrong keys, or no permission. */
+export function isAccessDenied(error: unknown): boolean {
+  return error instanceof ClientError && (error.status === 401 || error.status === 403);
+}
+
+/** A local file or disk that could not be used as asked; the message is a whole sentence. */
+export class FileError extends Error {
+  override readonly name = "FileError";
+  readonly path: string;
+  /** The system's code such as `ENOSPC`, or ours, such as `IMAGE_SHRANK`. */
+  readonly code: string;
+
+  constructor(
+    message: string,
+    parts: { readonly path: string; readonly code: string; readonly cause?: unknown },
+  ) {
+    super(message, { cause: parts.cause });
+    this.path = parts.path;
+    this.code = parts.code;
+  }
+}
+
+/** A snapshot that did not reach the state `completed`. */
+export class SnapshotStateError extends Error {
+  override readonly name = "SnapshotStateError";
+  readonly snapshotId: string;
+  readonly state: string;
+
+  constructor(message: string, snapshotId: string, state: string) {
+    super(message);
+    this.snapshotId = snapshotId;
+    this.state = state;
+  }
+}
+
+/** An upload that failed after its snapshot was started; `cause` says why. */
+export class UploadError extends Error {
+  override readonly name = "UploadError";
+  readonly snapshotId: string;
+  /** What became of the unfinished snapshot, as a sentence. */
+  readonly aftermath: string;
+
+  constructor(cause: unknown, snapshotId: string, aftermath: string) {
+    super(`${cause instanceof Error ? cause.message : String(cause)} ${aftermath}`, { cause });
+    this.snapshotId = snapshotId;
+    this.aftermath = aftermath;
+  }
+}

@@ -1,0 +1,61 @@
+/*
+ * The client library: the operations of the EBS direct APIs one by one, and upload, download and
+ * diff made of them. Works with every service that speaks these APIs.
+ *
+ *     const credentials = { accessKeyId, secretAccessKey };
+ *     const client = createClient({ endpoint: "http://127.0.0.1:7788", credentials });
+ *     const { snapshotId } = await uploadSnapshot(client, { path: "disk.raw" });
+ *     await downloadSnapshot(client, { snapshotId, path: "restored.raw" });
+ *     client.close();
+ */
+export type { Clock } from "../base/clock.ts";
+export type { Random } from "../base/random.ts";
+export type { Extent } from "../model/extent.ts";
+export type { Tag } from "../model/snapshot.ts";
+export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
+export type { BlockChecksum } from "../wire/list-block-digests.ts";
+export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
+export type { Block } from "../wire/list-snapshot-blocks.ts";
+export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
+export type { HoleSearch } from "./_image.ts";
+export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
+export {
+  type DownloadOptions,
+  type DownloadProgress,
+  type DownloadResult,
+  downloadSnapshot,
+} from "./download.ts";
+export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export {
+  ClientError,
+  type ClientErrorKind,
+  FileError,
+  isAccessDenied,
+  isSnapshotNotFound,
+  SnapshotStateError,
+  UploadError,
+} from "./errors.ts";
+export { blocksOf, changedBlocksOf } from "./listings.ts";
+export {
+  type CompleteSnapshotInput,
+  completeSnapshot,
+  getSnapshotBlock,
+  type ListChangedBlocksInput,
+  listBlockDigests,
+  listChangedBlocks,
+  listSnapshotBlocks,
+  type PutSnapshotBlockInput,
+  putSnapshotBlock,
+  startSnapshot,
+} from "./operations.ts";
+export type { RetryEvent } from "./retry.ts";
+export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export {
+  IMAGE_BYTES_TAG,
+  type UploadOptions,
+  type UploadProgress,
+  type UploadResult,
+  uploadSnapshot,
+} from "./upload.ts";
+export { type WaitOptions, waitForSnapshot } from "./wait-for-snapshot.ts";

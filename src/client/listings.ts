@@ -1,0 +1,145 @@
+import { blockCountOf } from "../model/geometry.ts";
+import { VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
+import type { BlockChecksum } from "../wire/list-block-digests.ts";
+import type { ChangedBlock } from "../wire/list-changed-blocks.ts";
+import type { Block } from "../wire/list-snapshot-blocks.ts";
+import type { PagingMembers } from "../wire/members.ts";
+import type { CallOptions, Client } from "./client.ts";
+import { ClientError, integrityError } from "./errors.ts";
+import { listBlockDigests, listChangedBlocks, listSnapshotBlocks } from "./operations.ts";
+
+/** One page of any listing by block index. */
+export interface BlockPage<T> {
+  readonly items: readonly T[];
+  readonly nextToken: string | undefined;
+  /** GiB. */
+  readonly volumeSizeGib: number;
+  /** All block indexes listed are below this. */
+  readonly blockCount: number;
+}
+
+const BLOCK_COUNT_MAX = blockCountOf(VOLUME_SIZE_GIB_MAX);
+
+/** Asks for one page. */
+type FetchPage<T> = (paging: PagingMembers) => Promise<BlockPage<T>>;
+
+/** All blocks of a snapshot, ascending, with the tokens that read them. */
+export async function* blocksOf(
+  client: Client,
+  snapshotId: string,
+  options?: CallOptions,
+): AsyncGenerator<Block> {
+  for await (const { items } of blockPagesOf(client, snapshotId, options)) yield* items;
+}
+
+/** The same page by page; there is always at least one. */
+export function blockPagesOf(
+  client: Client,
+  snapshotId: string,
+  options?: CallOptions,
+): AsyncGenerator<BlockPage<Block>> {
+  return pagesOf("ListSnapshotBlocks", async (paging) => {
+    const response = await listSnapshotBlocks(client, snapshotId, paging, options);
+    return pageOf(response.Blocks, response);
+  });
+}
+
+/** All blocks at which two snapshots differ, ascending. */
+export async function* changedBlocksOf(
+  client: Client,
+  snapshots: { readonly firstSnapshotId: string; readonly secondSnapshotId: string },
+  options?: CallOptions,
+): AsyncGenerator<ChangedBlock> {
+  for await (const { items } of changedBlockPagesOf(client, snapshots, options)) yield* items;
+}
+
+/** The same page by page; there is always at least one. The volume size is the second's. */
+export function changedBlockPagesOf(
+  client: Client,
+  snapshots: { readonly firstSnapshotId: string; readonly secondSnapshotId: string },
+  options?: CallOptions,
+): AsyncGenerator<BlockPage<ChangedBlock>> {
+  const { firstSnapshotId: FirstSnapshotId, secondSnapshotId } = snapshots;
+  return pagesOf("ListChangedBlocks", async (paging) => {
+    const input = { ...paging, FirstSnapshotId };
+    const response = await listChangedBlocks(client, secondSnapshotId, input, options);
+    // The first snapshot may be the larger one, so the second's size is no bound here.
+    return { ...pageOf(response.ChangedBlocks, response), blockCount: BLOCK_COUNT_MAX };
+  });
+}
+
+/** The checksums of a snapshot's blocks page by page; there is always at least one. */
+export function digestPagesOf(
+  client: Client,
+  snapshotId: string,
+  options?: CallOptions,
+): AsyncGenerator<BlockPage<BlockChecksum>> {
+  return pagesOf("ListBlockDigests", async (paging) => {
+    const input = { ...paging, SnapshotId: snapshotId };
+    const response = await listBlockDigests(client, input, options);
+    return pageOf(response.Blocks, response);
+  });
+}
+
+function pageOf<T>(
+  items: readonly T[],
+  response: { readonly NextToken?: string | null | undefined; readonly VolumeSize: number },
+): BlockPage<T> {
+  const { NextToken, VolumeSize: volumeSizeGib } = response;
+  const blockCount = blockCountOf(volumeSizeGib);
+  return { items, nextToken: NextToken || undefined, volumeSizeGib, blockCount };
+}
+
+/**
+ * Follows the page tokens, and holds the pages to what a caller relies on: block indexes ascend
+ * and lie in the volume. A page token that ended while a slow caller worked on its page is
+ * replaced by the block index to go on from.
+ */
+async function* pagesOf<T extends { readonly BlockIndex: number }>(
+  operation: string,
+  fetchPage: FetchPage<T>,
+): AsyncGenerator<BlockPage<T>> {
+  let nextIndex = 0;
+  let nextToken: string | undefined;
+  do {
+    const page = await nextPage(fetchPage, nextToken, nextIndex);
+    nextIndex = checkOrder(operation, page, nextIndex);
+    if (page.nextToken !== undefined && page.nextToken === nextToken) {
+      throw integrityError(operation, "The service answers the same page again.");
+    }
+    nextToken = page.nextToken;
+    yield page;
+  } while (nextToken !== undefined);
+}
+
+async function nextPage<T>(
+  fetchPage: FetchPage<T>,
+  nextToken: string | undefined,
+  nextIndex: number,
+): Promise<BlockPage<T>> {
+  if (nextToken === undefined) return fetchPage({});
+  try {
+    return await fetchPage({ NextToken: nextToken });
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.reason !== "INVALID_PAGE_TOKEN") throw error;
+    return fetchPage({ StartingBlockIndex: nextIndex });
+  }
+}
+
+/** The block index after the page's last. */
+function checkOrder(
+  operation: string,
+  { items, blockCount }: BlockPage<{ readonly BlockIndex: number }>,
+  fromIndex: number,
+): number {
+  if (!Array.isArray(items)) throw integrityError(operation, "The service's page has no list.");
+  let nextIndex = fromIndex;
+  for (const { BlockIndex } of items) {
+    if (!(BlockIndex >= nextIndex && BlockIndex < blockCount)) {
+      const message = `The service lists block ${BlockIndex} out of order or outside the volume.`;
+      throw integrityError(operation, message);
+    }
+    nextIndex = BlockIndex + 1;
+  }
+  return nextIndex;
+}

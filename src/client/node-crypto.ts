@@ -1,0 +1,32 @@
+import { createHash, createHmac, hash } from "node:crypto";
+import type { SigningCrypto } from "../wire/signature.ts";
+
+/** Hashing for signatures, by Node. */
+export const nodeCrypto: SigningCrypto = {
+  sha256Hex: (data) => hash("sha256", data, "hex"),
+  hmac: (key, text) => createHmac("sha256", key).update(text).digest(),
+  hmacHex: (key, text) => createHmac("sha256", key).update(text).digest("hex"),
+};
+
+/** SHA-256 as the API's checksum headers carry it: base64. */
+export function checksumOfBytes(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "base64");
+}
+
+/** A SHA-256 fed piece by piece. */
+export interface RunningChecksum {
+  update(bytes: Uint8Array): void;
+  /** base64; ends the calculation. */
+  finish(): string;
+}
+
+/** Begins a SHA-256 over pieces. */
+export function runningChecksum(): RunningChecksum {
+  const running = createHash("sha256");
+  return {
+    update: (bytes) => {
+      running.update(bytes);
+    },
+    finish: () => running.digest("base64"),
+  };
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { FakeSegments } from "../../test/support/fakes.ts";
+import { blockContents } from "../../test/support/property.ts";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { systemClock } from "../base/clock.ts";
+import { LruCache } from "../base/lru-cache.ts";
+import { BlockStore } from "../blocks/block-store.ts";
+import { digestOf } from "../blocks/hash.ts";
+import { decodeRecord, RECORD_KIND } from "../blocks/record.ts";
+import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
+import type { AccountId, SnapshotId } from "../model/ids.ts";
+import { BlockMaps } from "../tree/block-map.ts";
+import type { Node } from "../tree/node.ts";
+import { Sealer } from "./sealer.ts";
+
+const ACCOUNT = "111122223333" as AccountId;
+const ID = "snap-01" as SnapshotId;
+
+test("Sealer.resume completes what an earlier process left sealing", async (t) => {
+  const { sealer, catalog, segments } = await setUp(t);
+  await sealer.resume();
+  await sealer.idle();
+  const snapshot = await catalog.snapshots.get(ID);
+  assert.deepEqual(
+    [snapshot?.state, snapshot?.blockCount, snapshot?.writtenBlockCount],
+    ["completed", 3, 3],
+  );
+  assert.deepEqual(await catalog.blocks.pendingWrites(ID, 0, 10), []);
+  assert.equal(kinds(segments).at(-1), RECORD_KIND.manifest, "the manifest comes last");
+});
+
+test("Sealer.seal seals once however often it is asked", async (t) => {
+  const { sealer, segments } = await setUp(t);
+  await Promise.all([sealer.seal(ID), sealer.seal(ID), sealer.resume()]);
+  await sealer.seal(ID);
+  const manifests = kinds(segments).filter((kind) => kind === RECORD_KIND.manifest);
+  assert.equal(manifests.length, 1);
+});
+
+for (const { name, changedBlocksCount, linearDigest, message } of [
+  { name: "count", changedBlocksCount: 4, linearDigest: undefined, message: /count mismatch/ },
+  {
+    name: "checksum",
+    changedBlocksCount: 3,
+    linearDigest: digestOf(Buffer.from("wrong")),
+    message: /Checksum mismatch/,
+  },
+]) {
+  test(`Sealer.seal ends in error when the ${name} is wrong, and writes no manifest`, async (t) => {
+    const { sealer, catalog, segments } = await setUp(t, { changedBlocksCount, linearDigest });
+    await sealer.seal(ID);
+    const snapshot = await catalog.snapshots.get(ID);
+    assert.equal(snapshot?.state, "error");
+    assert.match(snapshot?.stateMessage ?? "", message);
+    assert.ok(kinds(segments).every((kind) => kind === RECORD_KIND.block));
+  });
+}
+
+test("Sealer.seal leaves the snapshot sealing when storing fails", async (t) => {
+  const { sealer, catalog, segments, errors } = await setUp(t);
+  segments.beforeAppend = () => Promise.reject(new Error("the disk is full"));
+  await sealer.seal(ID);
+  assert.deepEqual(errors.map(String), ["Error: the disk is full"]);
+  assert.equal((await catalog.snapshots.get(ID))?.state, "sealing");
+  assert.equal((await catalog.blocks.pendingWrites(ID, 0, 10)).length, 3);
+  segments.beforeAppend = async () => {};
+  await sealer.resume();
+  await sealer.idle();
+  assert.equal((await catalog.snapshots.get(ID))?.state, "completed");
+});
+
+test("Sealer.seal writes no manifest of a snapshot that is deleted meanwhile", async (t) => {
+  const { sealer, catalog, segments, errors } = await setUp(t);
+  let isFirst = true;
+  segments.beforeAppend = async () => {
+    // The first append of the sealing holds the new nodes.
+    if (isFirst) await catalog.snapshots.delete(ID);
+    isFirst = false;
+  };
+  await sealer.seal(ID);
+  assert.equal(await catalog.snapshots.get(ID), undefined);
+  assert.deepEqual(errors, []);
+  // A manifest would bring the deleted snapshot back when the catalog is rebuilt.
+  assert.ok(!kinds(segments).includes(RECORD_KIND.manifest), "there is no manifest");
+});
+
+/** A store with one sealing snapshot of three blocks, one of them zeros. */
+async function setUp(
+  t: TestContext,
+  completion?: { changedBlocksCount: number; linearDigest: Digest | undefined },
+) {
+  const catalog = openSqliteCatalog(join(await temporaryDirectory(t), "catalog.sqlite"));
+  t.after(() => catalog.close());
+  await catalog.identity.addAccount(ACCOUNT);
+  const segments = new FakeSegments();
+  const blocks = new BlockStore(segments, catalog.blocks);
+  const snapshot = { ...PENDING, id: ID, lineage: ID, account: ACCOUNT };
+  await catalog.snapshots.start(snapshot, undefined);
+  const linear = createHash("sha256");
+  for (const [i, contents] of [0, 1, 7].entries()) {
+    const bytes = blockContents(contents);
+    const target = { domain: ACCOUNT, snapshotId: ID, blockIndex: i * 600, expiresAtMs: 0 };
+    await blocks.putBlock(target, digestOf(bytes), bytes);
+    linear.update(digestToBytes(digestOf(bytes)));
+  }
+  const right = { changedBlocksCount: 3, linearDigest: digestFromBytes(linear.digest()) };
+  const change = { state: "sealing", completion: completion ?? right } as const;
+  await catalog.snapshots.changeState(ID, "pending", change);
+  const nodes = new LruCache<Node>(0, (node) => node.sizeBytes);
+  const maps = () => new BlockMaps(blocks.nodeStore(ACCOUNT), nodes);
+  const errors: unknown[] = [];
+  const onError = (_: SnapshotId, error: unknown) => void errors.push(error);
+  const sealer = new Sealer({ catalog, blocks, maps, clock: systemClock, onError });
+  return { catalog, segments, sealer, errors };
+}
+
+const PENDING = {
+  state: "pending",
+  stateMessage: undefined,
+  parent: undefined,
+  volumeSizeGib: 1,
+  description: undefined,
+  tags: [],
+  startTimeMs: 0,
+  completionTimeMs: undefined,
+  timeoutMinutes: 60,
+  expiresAtMs: 1,
+  parentRoot: undefined,
+  parentBlockCount: 0,
+  root: undefined,
+  blockCount: 0,
+  writtenBlockCount: 0,
+  completion: undefined,
+} as const;
+
+function kinds(segments: FakeSegments): number[] {
+  return segments.entries.map((record) => decodeRecord(record).header.kind);
+}

@@ -1,0 +1,32 @@
+import type { Client, ClientOptions, SnapshotDescription } from "../../src/client/index.ts";
+import { createClient, describeSnapshots, snapshotsOf } from "../../src/client/index.ts";
+import type { Service } from "../../src/service.ts";
+import type { Cleanup } from "../support/temporary-directory.ts";
+
+/** A client of the library for that service, closed when the test ends. */
+export function clientFor(
+  t: Cleanup,
+  { endpoint, region, firstKey }: Service,
+  options: Partial<ClientOptions> = {},
+): Client {
+  const { accessKeyId, secretAccessKey } = firstKey.key;
+  const credentials = { accessKeyId, secretAccessKey };
+  const client = createClient({ endpoint, region, credentials, ...options });
+  t.after(() => client.close());
+  return client;
+}
+
+/** One snapshot as EC2 describes it. */
+export async function describeOne(
+  client: Client,
+  snapshotId: string,
+): Promise<SnapshotDescription | undefined> {
+  return (await describeSnapshots(client, { SnapshotIds: [snapshotId] })).Snapshots[0];
+}
+
+/** Ids of all snapshots there are. */
+export async function allIds(client: Client): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { SnapshotId } of snapshotsOf(client)) ids.push(SnapshotId);
+  return ids;
+}

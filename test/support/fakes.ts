@@ -1,0 +1,109 @@
+import type {
+  BlockTable,
+  BlockWrite,
+  Location,
+  NewLocation,
+  PendingWrite,
+  WriteRefusal,
+} from "../../src/catalog/catalog.ts";
+import { ZERO_BLOCK_DIGEST } from "../../src/model/digest.ts";
+import type {
+  Entry,
+  Placement,
+  SegmentInfo,
+  SegmentStore,
+} from "../../src/segments/segment-store.ts";
+
+/** Segments in memory that can be held up, made to fail, and damaged. */
+export class FakeSegments implements SegmentStore {
+  readonly batches: Buffer[][] = [];
+  readonly log: string[];
+  /** Awaited before each append; throws to make it fail. */
+  beforeAppend: () => Promise<void> = async () => {};
+
+  constructor(log: string[] = []) {
+    this.log = log;
+  }
+
+  async append(batch: readonly Entry[]): Promise<Placement[]> {
+    this.log.push("append");
+    await this.beforeAppend();
+    const segment = this.batches.length;
+    this.batches.push(batch.map((entry) => Buffer.concat(entry)));
+    this.log.push("appended");
+    return batch.map((entry, offset) => {
+      return { segment, offset, length: entry.reduce((sum, { length }) => sum + length, 0) };
+    });
+  }
+
+  async read({ segment, offset, length }: Placement): Promise<Uint8Array> {
+    const entry = this.batches[segment]?.[offset];
+    if (entry?.length !== length) throw new Error("There is no such range");
+    return entry;
+  }
+
+  async list(): Promise<SegmentInfo[]> {
+    return this.batches.map((_, segment) => ({ segment, sizeBytes: 0 }));
+  }
+
+  async close(): Promise<void> {}
+
+  /** All entries ever appended. */
+  get entries(): Buffer[] {
+    return this.batches.flat();
+  }
+}
+
+/** A block table in memory where every snapshot is pending but those named closed. */
+export class FakeBlockTable implements BlockTable {
+  readonly locations = new Map<string, Location>();
+  readonly commits: { locations: readonly NewLocation[]; writes: readonly PendingWrite[] }[] = [];
+  readonly closed = new Set<string>();
+  readonly log: string[];
+  /** Awaited before each commit; throws to make it fail. */
+  beforeCommit: () => Promise<void> = async () => {};
+
+  constructor(log: string[] = []) {
+    this.log = log;
+  }
+
+  async commit(
+    locations: readonly NewLocation[],
+    writes: readonly PendingWrite[],
+  ): Promise<(WriteRefusal | undefined)[]> {
+    this.log.push("commit");
+    await this.beforeCommit();
+    this.commits.push({ locations, writes });
+    for (const { domain, digest, segment, offset, length } of locations) {
+      const key = domain + digest;
+      if (!this.locations.has(key)) this.locations.set(key, { segment, offset, length });
+    }
+    this.log.push("committed");
+    return writes.map(({ snapshotId, domain, digest }) => {
+      if (this.closed.has(snapshotId)) return "not-pending";
+      const isStored = digest === ZERO_BLOCK_DIGEST || this.locations.has(domain + digest);
+      return isStored ? undefined : "not-stored";
+    });
+  }
+
+  async locate(domain: string, digest: string): Promise<Location | undefined> {
+    return this.locations.get(domain + digest);
+  }
+
+  async pendingWrites(): Promise<BlockWrite[]> {
+    return [];
+  }
+
+  async forgetSettledWrites(): Promise<number> {
+    return 0;
+  }
+}
+
+/** A gate that work waits at until it is opened. */
+export function gate(): { readonly wait: () => Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { wait: () => opened, open };
+}
