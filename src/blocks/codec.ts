@@ -21,6 +21,8 @@ const WORTHWHILE_SHARE = 0.95;
 
 /** More bytes than zstd adds to any payload of ours, so that one output buffer is enough. */
 const ZSTD_OVERHEAD_BYTES_MAX = 4_096;
+/** node:zlib refuses a smaller output buffer. */
+const ZLIB_OUTPUT_BYTES_MIN = 64;
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -55,7 +57,8 @@ export async function decodePayload(
 
 async function unpack(payload: EncodedPayload, plainLength: number): Promise<Uint8Array> {
   try {
-    const room = { maxOutputLength: plainLength, chunkSize: plainLength };
+    const chunkSize = Math.max(plainLength, ZLIB_OUTPUT_BYTES_MIN);
+    const room = { maxOutputLength: plainLength, chunkSize };
     return await decompress(payload.bytes, room);
   } catch (cause) {
     throw new CorruptionError("A zstd payload cannot be decompressed", { cause });

@@ -91,6 +91,14 @@ test("encodePayload compresses where that helps and else leaves the very bytes",
   assert.deepEqual(await encodePayload(empty), { codec: CODEC.raw, bytes: empty });
 });
 
+test("decodePayload undoes encodePayload for every short length", async () => {
+  for (let length = 0; length <= 130; length++) {
+    const plain = Buffer.alloc(length, 7);
+    const decoded = await decodePayload(await encodePayload(plain), length);
+    assert.ok(plain.equals(decoded), `${length} bytes`);
+  }
+});
+
 test("decodePayload refuses whatever does not decode to exactly the length asked for", async () => {
   const { bytes } = await encodePayload(Buffer.alloc(10_000, 1));
   const zstd = { codec: CODEC.zstd, bytes };

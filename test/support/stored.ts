@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import type { Service } from "../../src/service.ts";
+import { join } from "node:path";
 import { actionParts, send } from "./operations.ts";
+import type { Target } from "./raw-http.ts";
 
 /** What a service keeps: bytes in segments, and snapshots in whatever state. */
 export interface Stored {
@@ -10,8 +10,8 @@ export interface Stored {
 }
 
 /** Measures what a service keeps, to see that a refusal leaves nothing behind. */
-export async function measureStored(service: Service): Promise<Stored> {
-  const directory = join(dirname(service.credentialsPath), "segments");
+export async function measureStored(service: Target, dataDirectory: string): Promise<Stored> {
+  const directory = join(dataDirectory, "segments");
   const names = await readdir(directory);
   const files = await Promise.all(names.map((name) => stat(join(directory, name))));
   const described = await send(service, actionParts("DescribeSnapshots"), { service: "ec2" });

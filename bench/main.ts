@@ -1,0 +1,126 @@
+// Measures Varve beside floor programs in one run: prints one table and writes one JSON file.
+// See bench/README.md for what each figure means.
+
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { changed } from "./figures/changed.ts";
+import { download } from "./figures/download.ts";
+import { get } from "./figures/get.ts";
+import { list } from "./figures/list.ts";
+import { put } from "./figures/put.ts";
+import { putCompressible } from "./figures/put-compressible.ts";
+import { putDuplicate } from "./figures/put-duplicate.ts";
+import { startUp } from "./figures/start-up.ts";
+import { upload } from "./figures/upload.ts";
+import { Bench, type BenchOptions } from "./harness/bench.ts";
+import type { Figure } from "./harness/figure.ts";
+import { topCosts } from "./harness/profile.ts";
+import type { Row } from "./harness/rounds.ts";
+import { formatTable } from "./harness/table.ts";
+
+const FIGURES: readonly Figure[] = [
+  put,
+  putDuplicate,
+  putCompressible,
+  get,
+  list,
+  changed,
+  startUp,
+  upload,
+  download,
+];
+const RESULTS = join(import.meta.dirname, "results");
+const ROUNDS_DEFAULT = 5;
+const ROUNDS_QUICK = 3;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: "string" },
+      quick: { type: "boolean", default: false },
+      profile: { type: "boolean", default: false },
+      directory: { type: "string", default: RESULTS },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const isQuick = values.quick;
+  const rounds = Number(values.rounds ?? (isQuick ? ROUNDS_QUICK : ROUNDS_DEFAULT));
+  const figures = FIGURES.filter(
+    ({ name }) => positionals.length === 0 || positionals.includes(name),
+  );
+  const unknown = positionals.find((name) => !FIGURES.some((figure) => figure.name === name));
+  if (values.help || unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
+    console.error(usage());
+    return values.help ? 0 : 2;
+  }
+  mkdirSync(RESULTS, { recursive: true });
+  mkdirSync(values.directory, { recursive: true });
+  const directory = mkdtempSync(join(values.directory, "work-"));
+  const profiles = values.profile ? join(RESULTS, `profiles-${process.pid}`) : undefined;
+  if (profiles !== undefined) mkdirSync(profiles);
+  try {
+    const options = { rounds, isQuick, directory, profiles };
+    const rows = await runAll(figures, options);
+    report(rows, { options, figures });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return 0;
+}
+
+async function runAll(figures: readonly Figure[], options: BenchOptions): Promise<Row[]> {
+  await using bench = new Bench(options);
+  const rows: Row[] = [];
+  for (const figure of figures) {
+    const startedAt = performance.now();
+    rows.push(...(await figure.run(bench)));
+    await bench.endFigure();
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+    console.error(`${figure.name}: ${seconds} s`);
+  }
+  return rows;
+}
+
+function report(
+  rows: readonly Row[],
+  run: {
+    readonly options: BenchOptions;
+    readonly figures: readonly Figure[];
+  },
+): void {
+  const { rounds, isQuick, profiles } = run.options;
+  console.log(formatTable(rows));
+  for (const { name } of profiles === undefined ? [] : run.figures) {
+    console.log(`\n${name}: main thread of the server, busy time by function`);
+    console.log(topCosts(profiles ?? "", name).join("\n"));
+  }
+  const path = join(RESULTS, `${nextNumber()}.json`);
+  const machine = {
+    processors: cpus().length,
+    model: cpus()[0]?.model,
+    kernel: release(),
+    node: process.version,
+  };
+  const finishedAt = new Date().toISOString();
+  const result = { finishedAt, machine, rounds, isQuick, isProfiled: profiles !== undefined, rows };
+  writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
+  console.log(`\n${relative(process.cwd(), path)}`);
+}
+
+function nextNumber(): number {
+  const numbers = readdirSync(RESULTS).map((name) => Number.parseInt(name, 10) || 0);
+  return Math.max(0, ...numbers) + 1;
+}
+
+function usage(): string {
+  const lines = FIGURES.map(({ name, about }) => `  ${name.padEnd(18)}${about}`);
+  return [
+    "usage: npm run bench -- [--rounds n] [--quick] [--profile] [--directory folder] [figure …]",
+    ...lines,
+  ].join("\n");
+}

@@ -1,0 +1,272 @@
+import { join } from "node:path";
+import {
+  CompleteSnapshotCommand,
+  EBSClient,
+  GetSnapshotBlockCommand,
+  ListChangedBlocksCommand,
+  ListSnapshotBlocksCommand,
+  PutSnapshotBlockCommand,
+  StartSnapshotCommand,
+} from "@aws-sdk/client-ebs";
+import { DeleteSnapshotCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { LruCache } from "../../src/base/lru-cache.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { BlockStore } from "../../src/blocks/block-store.ts";
+import { digestOf } from "../../src/blocks/hash.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { checksumOf, type Digest, digestFromChecksum } from "../../src/model/digest.ts";
+import type { AccountId } from "../../src/model/ids.ts";
+import { FileSegments } from "../../src/segments/file-segments.ts";
+import { openService, type Service } from "../../src/service.ts";
+import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
+import type { Core } from "../../src/snapshots/core.ts";
+import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
+import { expireSnapshots } from "../../src/snapshots/expire-snapshots.ts";
+import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
+import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
+import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
+import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
+import { Sealer } from "../../src/snapshots/sealer.ts";
+import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
+import { TOKEN_SECRET_BYTES, Tokens } from "../../src/snapshots/tokens.ts";
+import { BlockMaps } from "../../src/tree/block-map.ts";
+import type { Node } from "../../src/tree/node.ts";
+
+/** Where a listing begins, and how much a page holds. */
+export interface Paging {
+  readonly maxResults: number;
+  readonly startingBlockIndex: number;
+}
+
+/** One entry of a listing of changes; the tokens are there where the snapshot has the block. */
+export interface Change {
+  readonly blockIndex: number;
+  readonly firstToken: string | undefined;
+  readonly secondToken: string | undefined;
+}
+
+/** The service as the model sees it, over whatever way. All listings follow every page. */
+export interface Driver {
+  start(volumeSizeGib: number, parent: string | undefined): Promise<string>;
+  put(snapshotId: string, blockIndex: number, bytes: Uint8Array): Promise<void>;
+  /** Answers the final state. */
+  complete(snapshotId: string, count: number, checksum: string): Promise<"completed" | "error">;
+  delete(snapshotId: string): Promise<void>;
+  list(snapshotId: string, paging: Paging): Promise<Map<number, string>>;
+  changes(pair: readonly [string, string], paging: Paging): Promise<Change[]>;
+  get(snapshotId: string, blockIndex: number, token: string): Promise<Uint8Array>;
+  /** Lets the time of every pending snapshot run out; undefined where time cannot be moved. */
+  readonly expire: (() => Promise<void>) | undefined;
+  /** Closes the service and opens it again on the same folder. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const ACCOUNT = "111122223333" as AccountId;
+
+/** Drives the functions of the core in this process: fast, and time can be moved. */
+export async function openCoreDriver(directory: string): Promise<Driver> {
+  let movedMs = 0;
+  const clock: Clock = { ...systemClock, nowMs: () => Date.now() + movedMs };
+  let opened = await openCore(directory, clock);
+  return {
+    async start(volumeSizeGib, parentSnapshotId) {
+      const input = { volumeSizeGib, parentSnapshotId, tags: [], ...NO_OPTIONS };
+      return (await startSnapshot(opened.core, ACCOUNT, input)).id;
+    },
+    async put(snapshotId, blockIndex, bytes) {
+      const checksum = checksumOf(digestOf(bytes));
+      const named = { snapshotId, blockIndex, dataLength: bytes.length };
+      const input = { ...named, checksum, checksumAlgorithm: "SHA256" };
+      await putSnapshotBlock(opened.core, ACCOUNT, { input, bytes });
+    },
+    async complete(snapshotId, changedBlocksCount, checksum) {
+      const linearDigest = digestFromChecksum(checksum) as Digest;
+      const input = { snapshotId, changedBlocksCount, linearDigest };
+      await completeSnapshot(opened.core, ACCOUNT, input);
+      await opened.core.sealer.idle();
+      return (await completeSnapshot(opened.core, ACCOUNT, input)) as "completed" | "error";
+    },
+    async delete(snapshotId) {
+      if (!(await deleteSnapshot(opened.core, ACCOUNT, snapshotId))) throw new Error("unknown");
+    },
+    async list(snapshotId, paging) {
+      const pages = pagesOf(paging, (page) =>
+        listSnapshotBlocks(opened.core, ACCOUNT, { snapshotId, ...page }),
+      );
+      const blocks = (await all(pages)).flatMap((page) => page.blocks);
+      return new Map(blocks.map(({ blockIndex, blockToken }) => [blockIndex, blockToken]));
+    },
+    async changes([firstSnapshotId, secondSnapshotId], paging) {
+      const pair = { firstSnapshotId, secondSnapshotId };
+      const pages = pagesOf(paging, (page) =>
+        listChangedBlocks(opened.core, ACCOUNT, { ...pair, ...page }),
+      );
+      const changed = (await all(pages)).flatMap((page) => page.changedBlocks);
+      return changed.map(({ blockIndex, firstBlockToken, secondBlockToken }) => {
+        return { blockIndex, firstToken: firstBlockToken, secondToken: secondBlockToken };
+      });
+    },
+    async get(snapshotId, blockIndex, blockToken) {
+      const input = { snapshotId, blockIndex, blockToken };
+      return (await getSnapshotBlock(opened.core, ACCOUNT, input)).bytes;
+    },
+    async expire() {
+      movedMs += 61 * 60_000;
+      await expireSnapshots(opened.core);
+    },
+    async restart() {
+      await opened.close();
+      opened = await openCore(directory, clock);
+    },
+    close: () => opened.close(),
+  };
+}
+
+const NO_OPTIONS = {
+  description: undefined,
+  clientToken: undefined,
+  encrypted: undefined,
+  kmsKeyArn: undefined,
+  timeoutMinutes: undefined,
+};
+
+/** Every page that `list` answers, to the last. */
+async function* pagesOf<T extends { readonly nextToken: string | undefined }>(
+  { maxResults, startingBlockIndex }: Paging,
+  list: (page: PageInput) => Promise<T>,
+): AsyncGenerator<T> {
+  for (let nextToken: string | undefined; ; ) {
+    const page = await list({ maxResults, startingBlockIndex, nextToken });
+    yield page;
+    nextToken = page.nextToken;
+    if (nextToken === undefined) return;
+  }
+}
+
+async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const page of pages) list.push(page);
+  return list;
+}
+
+interface PageInput extends Paging {
+  readonly nextToken: string | undefined;
+}
+
+/** The core on a folder, composed as service.ts does, with small caches and segments. */
+async function openCore(directory: string, clock: Clock) {
+  const random = systemRandom;
+  const catalog = openSqliteCatalog(join(directory, "catalog.sqlite"));
+  await catalog.identity.addAccount(ACCOUNT);
+  const segments = await FileSegments.open({
+    directory: join(directory, "segments"),
+    segmentSizeBytesMax: 64 * 1024,
+  });
+  const blocks = new BlockStore(segments, catalog.blocks);
+  const nodes = new LruCache<Node>(4_000, (node) => node.sizeBytes);
+  const maps = (domain: AccountId) => new BlockMaps(blocks.nodeStore(domain), nodes);
+  const onError = (_: string, error: unknown) => {
+    throw error;
+  };
+  const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
+  const tokens = new Tokens(secret, clock, random);
+  const core: Core = { catalog, blocks, maps, tokens, sealer, clock, random };
+  await sealer.resume();
+  return {
+    core,
+    async close() {
+      await sealer.idle();
+      await blocks.idle();
+      await segments.close();
+      await catalog.close();
+    },
+  };
+}
+
+/** Drives a whole service over HTTP with the AWS SDK. */
+export async function openHttpDriver(dataDirectory: string): Promise<Driver> {
+  let { service, ebs, ec2 } = await openHttp(dataDirectory);
+  const close = async () => {
+    ebs.destroy();
+    ec2.destroy();
+    await service.close();
+  };
+  return {
+    async start(VolumeSize, ParentSnapshotId) {
+      const { SnapshotId } = await ebs.send(
+        new StartSnapshotCommand({ VolumeSize, ParentSnapshotId }),
+      );
+      return SnapshotId as string;
+    },
+    async put(SnapshotId, BlockIndex, BlockData) {
+      const Checksum = checksumOf(digestOf(BlockData));
+      const named = { SnapshotId, BlockIndex, DataLength: BlockData.length };
+      const input = { ...named, BlockData, Checksum, ChecksumAlgorithm: "SHA256" as const };
+      await ebs.send(new PutSnapshotBlockCommand(input));
+    },
+    async complete(SnapshotId, ChangedBlocksCount, Checksum) {
+      const input = { SnapshotId, ChangedBlocksCount, Checksum, ...LINEAR };
+      for (;;) {
+        const { Status } = await ebs.send(new CompleteSnapshotCommand(input));
+        if (Status === "completed" || Status === "error") return Status;
+      }
+    },
+    async delete(SnapshotId) {
+      await ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
+    },
+    async list(SnapshotId, paging) {
+      const pages = pagesOf(paging, async (page) => {
+        const input = { SnapshotId, ...sdkPage(page) };
+        const { Blocks = [], NextToken } = await ebs.send(new ListSnapshotBlocksCommand(input));
+        return { blocks: Blocks, nextToken: NextToken };
+      });
+      const blocks = (await all(pages)).flatMap((page) => page.blocks);
+      return new Map(blocks.map((block) => [block.BlockIndex ?? -1, block.BlockToken ?? ""]));
+    },
+    async changes([FirstSnapshotId, SecondSnapshotId], paging) {
+      const pages = pagesOf(paging, async (page) => {
+        const input = { FirstSnapshotId, SecondSnapshotId, ...sdkPage(page) };
+        const found = await ebs.send(new ListChangedBlocksCommand(input));
+        return { changed: found.ChangedBlocks ?? [], nextToken: found.NextToken };
+      });
+      const changed = (await all(pages)).flatMap((page) => page.changed);
+      return changed.map(({ BlockIndex = -1, FirstBlockToken, SecondBlockToken }) => {
+        return {
+          blockIndex: BlockIndex,
+          firstToken: FirstBlockToken,
+          secondToken: SecondBlockToken,
+        };
+      });
+    },
+    async get(SnapshotId, BlockIndex, BlockToken) {
+      const input = { SnapshotId, BlockIndex, BlockToken };
+      const { BlockData } = await ebs.send(new GetSnapshotBlockCommand(input));
+      return (await BlockData?.transformToByteArray()) ?? new Uint8Array(0);
+    },
+    expire: undefined,
+    async restart() {
+      await close();
+      ({ service, ebs, ec2 } = await openHttp(dataDirectory));
+    },
+    close,
+  };
+}
+
+const LINEAR = { ChecksumAlgorithm: "SHA256", ChecksumAggregationMethod: "LINEAR" } as const;
+
+function sdkPage({ maxResults, startingBlockIndex, nextToken }: PageInput) {
+  const MaxResults = Math.max(100, maxResults);
+  return { MaxResults, StartingBlockIndex: startingBlockIndex, NextToken: nextToken };
+}
+
+async function openHttp(dataDirectory: string) {
+  const place = { host: "127.0.0.1", port: 0, region: "us-east-1" };
+  const service: Service = await openService({ dataDirectory, ...place });
+  const { endpoint, region, firstKey } = service;
+  const { accessKeyId, secretAccessKey } = firstKey.key;
+  const options = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+  return { service, ebs: new EBSClient(options), ec2: new EC2Client(options) };
+}
