@@ -66,7 +66,7 @@ export interface Service {
   readonly credentialsPath: string | undefined;
   /** The operations without HTTP, for a program that embeds the service and looks inside. */
   readonly core: Core;
-  /** Answers the requests under way, finishes their commits, and gives up the store. */
+  /** Answers the requests under way, finishes their commits, gives up the store; once. */
   close(): Promise<void>;
 }
 
@@ -92,21 +92,24 @@ export async function openService(config: ServiceConfig): Promise<Service> {
 }
 
 /**
- * Makes a folder and those above it. Node's own recursive mkdir never ends on a file system that
- * has the folder above but says of the new one that it cannot exist, such as /proc.
+ * Makes a folder and those above it, each durable in the one that holds it. Node's own recursive
+ * mkdir never ends on a file system that has the folder above but says of the new one that it
+ * cannot exist, such as /proc.
  */
 async function makeDirectory(path: string): Promise<void> {
+  const above = dirname(path);
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return;
-    const above = dirname(path);
     const isMissing = code === "ENOENT" && !(await isThere(above));
     if (!isMissing) throw error;
     await makeDirectory(above);
     await mkdir(path, { mode: 0o700 });
   }
+  const directory = await open(above, "r");
+  await directory.sync().finally(() => directory.close());
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -159,6 +162,15 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       onError: (error) => log("Looking for unfinished sealings failed", { error }),
     }),
   ];
+  const close = async () => {
+    await server.close();
+    await Promise.all(chores.map((chore) => chore.stop()));
+    await core.sealer.idle();
+    await blocks.idle();
+    await segments.close();
+    await catalog.close();
+  };
+  let closing: Promise<void> | undefined;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   return {
     endpoint: `http://${host}:${server.port}`,
@@ -167,13 +179,9 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     firstKey,
     credentialsPath,
     core,
-    async close() {
-      await server.close();
-      await Promise.all(chores.map((chore) => chore.stop()));
-      await core.sealer.idle();
-      await blocks.idle();
-      await segments.close();
-      await catalog.close();
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }

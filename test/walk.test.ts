@@ -60,8 +60,7 @@ step("1. An image is read", async () => {
     await image.sync();
     const extents = await findDataExtents({ fd: image.fd, path, sizeBytes: GIB_BYTES });
     // Undefined where this machine cannot tell holes from data; zeros are looked for then.
-    if (extents) assert.deepEqual(await extents.next(), { value: { start: 7, count: 1 }, done: false });
-    await extents?.return(undefined);
+    for await (const extent of extents ?? []) assert.deepEqual(extent, { start: 7, count: 1 });
     const bytes = Buffer.alloc(BLOCK_SIZE_BYTES);
     await image.read(bytes, 0, BLOCK_SIZE_BYTES, offsetOf(BLOCK_INDEX));
     assert.ok(bytes.equals(block));

@@ -1,9 +1,9 @@
-import type { BlockTable, WriteRefusal } from "../catalog/catalog.ts";
+import type { BlockTable, Location, WriteRefusal } from "../catalog/catalog.ts";
 import { type Digest, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import type { SegmentStore } from "../segments/segment-store.ts";
+import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
 import { decodePayload, encodePayload } from "./codec.ts";
 import { GroupCommit, type NewRecord } from "./group-commit.ts";
@@ -120,7 +120,7 @@ export class BlockStore {
   async #load(domain: AccountId, digest: Digest): Promise<Uint8Array> {
     const location = await this.#catalog.locate(domain, digest);
     if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
-    const { header, payload } = decodeRecord(await this.#segments.read(location));
+    const { header, payload } = decodeRecord(await this.#read(location));
     const bytes = await decodePayload(payload, header.plainLength);
     if (digestOf(bytes) !== digest) {
       const { segment, offset } = location;
@@ -129,6 +129,16 @@ export class BlockStore {
       );
     }
     return bytes;
+  }
+
+  /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
+  async #read(location: Location): Promise<Uint8Array> {
+    try {
+      return await this.#segments.read(location);
+    } catch (cause) {
+      if (!(cause instanceof RangeMissingError)) throw cause;
+      throw new CorruptionError(cause.message, { cause });
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts"
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { ClientTokenUse, SnapshotTable, StartOutcome, StateChange } from "./catalog.ts";
+import type { ClientTokenUse, EarlierStart, SnapshotTable, StateChange } from "./catalog.ts";
 
 /** Column of each field of a `Snapshot`, and how it is written. */
 const COLUMNS = [
@@ -38,13 +38,17 @@ export class SqliteSnapshotTable implements SnapshotTable {
     this.#database = database;
   }
 
-  async start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<StartOutcome> {
-    return this.#database.transaction((): StartOutcome => {
-      const earlier = token && this.#startedWith(snapshot.account, token.clientToken);
-      if (earlier) {
-        if (earlier.fingerprint !== token.fingerprint) return { outcome: "conflict" };
-        return { outcome: "replayed", snapshot: earlier.snapshot };
-      }
+  async startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined> {
+    return this.#startedWith(account, token);
+  }
+
+  async start(
+    snapshot: Snapshot,
+    token: ClientTokenUse | undefined,
+  ): Promise<EarlierStart | undefined> {
+    return this.#database.transaction(() => {
+      const earlier = token && this.#startedWith(snapshot.account, token);
+      if (earlier) return earlier;
       this.#database.run(INSERT, ...valuesOf(snapshot));
       if (token) {
         this.#database.run(
@@ -56,21 +60,22 @@ export class SqliteSnapshotTable implements SnapshotTable {
           snapshot.id,
         );
       }
-      return { outcome: "started" };
+      return undefined;
     });
   }
 
-  #startedWith(account: AccountId, clientToken: string) {
+  #startedWith(account: AccountId, token: ClientTokenUse): EarlierStart | undefined {
     const row = this.#database.get(
       `SELECT snapshots.*, client_tokens.fingerprint FROM client_tokens
        JOIN snapshots ON snapshots.number = client_tokens.snapshot
        WHERE client_tokens.account = ? AND client_tokens.client_token = ?`,
       account,
-      clientToken,
+      token.clientToken,
     );
     if (!row) return undefined;
     const fingerprint = digestFromBytes(row["fingerprint"] as Uint8Array);
-    return { snapshot: snapshotFrom(row), fingerprint };
+    if (fingerprint !== token.fingerprint) return { outcome: "conflict" };
+    return { outcome: "replayed", snapshot: snapshotFrom(row) };
   }
 
   async get(id: SnapshotId): Promise<Snapshot | undefined> {

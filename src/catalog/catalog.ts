@@ -24,9 +24,8 @@ export interface ClientTokenUse {
   readonly fingerprint: Digest;
 }
 
-/** What `SnapshotTable.start` found. */
-export type StartOutcome =
-  | { readonly outcome: "started" }
+/** What a client token was used for before: the same request, or another one. */
+export type EarlierStart =
   | { readonly outcome: "replayed"; readonly snapshot: Snapshot }
   | { readonly outcome: "conflict" };
 
@@ -40,8 +39,10 @@ export type StateChange = { readonly state: SnapshotState } & Partial<
 
 /** Snapshots, their tags, and the client tokens that started them. */
 export interface SnapshotTable {
-  /** Adds a snapshot, unless this account used the client token before. */
-  start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<StartOutcome>;
+  /** What this account used the client token for before; undefined if it did not. */
+  startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined>;
+  /** Adds a snapshot; does nothing but answer if this account used the client token before. */
+  start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<EarlierStart | undefined>;
   get(id: SnapshotId): Promise<Snapshot | undefined>;
   /** One account's snapshots with ids after `afterId`, in order of id, at most `limit`. */
   page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]>;

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { OpenFiles } from "./_open-files.ts";
 import { writeAll } from "./_write-all.ts";
-import type { Entry, Placement, SegmentInfo, SegmentStore } from "./segment-store.ts";
+import {
+  type Entry,
+  type Placement,
+  RangeMissingError,
+  type SegmentInfo,
+  type SegmentStore,
+} from "./segment-store.ts";
 
 /*
  * One file per segment, named by its number: segments/0000000001.segment. A process never appends
@@ -117,8 +123,14 @@ export class FileSegments implements SegmentStore {
     await active?.file.close();
   }
 
-  read(placement: Placement): Promise<Uint8Array> {
-    return this.#openFiles.with(placement.segment, (file) => readExactly(file, placement));
+  async read(placement: Placement): Promise<Uint8Array> {
+    const { segment } = placement;
+    try {
+      return await this.#openFiles.with(segment, (file) => readExactly(file, placement));
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+      throw new RangeMissingError(`Segment ${segment} is missing`, { cause });
+    }
   }
 
   async list(): Promise<SegmentInfo[]> {
@@ -155,7 +167,7 @@ async function readExactly(file: FileHandle, placement: Placement): Promise<Uint
     const { bytesRead } = await file.read(bytes, filled, left, placement.offset + filled);
     if (bytesRead === 0) {
       const end = placement.offset + placement.length;
-      throw new Error(`Segment ${placement.segment} ends before offset ${end}`);
+      throw new RangeMissingError(`Segment ${placement.segment} ends before offset ${end}`);
     }
     filled += bytesRead;
   }

@@ -14,6 +14,11 @@ export interface SegmentInfo {
   readonly sizeBytes: number;
 }
 
+/** The range asked for is known not to be in the store. */
+export class RangeMissingError extends Error {
+  override readonly name = "RangeMissingError";
+}
+
 /**
  * Bytes, appended durably in batches and read by range. Knows nothing of blocks or snapshots.
  *
@@ -23,8 +28,8 @@ export interface SegmentInfo {
  *   part, and no placement for it may be recorded. A failed sync is never tried again on the same
  *   segment; the next append begins a new one.
  * - Only one `append` is in progress at a time; a second call is a mistake and throws.
- * - `read` answers exactly `length` bytes or rejects. A range that is not there is an error,
- *   never an empty answer.
+ * - `read` answers exactly `length` bytes or rejects: with a `RangeMissingError` when the segment
+ *   or that part of it is known not to be there, with another error when that is not known.
  */
 export interface SegmentStore {
   append(batch: readonly Entry[]): Promise<Placement[]>;

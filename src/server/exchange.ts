@@ -38,21 +38,27 @@ interface Exchange {
   readonly res: ServerResponse;
 }
 
-/** Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket. */
+/**
+ * Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket.
+ * Resolves to false when this was the connection's last answer.
+ */
 export async function answer(
   parts: ExchangeParts,
   req: IncomingMessage,
   res: ServerResponse,
-): Promise<void> {
+): Promise<boolean> {
   const requestId = randomUuid(parts.random);
   try {
     const response = await respond(parts, { requestId, req, res });
     const isDrained = await drainBody(req);
-    send(res, requestId, { ...response, isLast: !isDrained || response.status === 400 });
+    const isLast = !isDrained || response.status === 400;
+    send(res, requestId, { ...response, isLast });
+    return !isLast;
   } catch (error) {
     // The client went away in the middle of its own request; there is nobody to answer.
     if (!req.socket.destroyed) parts.onError(requestId, error);
     res.destroy();
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
@@ -31,8 +31,6 @@ const CHECK_INTERVAL_MS = 2_000;
 const CLOSE_GRACE_MS = 10_000;
 /** Connections at once; the next one is refused (ours: a bound on memory, far above real use). */
 const CONNECTIONS_MAX = 1_024;
-/** Header lines of a request; real ones have about twenty (ours). */
-const HEADERS_COUNT_MAX = 100;
 
 /** Starts listening. Rejects when the address cannot be had. */
 export async function listen(parts: ExchangeParts, address: ListenAddress): Promise<HttpServer> {
@@ -44,11 +42,13 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     noDelay: true,
   });
-  server.maxHeadersCount = HEADERS_COUNT_MAX;
+  // Node would drop the headers above a count without a word; their bytes are bounded anyway.
+  server.maxHeadersCount = 0;
   server.maxConnections = CONNECTIONS_MAX;
-  server.on("request", (req, res) => void answer(parts, req, res));
+  const onRequest = inTurns(parts);
+  server.on("request", onRequest);
   // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
-  server.on("checkContinue", (req, res) => void answer(parts, req, res));
+  server.on("checkContinue", onRequest);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseUnparsable(error, socket, randomUuid(parts.random));
   });
@@ -57,6 +57,21 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     server.listen(address.port, address.host, resolve);
   });
   return { port: (server.address() as AddressInfo).port, close: () => close(server, parts.clock) };
+}
+
+/**
+ * One request of a connection at a time. Node hands over pipelined requests at once; one that
+ * follows the last answer of its connection must not be carried out, for nobody would hear of it.
+ */
+function inTurns(parts: ExchangeParts): (req: IncomingMessage, res: ServerResponse) => void {
+  const turns = new WeakMap<Socket, Promise<boolean>>();
+  return (req, res) => {
+    const before = turns.get(req.socket) ?? Promise.resolve(true);
+    turns.set(
+      req.socket,
+      before.then((isOpen) => isOpen && answer(parts, req, res)),
+    );
+  };
 }
 
 /** Answers bytes that are no HTTP request, as far as the socket still takes an answer. */

@@ -26,6 +26,8 @@ const PLAIN_PATH = /^\/[A-Za-z0-9_.~/-]*$/;
  * Throws a `ServiceFault` for a head that two readers could understand differently.
  */
 export function readRequestHead(req: IncomingMessage): RequestHead {
+  // A request line without a version is HTTP 0.9 to Node; it has no headers to sign.
+  if (req.httpVersionMajor !== 1) throw malformed(`HTTP ${req.httpVersion} is not supported`);
   const { path, query } = readTarget(req.url ?? "");
   const headers = new Map<string, string>();
   for (let i = 0; i < req.rawHeaders.length; i += 2) {

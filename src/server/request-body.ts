@@ -59,6 +59,8 @@ function bodyOf(req: IncomingMessage, res: ServerResponse): AsyncIterable<Uint8A
  */
 export async function drainBody(req: IncomingMessage): Promise<boolean> {
   if (req.readableEnded) return true;
+  // The client holds its body back until it hears "100 Continue" or, as now, the final answer.
+  if (req.headers.expect !== undefined && !req.readableDidRead) return false;
   let drained = 0;
   for await (const piece of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     drained += piece.length;

@@ -1,4 +1,5 @@
 import { digestOf } from "../blocks/hash.ts";
+import type { ClientTokenUse, EarlierStart } from "../catalog/catalog.ts";
 import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, newSnapshotId } from "../model/ids.ts";
 import { TIMEOUT_MINUTES_DEFAULT, VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
@@ -29,19 +30,26 @@ export async function startSnapshot(
   input: StartSnapshotInput,
 ): Promise<Snapshot> {
   checkParameters(input);
+  const token = tokenUse(input);
+  // Before the parent is looked at: it may be gone by the time a lost answer is asked for again.
+  const earlier = token && (await core.catalog.snapshots.startedWith(account, token));
+  if (earlier) return replay(earlier, input);
   const parent = await findParent(core, account, input);
   const snapshot = newSnapshot(core, { account, input, parent });
-  const { clientToken, ...parameters } = input;
-  const fingerprint = digestOf(Buffer.from(JSON.stringify(parameters)));
-  const use = clientToken === undefined ? undefined : { clientToken, fingerprint };
-  const started = await core.catalog.snapshots.start(snapshot, use);
-  if (started.outcome === "conflict") {
-    const message = "Current request does not match request stored with this token.";
-    throw new ServiceError("ConflictException", undefined, message);
-  }
-  if (started.outcome === "started") return snapshot;
-  // Tags may have changed since; the answer is the one that was given then.
-  return { ...started.snapshot, tags: input.tags };
+  const overtaking = await core.catalog.snapshots.start(snapshot, token);
+  return overtaking ? replay(overtaking, input) : snapshot;
+}
+
+function tokenUse({ clientToken, ...parameters }: StartSnapshotInput): ClientTokenUse | undefined {
+  if (clientToken === undefined) return undefined;
+  return { clientToken, fingerprint: digestOf(Buffer.from(JSON.stringify(parameters))) };
+}
+
+/** The answer that was given then; the snapshot's tags may have changed since. */
+function replay(earlier: EarlierStart, { tags }: StartSnapshotInput): Snapshot {
+  if (earlier.outcome === "replayed") return { ...earlier.snapshot, tags };
+  const message = "Current request does not match request stored with this token.";
+  throw new ServiceError("ConflictException", undefined, message);
 }
 
 function checkParameters(input: StartSnapshotInput): void {

@@ -1,4 +1,3 @@
-import type { Digest } from "../model/digest.ts";
 import { type BlockMaps, ROOT_LEVEL, type Root, spanOfSlot } from "./block-map.ts";
 import type { Node } from "./node.ts";
 
@@ -27,46 +26,45 @@ export async function diffMaps(
 ): Promise<Difference[]> {
   const found: Difference[] = [];
   const start = { level: ROOT_LEVEL, firstIndex: 0, fromIndex: page.fromIndex };
-  for await (const difference of differencesBelow(maps, roots, start)) {
-    if (found.length === page.limit) break;
-    found.push(difference);
-  }
+  await collectBelow(maps, roots, { ...start, limit: page.limit, found });
   return found;
 }
 
-interface Position {
+interface Walk {
   readonly level: number;
   readonly firstIndex: number;
   readonly fromIndex: number;
+  readonly limit: number;
+  /** Grows as differences are found, up to the limit. */
+  readonly found: Difference[];
 }
 
-async function* differencesBelow(
-  maps: BlockMaps,
-  { first, second }: RootPair,
-  { level, firstIndex, fromIndex }: Position,
-): AsyncGenerator<Difference> {
-  if (first === second) return;
-  const firstSlots = slotsOf(first && (await maps.node(first, level)));
-  const secondSlots = slotsOf(second && (await maps.node(second, level)));
+async function collectBelow(maps: BlockMaps, roots: RootPair, walk: Walk): Promise<void> {
+  if (roots.first === roots.second) return;
+  const { level, firstIndex, fromIndex, limit, found } = walk;
+  const first = roots.first && (await maps.node(roots.first, level));
+  const second = roots.second && (await maps.node(roots.second, level));
   const span = spanOfSlot(level);
   const fromSlot = Math.max(0, Math.floor((fromIndex - firstIndex) / span));
-  const slots = [...new Set([...firstSlots.keys(), ...secondSlots.keys()])]
-    .filter((slot) => slot >= fromSlot)
-    .sort((a, b) => a - b);
-  for (const slot of slots) {
-    const pair = { first: firstSlots.get(slot), second: secondSlots.get(slot) };
+  for (const slot of differingSlots(first, second, fromSlot)) {
+    if (found.length >= limit) return;
     const index = firstIndex + slot * span;
     if (level > 0) {
-      yield* differencesBelow(maps, pair, { level: level - 1, firstIndex: index, fromIndex });
-    } else if (pair.first !== pair.second) {
-      const inFirst = pair.first !== undefined;
-      yield { blockIndex: index, inFirst, inSecond: pair.second !== undefined };
+      const below = { first: first?.get(slot), second: second?.get(slot) };
+      await collectBelow(maps, below, { ...walk, level: level - 1, firstIndex: index });
+    } else {
+      const inFirst = first?.has(slot) ?? false;
+      found.push({ blockIndex: index, inFirst, inSecond: second?.has(slot) ?? false });
     }
   }
 }
 
-function slotsOf(node: Node | undefined): Map<number, Digest> {
-  if (!node) return new Map();
-  const digests = node.digests();
-  return new Map(node.slots().map((slot, rank) => [slot, digests[rank] as Digest]));
+function differingSlots(
+  first: Node | undefined,
+  second: Node | undefined,
+  fromSlot: number,
+): number[] {
+  if (first && second) return first.differingSlots(second, fromSlot);
+  // A map without anything below here differs wherever the other has something.
+  return (first ?? second)?.slots(fromSlot) ?? [];
 }

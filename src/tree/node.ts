@@ -47,7 +47,7 @@ export class Node {
 
   /** The digest in a slot, or undefined when the slot is not in use. */
   get(slot: number): Digest | undefined {
-    if (!this.#has(slot)) return undefined;
+    if (!this.has(slot)) return undefined;
     let rank = 0;
     for (let before = 0; before < slot >> 3; before++) rank += bitCount(this.#bitmap(before));
     rank += bitCount(this.#bitmap(slot >> 3) & ((1 << (slot & 7)) - 1));
@@ -57,7 +57,7 @@ export class Node {
   /** The slots in use from `fromSlot` on, ascending. */
   slots(fromSlot = 0): number[] {
     const slots: number[] = [];
-    for (let slot = fromSlot; slot < NODE_FANOUT; slot++) if (this.#has(slot)) slots.push(slot);
+    for (let slot = fromSlot; slot < NODE_FANOUT; slot++) if (this.has(slot)) slots.push(slot);
     return slots;
   }
 
@@ -66,7 +66,27 @@ export class Node {
     return Array.from({ length: this.count }, (_, rank) => this.#digestAt(rank));
   }
 
-  #has(slot: number): boolean {
+  /**
+   * The slots from `fromSlot` on at which this node and another of its level hold different
+   * digests, ascending. Compares the bytes in place.
+   */
+  differingSlots(other: Node, fromSlot: number): number[] {
+    const slots: number[] = [];
+    const own = { bytes: this.#bytes, rank: 0 };
+    const others = { bytes: other.#bytes, rank: 0 };
+    for (let slot = 0; slot < NODE_FANOUT; slot++) {
+      const inOwn = this.has(slot);
+      const inOther = other.has(slot);
+      const isSame = inOwn === inOther && (!inOwn || equalDigests(own, others));
+      if (!isSame && slot >= fromSlot) slots.push(slot);
+      if (inOwn) own.rank += 1;
+      if (inOther) others.rank += 1;
+    }
+    return slots;
+  }
+
+  /** True when the slot is in use. */
+  has(slot: number): boolean {
     return (this.#bitmap(slot >> 3) & (1 << (slot & 7))) !== 0;
   }
 
@@ -78,6 +98,19 @@ export class Node {
     const start = DIGESTS_OFFSET + rank * DIGEST_SIZE_BYTES;
     return digestFromBytes(this.#bytes.subarray(start, start + DIGEST_SIZE_BYTES));
   }
+}
+
+/** Compares the digest of one rank in one node's bytes with that of another in another's. */
+function equalDigests(
+  a: { readonly bytes: Uint8Array; readonly rank: number },
+  b: { readonly bytes: Uint8Array; readonly rank: number },
+): boolean {
+  const startInA = DIGESTS_OFFSET + a.rank * DIGEST_SIZE_BYTES;
+  const startInB = DIGESTS_OFFSET + b.rank * DIGEST_SIZE_BYTES;
+  for (let i = 0; i < DIGEST_SIZE_BYTES; i++) {
+    if (a.bytes[startInA + i] !== b.bytes[startInB + i]) return false;
+  }
+  return true;
 }
 
 /** Encodes a node from its slots. `entries` must be in slot order and not empty. */

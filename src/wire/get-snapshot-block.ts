@@ -1,6 +1,12 @@
 import { Constraints } from "./constraints.ts";
 import { SNAPSHOT_ID, TOKEN } from "./members.ts";
-import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "./message.ts";
+import {
+  parseQuery,
+  type ReceivedResponse,
+  request,
+  type WireRequest,
+  type WireResponse,
+} from "./message.ts";
 import { formatRoute } from "./operations.ts";
 
 /** Input of GetSnapshotBlock. */
@@ -26,7 +32,7 @@ export function readGetSnapshotBlockRequest(
 ): GetSnapshotBlockRequest {
   const c = new Constraints();
   const blockIndex = c.integerText("blockIndex", parameters["blockIndex"], { min: 0 });
-  const token = new URLSearchParams(query).get("blockToken") ?? undefined;
+  const token = parseQuery(query).get("blockToken") ?? undefined;
   const input = {
     SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
     BlockIndex: c.required("blockIndex", blockIndex, 0),

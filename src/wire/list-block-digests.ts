@@ -1,7 +1,13 @@
 import { Constraints } from "./constraints.ts";
 import { jsonOrNull, jsonResponse, readJson } from "./json.ts";
 import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
-import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "./message.ts";
+import {
+  parseQuery,
+  type ReceivedResponse,
+  request,
+  type WireRequest,
+  type WireResponse,
+} from "./message.ts";
 import { formatRoute } from "./operations.ts";
 
 /** Input of ListBlockDigests, an operation that AWS does not have. */
@@ -32,7 +38,7 @@ export function readListBlockDigestsRequest(
   const c = new Constraints();
   const input = {
     SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
-    ...readPaging(c, new URLSearchParams(query)),
+    ...readPaging(c, parseQuery(query)),
   };
   c.check();
   return input;

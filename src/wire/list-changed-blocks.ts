@@ -3,7 +3,13 @@ import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { Constraints } from "./constraints.ts";
 import { formatEpochSeconds, jsonOrNull, jsonResponse, readJson } from "./json.ts";
 import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
-import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "./message.ts";
+import {
+  parseQuery,
+  type ReceivedResponse,
+  request,
+  type WireRequest,
+  type WireResponse,
+} from "./message.ts";
 import { formatRoute } from "./operations.ts";
 
 /** Input of ListChangedBlocks. */
@@ -36,7 +42,7 @@ export function readListChangedBlocksRequest(
   { query }: Pick<WireRequest, "query">,
   parameters: Readonly<Record<string, string>>,
 ): ListChangedBlocksRequest {
-  const members = new URLSearchParams(query);
+  const members = parseQuery(query);
   const c = new Constraints();
   const first = members.get("firstSnapshotId") || undefined;
   const input = {

@@ -2,7 +2,13 @@ import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { Constraints } from "./constraints.ts";
 import { formatEpochSeconds, jsonOrNull, jsonResponse, readJson } from "./json.ts";
 import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
-import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "./message.ts";
+import {
+  parseQuery,
+  type ReceivedResponse,
+  request,
+  type WireRequest,
+  type WireResponse,
+} from "./message.ts";
 import { formatRoute } from "./operations.ts";
 
 /** Input of ListSnapshotBlocks. */
@@ -36,7 +42,7 @@ export function readListSnapshotBlocksRequest(
   const c = new Constraints();
   const input = {
     SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
-    ...readPaging(c, new URLSearchParams(query)),
+    ...readPaging(c, parseQuery(query)),
   };
   c.check();
   return input;

@@ -57,6 +57,14 @@ export function uriEncode(text: string): string {
   );
 }
 
+/**
+ * Parses a query. A plus sign stays a plus sign, for the signature as for the reader: in these
+ * queries it comes from base64, never from a space.
+ */
+export function parseQuery(query: string): URLSearchParams {
+  return new URLSearchParams(query.replaceAll("+", "%2B"));
+}
+
 function given(
   members: Readonly<Record<string, string | number | undefined>> = {},
 ): [string, string][] {
