@@ -1,8 +1,9 @@
-/** Version of the schema below; a store with a newer one is refused. */
-export const CATALOG_VERSION = 1;
+/*
+ * The tables of the embedded catalog. Digests are 32 raw bytes; times are milliseconds since 1970.
+ * A change is a new migration at the end of the list; one that has been released never changes.
+ */
 
-/** Tables of the embedded catalog. Digests are 32 raw bytes; times are milliseconds since 1970. */
-export const SCHEMA = `
+const VERSION_1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE accounts (id TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
@@ -67,3 +68,9 @@ CREATE TABLE locations (
   PRIMARY KEY (domain, digest)
 ) WITHOUT ROWID;
 `;
+
+/** What brings a catalog from each version to the next; an empty file has version 0. */
+export const MIGRATIONS: readonly string[] = [VERSION_1];
+
+/** Version of the schema that this code reads and writes; a store with a newer one is refused. */
+export const CATALOG_VERSION = MIGRATIONS.length;

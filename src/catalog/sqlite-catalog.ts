@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync } from "node:fs";
-import { CATALOG_VERSION, SCHEMA } from "./_schema.ts";
+import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
@@ -55,7 +55,7 @@ function createFile(path: string): void {
   if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
 }
 
-/** Brings an empty file to the schema of today and refuses one from tomorrow. */
+/** Brings a file of any earlier version to the schema of today and refuses one from tomorrow. */
 function migrate(database: SqliteDatabase): void {
   const version = Number(database.get("PRAGMA user_version")?.["user_version"]);
   if (version > CATALOG_VERSION) {
@@ -65,8 +65,9 @@ function migrate(database: SqliteDatabase): void {
     );
   }
   if (version === CATALOG_VERSION) return;
+  // All or nothing: a migration interrupted by a crash is begun again from where it was.
   database.transaction(() => {
-    database.exec(SCHEMA);
+    for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
     database.exec(`PRAGMA user_version = ${CATALOG_VERSION}`);
   });
 }
