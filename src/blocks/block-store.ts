@@ -62,10 +62,13 @@ export class BlockStore {
     });
   }
 
-  /** Reads a block and checks it. Throws a `CorruptionError` if it is missing or damaged. */
-  async getBlock(domain: AccountId, digest: Digest): Promise<Uint8Array> {
+  /**
+   * Reads a block and checks it. Throws a `CorruptionError` if it is missing or damaged. The answer
+   * may lie in `buffer`, if one of `BLOCK_BUFFER_BYTES` is given.
+   */
+  async getBlock(domain: AccountId, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK;
-    return this.#load(domain, digest);
+    return this.#load(domain, digest, buffer);
   }
 
   /** The store as the block map of one domain sees it. */
@@ -117,10 +120,10 @@ export class BlockStore {
     return digest;
   }
 
-  async #load(domain: AccountId, digest: Digest): Promise<Uint8Array> {
+  async #load(domain: AccountId, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     const location = await this.#catalog.locate(domain, digest);
     if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
-    const { header, payload } = decodeRecord(await this.#read(location));
+    const { header, payload } = decodeRecord(await this.#read(location, buffer));
     const bytes = await decodePayload(payload, header.plainLength);
     if (digestOf(bytes) !== digest) {
       const { segment, offset } = location;
@@ -132,9 +135,9 @@ export class BlockStore {
   }
 
   /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
-  async #read(location: Location): Promise<Uint8Array> {
+  async #read(location: Location, buffer?: Uint8Array): Promise<Uint8Array> {
     try {
-      return await this.#segments.read(location);
+      return await this.#segments.read(location, buffer);
     } catch (cause) {
       if (!(cause instanceof RangeMissingError)) throw cause;
       throw new CorruptionError(cause.message, { cause });

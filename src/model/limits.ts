@@ -8,6 +8,8 @@ import { assert } from "../base/assert.ts";
 
 /** Bytes in a block: the unit of every read and write (AWS). */
 export const BLOCK_SIZE_BYTES = 524_288;
+/** Bytes of a buffer that holds a block with its record's header, and ends on a page (ours). */
+export const BLOCK_BUFFER_BYTES = BLOCK_SIZE_BYTES + 4_096;
 /** Bytes in a GiB. */
 export const GIB_BYTES = 1_073_741_824;
 /** Blocks in one GiB of volume. */
@@ -39,6 +41,19 @@ export const TAG_VALUE_CHARACTERS_MAX = 255;
 /** Tags on one snapshot (AWS). */
 export const TAGS_COUNT_MAX = 50;
 
+/** Milliseconds of a day and of an hour. */
+export const MS_PER_HOUR = 3_600_000;
+export const MS_PER_DAY = 24 * MS_PER_HOUR;
+
+/** Accounts and groups that one ModifySnapshotAttribute may name (AWS). */
+export const PERMISSION_ENTRIES_COUNT_MAX = 500;
+/** Days that a lock may last, 100 years (AWS). */
+export const LOCK_DURATION_DAYS_MAX = 36_500;
+/** Hours in which a compliance lock may still be taken off (AWS). */
+export const LOCK_COOL_OFF_HOURS_MAX = 72;
+/** Days that a deleted snapshot may stay in the recycle bin, one year (AWS). */
+export const RECYCLE_BIN_DAYS_MAX = 365;
+
 /** Lifetime of a block token: 7 days (AWS). */
 export const BLOCK_TOKEN_LIFETIME_SECONDS = 7 * 24 * 3_600;
 /** Lifetime of a page token: 60 minutes (AWS). */
@@ -59,6 +74,12 @@ export const HEADERS_SIZE_BYTES_MAX = 8_192;
 export const TARGET_CHARACTERS_MAX = 2_048;
 /** Clock difference allowed between a signature's date and ours (AWS: 15 minutes). */
 export const SIGNATURE_SKEW_SECONDS_MAX = 900;
+
+/** Characters of a policy, white space not counted (AWS: of a managed policy). */
+export const POLICY_CHARACTERS_MAX = 6_144;
+/** Accounts of one store, and access keys of one account: each fits in one answer (ours). */
+export const ACCOUNTS_COUNT_MAX = 10_000;
+export const ACCESS_KEYS_COUNT_MAX = 1_000;
 
 /** A segment file is closed and a new one begun above this size (ours: few files, fast scans). */
 export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;

@@ -123,10 +123,13 @@ export class FileSegments implements SegmentStore {
     await active?.file.close();
   }
 
-  async read(placement: Placement): Promise<Uint8Array> {
-    const { segment } = placement;
+  async read(placement: Placement, buffer?: Uint8Array): Promise<Uint8Array> {
+    const { segment, length } = placement;
+    const isRoomy = buffer !== undefined && buffer.length >= length;
+    const bytes = isRoomy ? buffer.subarray(0, length) : Buffer.allocUnsafeSlow(length);
     try {
-      return await this.#openFiles.with(segment, (file) => readExactly(file, placement));
+      await this.#openFiles.with(segment, (file) => fill(bytes, file, placement));
+      return bytes;
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
       throw new RangeMissingError(`Segment ${segment} is missing`, { cause });
@@ -159,8 +162,7 @@ function toleratingExisting(error: NodeJS.ErrnoException): void {
 }
 
 /** Reads the whole range; the kernel may answer a read in parts. */
-async function readExactly(file: FileHandle, placement: Placement): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(placement.length);
+async function fill(bytes: Uint8Array, file: FileHandle, placement: Placement): Promise<void> {
   let filled = 0;
   while (filled < placement.length) {
     const left = placement.length - filled;
@@ -171,7 +173,6 @@ async function readExactly(file: FileHandle, placement: Placement): Promise<Uint
     }
     filled += bytesRead;
   }
-  return bytes;
 }
 
 function segmentHeader(segment: number): Uint8Array {

@@ -28,12 +28,13 @@ export class RangeMissingError extends Error {
  *   part, and no placement for it may be recorded. A failed sync is never tried again on the same
  *   segment; the next append begins a new one.
  * - Only one `append` is in progress at a time; a second call is a mistake and throws.
- * - `read` answers exactly `length` bytes or rejects: with a `RangeMissingError` when the segment
+ * - `read` answers exactly `length` bytes, at the start of `buffer` if one is given that is large
+ *   enough, else in a buffer of its own; or it rejects: with a `RangeMissingError` when the segment
  *   or that part of it is known not to be there, with another error when that is not known.
  */
 export interface SegmentStore {
   append(batch: readonly Entry[]): Promise<Placement[]>;
-  read(placement: Placement): Promise<Uint8Array>;
+  read(placement: Placement, buffer?: Uint8Array): Promise<Uint8Array>;
   list(): Promise<SegmentInfo[]>;
   /** Waits for the append in progress, then releases everything held open. */
   close(): Promise<void>;

@@ -46,6 +46,8 @@ export interface Call {
   readonly request: WireRequest;
   /** Parameters of the path. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Lends a buffer of `BLOCK_BUFFER_BYTES` until the answer has been sent. */
+  readonly borrow: () => Uint8Array;
 }
 
 /** Each operation from message to message: read and check, do it, write the answer. */
@@ -107,12 +109,13 @@ export const EBS_OPERATIONS: Readonly<
     return writeCompleteSnapshotResponse({ Status });
   },
 
-  async GetSnapshotBlock(core, { principal, request, parameters }) {
+  async GetSnapshotBlock(core, { principal, request, parameters, borrow }) {
     const input = readGetSnapshotBlockRequest(request, parameters);
     const block = await getSnapshotBlock(core, principal.account, {
       snapshotId: input.SnapshotId,
       blockIndex: input.BlockIndex,
       blockToken: input.BlockToken,
+      buffer: borrow(),
     });
     return writeGetSnapshotBlockResponse({ BlockData: block.bytes, Checksum: block.checksum });
   },

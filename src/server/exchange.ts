@@ -17,7 +17,7 @@ import {
   payloadMismatch,
 } from "./authenticate.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { EBS_OPERATIONS } from "./ebs-operations.ts";
+import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { callQueryAction } from "./query-actions.ts";
 import { forQueryService } from "./query-errors.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
@@ -36,6 +36,8 @@ interface Exchange {
   readonly requestId: string;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  /** Lends a buffer until the request is done with and its answer sent. */
+  readonly borrow: () => Uint8Array;
 }
 
 /**
@@ -48,8 +50,14 @@ export async function answer(
   res: ServerResponse,
 ): Promise<boolean> {
   const requestId = randomUuid(parts.random);
+  const lent: Uint8Array[] = [];
+  const borrow = () => {
+    const buffer = parts.buffers.acquire();
+    lent.push(buffer);
+    return buffer;
+  };
   try {
-    const response = await respond(parts, { requestId, req, res });
+    const response = await respond(parts, { requestId, req, res, borrow });
     const isDrained = await drainBody(req);
     const isLast = !isDrained || response.status === 400;
     send(res, requestId, { ...response, isLast });
@@ -59,6 +67,13 @@ export async function answer(
     if (!req.socket.destroyed) parts.onError(requestId, error);
     res.destroy();
     return false;
+  } finally {
+    // Not before both: the work may outlast the connection, and the answer outlasts the work.
+    const giveBack = () => {
+      for (const buffer of lent) parts.buffers.release(buffer);
+    };
+    if (res.closed) giveBack();
+    else res.once("close", giveBack);
   }
 }
 
@@ -85,32 +100,26 @@ async function answerOperation(
   exchange: Exchange,
   head: RequestHead,
 ): Promise<WireResponse> {
-  if (head.method !== "PUT") {
-    const body = await readSmallBody(exchange.req, exchange.res);
-    const principal = await authenticateBody(parts, head, { service: "ebs", body });
-    return dispatch(parts.core, principal, { ...head, body });
+  if (head.method === "PUT") {
+    const { principal, body } = await authenticateBlock(parts, exchange, head);
+    return dispatch(parts.core, exchange, { principal, request: { ...head, body } });
   }
-  const buffer = parts.buffers.acquire();
-  try {
-    const { principal, body } = await authenticateBlock(parts, exchange, { head, buffer });
-    return await dispatch(parts.core, principal, { ...head, body });
-  } finally {
-    // By now the block is durable or refused; nothing reads the buffer any more.
-    parts.buffers.release(buffer);
-  }
+  const body = await readSmallBody(exchange.req, exchange.res);
+  const principal = await authenticateBody(parts, head, { service: "ebs", body });
+  return dispatch(parts.core, exchange, { principal, request: { ...head, body } });
 }
 
 function dispatch(
   core: Core,
-  principal: Principal,
-  request: RequestHead & { readonly body: Uint8Array },
+  { borrow }: Exchange,
+  { principal, request }: Pick<Call, "principal" | "request">,
 ): Promise<WireResponse> {
   const match = matchRoute(request.method, request.path);
   if (!match) {
     const message = `There is no operation at ${request.method} ${request.path.slice(0, 128)}`;
     throw new ServiceFault({ status: 404, code: "UnknownOperationException", message });
   }
-  const call = { principal, request, parameters: match.parameters };
+  const call = { principal, request, parameters: match.parameters, borrow };
   return EBS_OPERATIONS[match.operation](core, call);
 }
 
@@ -136,19 +145,19 @@ async function authenticateBody(
  */
 async function authenticateBlock(
   parts: ExchangeParts,
-  { req, res }: Exchange,
-  { head, buffer }: { readonly head: RequestHead; readonly buffer: Uint8Array },
+  { req, res, borrow }: Exchange,
+  head: RequestHead,
 ): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
   const declared = declaredPayloadHash(head);
   if (declared !== undefined) {
     const principal = await authenticate(parts, head, { service: "ebs", payloadHash: declared });
-    const body = await readBlockBody(req, res, buffer);
+    const body = await readBlockBody(req, res, borrow());
     if (!isBoundByChecksum(head, declared) && declared !== hash("sha256", body, "hex")) {
       throw payloadMismatch();
     }
     return { principal, body };
   }
-  const body = await readBlockBody(req, res, buffer);
+  const body = await readBlockBody(req, res, borrow());
   const payloadHash = hash("sha256", body, "hex");
   const principal = await authenticate(parts, head, { service: "ebs", payloadHash }).catch(
     (error: unknown) => {

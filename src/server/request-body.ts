@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { invalid } from "../model/errors.ts";
-import { BODY_SIZE_BYTES_MAX } from "../model/limits.ts";
+import { BLOCK_SIZE_BYTES, BODY_SIZE_BYTES_MAX } from "../model/limits.ts";
 import { ServiceFault } from "../wire/errors.ts";
 
 /** Bytes of an unwanted body read and thrown away so that the client gets to read our answer. */
@@ -28,7 +28,7 @@ export async function readSmallBody(
 }
 
 /**
- * Reads a block's bytes into `buffer`; answers the part filled, which may be shorter than a block.
+ * Reads a block's bytes into `buffer`, which has room for a block; answers the part filled, which may be shorter than a block.
  * A body that does not fit is refused in the words of AWS.
  */
 export async function readBlockBody(
@@ -38,7 +38,7 @@ export async function readBlockBody(
 ): Promise<Uint8Array> {
   let size = 0;
   for await (const piece of bodyOf(req, res)) {
-    if (size + piece.length > buffer.length) {
+    if (size + piece.length > BLOCK_SIZE_BYTES) {
       throw invalid("INVALID_PARAMETER_VALUE", "Failed to read block data");
     }
     buffer.set(piece, size);
