@@ -28,6 +28,7 @@ const tasks = {
     { name: "build", args: [tsc, "-p", "tsconfig.build.json"], before: clean, after: copyConsole },
   ],
   demo: (args) => [single("demo", [quiet, "scripts/demo.ts", ...args])],
+  conformance: (args) => [single("conformance", [quiet, "test/conformance/main.ts", ...args])],
   bench: (args) => [single("bench", [quiet, "bench/main.ts", ...args])],
   deep: (args) => [single("deep", [quiet, "scripts/deep.ts", ...args])],
 };

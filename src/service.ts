@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
@@ -9,20 +9,25 @@ import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
 import type { AccountId } from "./model/ids.ts";
-import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
+import {
+  NODE_CACHE_BYTES_MAX,
+  RECYCLE_BIN_DAYS_MAX,
+  SEGMENT_SIZE_BYTES_MAX,
+} from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { listen } from "./server/http-server.ts";
 import type { Core } from "./snapshots/core.ts";
-import { expireSnapshots } from "./snapshots/expire-snapshots.ts";
+import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
+import { emptyRecycleBin } from "./snapshots/recycle-bin.ts";
 import { Sealer } from "./snapshots/sealer.ts";
 import { TOKEN_SECRET_BYTES, Tokens } from "./snapshots/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 
-/** How often pending snapshots are looked over for those whose time is up. */
-const EXPIRE_INTERVAL_MS = 1_000;
+/** How often there is a look for snapshots whose time is up, and for what they leave behind. */
+const CHORE_INTERVAL_MS = 1_000;
 /** How often sealings that failed, for example on a full disk, are tried again. */
 const SEAL_RETRY_INTERVAL_MS = 10_000;
 
@@ -37,6 +42,8 @@ export interface ServiceConfig {
   readonly region: string;
   /** A key pair to accept instead of minting one. */
   readonly keyPair?: KeyPair | undefined;
+  /** Days that deleted snapshots stay in the recycle bin, at most 365; 0, the default, for none. */
+  readonly recycleBinDays?: number | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Takes each line of the log; the default writes JSON lines to standard error. */
@@ -113,13 +120,11 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
+  return (await stat(path).catch(ignoringMissing)) !== undefined;
+}
+
+function ignoringMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
 
 interface Store {
@@ -130,7 +135,8 @@ interface Store {
 async function startService(config: ServiceConfig, store: Store): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
   const { catalog, segments } = store;
-  const firstKey = await ensureFirstAccount(catalog.identity, random, config.keyPair);
+  const owners = { identity: catalog.identity, random, clock };
+  const firstKey = await ensureFirstAccount(owners, config.keyPair);
   const credentialsPath = await keepCredentials(config.dataDirectory, firstKey);
   const blocks = new BlockStore(segments, catalog.blocks);
   const core = await makeCore({ ...config, clock, random }, catalog, blocks);
@@ -139,6 +145,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config, clock);
+  await core.sealer.resume();
   const server = await listen(
     {
       core,
@@ -151,17 +158,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  await core.sealer.resume();
-  const chores = [
-    repeat(clock, EXPIRE_INTERVAL_MS, {
-      work: () => expireSnapshots(core),
-      onError: (error) => log("Timing out pending snapshots failed", { error }),
-    }),
-    repeat(clock, SEAL_RETRY_INTERVAL_MS, {
-      work: () => core.sealer.resume(),
-      onError: (error) => log("Looking for unfinished sealings failed", { error }),
-    }),
-  ];
+  const chores = startChores(core, log);
   const close = async () => {
     await server.close();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -186,6 +183,21 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   };
 }
 
+/** What has to be done again and again while the service runs. */
+function startChores(core: Core, log: Logger): { stop(): Promise<void> }[] {
+  const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
+    repeat(core.clock, intervalMs, {
+      work,
+      onError: (error) => log(`${name} failed`, { error }),
+    });
+  return [
+    every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () => expireSnapshots(core)),
+    every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
+    every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
+    every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
+  ];
+}
+
 async function makeCore(
   config: ServiceConfig & { readonly clock: Clock; readonly random: Random },
   catalog: Catalog,
@@ -201,7 +213,12 @@ async function makeCore(
     log("Sealing failed and will be tried again", { snapshotId, error });
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
   const tokens = new Tokens(secret, clock, random);
-  return { catalog, blocks, maps, tokens, sealer, clock, random };
+  const { region, recycleBinDays = 0 } = config;
+  if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
+    throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
+  }
+  const settings = { region, recycleBinDays };
+  return { catalog, blocks, maps, tokens, sealer, clock, random, ...settings };
 }
 
 type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;
@@ -212,12 +229,12 @@ function logger({ log = writeToStandardError }: ServiceConfig, clock: Clock): Lo
       name,
       value instanceof Error ? (value.stack ?? value.message) : String(value),
     ]);
-    log({
-      ...Object.fromEntries(texts),
-      time: formatTimeMs(clock.nowMs()),
-      level: "error",
-      message,
-    });
+    const time = formatTimeMs(clock.nowMs());
+    try {
+      log({ ...Object.fromEntries(texts), time, level: "error", message });
+    } catch {
+      // A log that fails must not take down what it reports on; there is nowhere else to say so.
+    }
   };
 }
 
@@ -235,6 +252,9 @@ async function keepCredentials(
 ): Promise<string | undefined> {
   if (origin === "given") return undefined;
   const path = join(dataDirectory, "credentials");
+  // People add profiles to this file; it is left alone as long as it names the key.
+  const existing = await readFile(path, "utf8").catch(ignoringMissing);
+  if (existing?.includes(key.accessKeyId)) return path;
   const contents =
     `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
     `aws_secret_access_key = ${key.secretAccessKey}\n`;

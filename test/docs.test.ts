@@ -5,6 +5,7 @@ import { EXIT_CODES } from "../src/cli/exit-codes.ts";
 import * as limits from "../src/model/limits.ts";
 import { callQueryAction } from "../src/server/query-actions.ts";
 import type { Core } from "../src/snapshots/core.ts";
+import { ADMIN_ROUTES } from "../src/wire/admin/routes.ts";
 import { QueryParameters, type QueryService } from "../src/wire/ec2/query.ts";
 import { ROUTES } from "../src/wire/operations.ts";
 
@@ -41,6 +42,16 @@ test("docs/api.md names every operation with its method and path", () => {
   assert.deepEqual(documented.sort(), routed.sort());
 });
 
+test("docs/api.md names every operation of ours on accounts and access keys", () => {
+  const documented = rowsOf(api)
+    .filter(([, request]) => /^`[A-Z]+ \/varve\//.test(request ?? ""))
+    .map(([operation, request]) => `${operation} ${request?.replaceAll("`", "")}`);
+  const routed = Object.entries(ADMIN_ROUTES).map(([operation, { method, path }]) => {
+    return `${operation} ${method} ${path}`;
+  });
+  assert.deepEqual(documented.sort(), routed.sort());
+});
+
 test("docs/api.md names every EC2 and STS action that is supported, and no other", async () => {
   for (const service of ["ec2", "sts"] as const) {
     const row = rowsOf(api).find(([name]) => name?.startsWith(`${service.toUpperCase()} (`));
@@ -50,7 +61,12 @@ test("docs/api.md names every EC2 and STS action that is supported, and no other
 
 async function supportedActions(service: QueryService): Promise<string[]> {
   const parameters = new QueryParameters(new TextEncoder().encode("Action=NoSuchAction"));
-  const principal = { account: "123456789012" as never, accessKeyId: "", arn: "" };
+  const principal = {
+    account: "123456789012" as never,
+    accessKeyId: "",
+    arn: "",
+    policy: undefined,
+  };
   const call = { principal, parameters, requestId: "" };
   // The refusal of an unknown action lists the known ones.
   const refusal = await Promise.resolve()

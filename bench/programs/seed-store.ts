@@ -3,6 +3,7 @@
 
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
 import { LruCache } from "../../src/base/lru-cache.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
@@ -62,7 +63,8 @@ async function seed(options: SeedOptions): Promise<SeededStore> {
   const directory = join(dataDirectory, "segments");
   const segmentCount = await makeSegments(directory, blockCount);
   const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));
-  const { key } = await ensureFirstAccount(catalog.identity, systemRandom, KEY_PAIR);
+  const owners = { identity: catalog.identity, random: systemRandom, clock: systemClock };
+  const { key } = await ensureFirstAccount(owners, KEY_PAIR);
   const segmentSizeBytesMax = SEGMENT_SIZE_BYTES_MAX;
   const segments = await FileSegments.open({ directory, segmentSizeBytesMax });
   const blocks = new BlockStore(segments, catalog.blocks);
@@ -178,6 +180,7 @@ class Seeder {
     return {
       id,
       account: this.#account,
+      domain: this.#account,
       state: "completed",
       stateMessage: undefined,
       parent: parent?.id,
@@ -209,7 +212,14 @@ class Seeder {
         const place = position++ * RECORD_BYTES;
         const segment = 1 + Math.min(segmentCount - 1, Math.floor(place / SEGMENT_SIZE_BYTES_MAX));
         const offset = place % SEGMENT_SIZE_BYTES_MAX;
-        return { domain: this.#account, digest, segment, offset, length: RECORD_BYTES };
+        return {
+          domain: this.#account,
+          digest,
+          segment,
+          offset,
+          length: RECORD_BYTES,
+          replaces: false,
+        };
       });
       await this.#catalog.blocks.commit(locations, []);
       yield page;

@@ -91,6 +91,26 @@ test("Limiter gives places back when work fails, by rejecting or by throwing at 
   await Promise.all(after);
 });
 
+test("Limiter lets an abort leave the line, and the others move up", async () => {
+  const limiter = new Limiter(1);
+  const abort = new AbortController();
+  const order: string[] = [];
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const first = limiter.run(() => held, abort.signal);
+  const aborted = limiter.run(async () => void order.push("aborted"), abort.signal);
+  const last = limiter.run(async () => void order.push("last"));
+  abort.abort(new Error("enough"));
+  await assert.rejects(aborted, /enough/);
+  await assert.rejects(
+    limiter.run(async () => void order.push("too late"), abort.signal),
+    /enough/,
+  );
+  release();
+  await Promise.all([first, last]);
+  await limiter.run(async () => void order.push("free again"));
+  assert.deepEqual(order, ["last", "free again"]);
+});
+
 test("Limiter refuses a limit without a place", () => {
   for (const limit of [0, -1, 1.5, Number.NaN]) assert.throws(() => new Limiter(limit));
 });

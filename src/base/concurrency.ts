@@ -14,13 +14,14 @@ export class Limiter {
     this.#limit = limit;
   }
 
-  /** Runs the work as soon as there is a place, and answers what it answers. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#limit) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running += 1;
-    }
+  /**
+   * Runs the work as soon as there is a place, and answers what it answers. An abort while it
+   * still waits takes it out of the line and rejects with the signal's reason.
+   */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#running >= this.#limit) await this.#wait(signal);
+    else this.#running += 1;
     try {
       return await work();
     } finally {
@@ -28,6 +29,39 @@ export class Limiter {
       // The place passes straight to the next in line, so nobody can slip in between.
       if (next) next();
       else this.#running -= 1;
+    }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = () => {
+        signal?.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        reject(signal?.reason);
+      };
+      this.#waiting.push(enter);
+      signal?.addEventListener("abort", leave, { once: true });
+    });
+  }
+}
+
+/** Lets one piece of work at a time run under each key, in order of arrival. */
+export class KeyedLock {
+  /** The last piece of work under each key that has any. */
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** Runs the work when all that came before it under this key has ended, well or badly. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key);
+    const running = before === undefined ? work() : before.then(work, work);
+    this.#last.set(key, running);
+    try {
+      return await running;
+    } finally {
+      if (this.#last.get(key) === running) this.#last.delete(key);
     }
   }
 }

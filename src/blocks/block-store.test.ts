@@ -130,6 +130,27 @@ async function checkRightOrCorrupt(store: BlockStore, digest: Digest, contents: 
   assert.ok(Buffer.from(answer).equals(blockContents(contents)), "wrong bytes were answered");
 }
 
+test("BlockStore stores damaged contents anew when they are put again", async () => {
+  const { store, segments } = setUp();
+  const digest = await put(store, { contents: 7 });
+  const record = segments.entries[0] as Buffer;
+  record.writeUInt8(record.readUInt8(record.length - 1) ^ 1, record.length - 1);
+  await assert.rejects(store.getBlock(DOMAIN, digest), CorruptionError);
+  await put(store, { contents: 7, blockIndex: 1 });
+  assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
+  await put(store, { contents: 7, blockIndex: 2 });
+  assert.equal(segments.entries.length, 2, "healed once, then known again");
+});
+
+test("BlockStore lets the later of two puts to one block index count", async () => {
+  const { store, catalog } = setUp();
+  // The first has to be compressed; the second, of zeros, is ready at once.
+  const abandoned = put(store, { contents: 7 });
+  await Promise.all([abandoned, put(store, { contents: 0 })]);
+  const writes = catalog.commits.flatMap(({ writes }) => writes.map(({ digest }) => digest));
+  assert.deepEqual(writes, [await abandoned, ZERO_BLOCK_DIGEST]);
+});
+
 test("BlockStore never answers a whole record of other contents", async () => {
   const { store, catalog } = setUp();
   const first = await put(store, { contents: 1 });

@@ -1,16 +1,20 @@
-import type { BlockTable, Location, WriteRefusal } from "../catalog/catalog.ts";
+import { KeyedLock } from "../base/concurrency.ts";
+import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import { type Digest, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import { type Entry, RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
 import { decodePayload, encodePayload } from "./codec.ts";
-import { GroupCommit, type NewRecord } from "./group-commit.ts";
+import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
 import { decodeRecord, encodeRecordHeader, RECORD_KIND, type RecordKind } from "./record.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
+
+/** Damaged records remembered; beyond that, reading one again is what finds it (ours). */
+const DAMAGED_COUNT_MAX = 100_000;
 
 /** Where a block is written to. */
 export interface BlockTarget {
@@ -31,6 +35,9 @@ export class BlockStore {
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
   readonly #arriving = new Map<string, Promise<unknown>>();
+  /** Records found damaged when they were read: not stored, as far as a put is concerned. */
+  readonly #damaged = new Set<string>();
+  readonly #puts = new KeyedLock();
 
   constructor(segments: SegmentStore, catalog: BlockTable) {
     this.#segments = segments;
@@ -48,6 +55,17 @@ export class BlockStore {
     digest: Digest,
     bytes: Uint8Array,
   ): Promise<WriteRefusal | undefined> {
+    // An earlier put of the same block index may still be under way although its caller has gone;
+    // it must not come after this one.
+    const key = `${target.snapshotId} ${target.blockIndex}`;
+    return this.#puts.run(key, () => this.#putBlock(target, digest, bytes));
+  }
+
+  async #putBlock(
+    target: BlockTarget,
+    digest: Digest,
+    bytes: Uint8Array,
+  ): Promise<WriteRefusal | undefined> {
     const write = { ...target, digest };
     if (await this.#isStored(target.domain, digest)) {
       const refusal = await this.#commits.commit({ record: undefined, write });
@@ -55,11 +73,9 @@ export class BlockStore {
       if (refusal !== "not-stored") return refusal;
     }
     // While we looked it up, the same contents may have begun to arrive: then let them.
-    if (this.#arriving.has(target.domain + digest)) return this.putBlock(target, digest, bytes);
-    return this.#arrive(target.domain, digest, async () => {
-      const header = { kind: RECORD_KIND.block, domain: target.domain, digest };
-      return this.#commits.commit({ record: await encodeRecord(header, bytes), write });
-    });
+    if (this.#arriving.has(target.domain + digest)) return this.#putBlock(target, digest, bytes);
+    const name = { kind: RECORD_KIND.block, domain: target.domain, digest };
+    return this.#store(name, bytes, write);
   }
 
   /**
@@ -93,17 +109,8 @@ export class BlockStore {
     if (digest === ZERO_BLOCK_DIGEST) return true;
     // The same contents may be on their way already. If they fail to arrive, ours will be stored.
     await this.#arriving.get(domain + digest)?.catch(() => undefined);
+    if (this.#damaged.has(domain + digest)) return false;
     return (await this.#catalog.locate(domain, digest)) !== undefined;
-  }
-
-  async #arrive<T>(domain: AccountId, digest: Digest, store: () => Promise<T>): Promise<T> {
-    const arriving = store();
-    this.#arriving.set(domain + digest, arriving);
-    try {
-      return await arriving;
-    } finally {
-      if (this.#arriving.get(domain + digest) === arriving) this.#arriving.delete(domain + digest);
-    }
   }
 
   async #putRecord(
@@ -113,14 +120,59 @@ export class BlockStore {
     const digest = digestOf(bytes);
     if (await this.#isStored(domain, digest)) return digest;
     if (this.#arriving.has(domain + digest)) return this.#putRecord({ kind, domain }, bytes);
-    await this.#arrive(domain, digest, async () => {
-      const record = await encodeRecord({ kind, domain, digest }, bytes);
-      await this.#commits.commit({ record, write: undefined });
-    });
+    await this.#store({ kind, domain, digest }, bytes, undefined);
     return digest;
   }
 
+  /** Encodes and commits a record, and the write that goes with it. */
+  async #store(
+    name: RecordName,
+    bytes: Uint8Array,
+    write: PendingWrite | undefined,
+  ): Promise<WriteRefusal | undefined> {
+    const key = name.domain + name.digest;
+    const arriving = this.#encodeAndCommit(name, bytes, write);
+    this.#arriving.set(key, arriving);
+    try {
+      return await arriving;
+    } finally {
+      if (this.#arriving.get(key) === arriving) this.#arriving.delete(key);
+    }
+  }
+
+  async #encodeAndCommit(
+    name: RecordName,
+    bytes: Uint8Array,
+    write: PendingWrite | undefined,
+  ): Promise<WriteRefusal | undefined> {
+    const entry = await encodeRecord(name, bytes);
+    // A damaged record stays where it is; what is found under its name from now on is this one.
+    const replaces = this.#damaged.has(name.domain + name.digest);
+    const record = { domain: name.domain, digest: name.digest, entry, replaces };
+    const refusal = await this.#commits.commit({ record, write });
+    if (replaces) this.#damaged.delete(name.domain + name.digest);
+    return refusal;
+  }
+
   async #load(domain: AccountId, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.#loadVerified(domain, digest, buffer);
+    } catch (error) {
+      if (error instanceof CorruptionError) this.#rememberDamaged(domain + digest);
+      throw error;
+    }
+  }
+
+  /** The next put of these contents stores them anew. */
+  #rememberDamaged(key: string): void {
+    if (this.#damaged.size < DAMAGED_COUNT_MAX) this.#damaged.add(key);
+  }
+
+  async #loadVerified(
+    domain: AccountId,
+    digest: Digest,
+    buffer: Uint8Array | undefined,
+  ): Promise<Uint8Array> {
     const location = await this.#catalog.locate(domain, digest);
     if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
     const { header, payload } = decodeRecord(await this.#read(location, buffer));
@@ -145,12 +197,14 @@ export class BlockStore {
   }
 }
 
-async function encodeRecord(
-  name: { readonly kind: RecordKind; readonly domain: AccountId; readonly digest: Digest },
-  plain: Uint8Array,
-): Promise<NewRecord> {
+interface RecordName {
+  readonly kind: RecordKind;
+  readonly domain: AccountId;
+  readonly digest: Digest;
+}
+
+async function encodeRecord(name: RecordName, plain: Uint8Array): Promise<Entry> {
   const { codec, bytes } = await encodePayload(plain);
   const lengths = { plainLength: plain.length, storedLength: bytes.length };
-  const header = encodeRecordHeader({ ...name, codec, ...lengths });
-  return { domain: name.domain, digest: name.digest, entry: [header, bytes] };
+  return [encodeRecordHeader({ ...name, codec, ...lengths }), bytes];
 }

@@ -15,7 +15,7 @@ test("GroupCommit appends the records, then commits their locations, then answer
   assert.deepEqual(log, ["append", "appended", "commit", "committed", "answered"]);
   const [{ locations, writes } = { locations: [], writes: [] }] = catalog.commits;
   assert.deepEqual(locations, [
-    { domain: DOMAIN, digest: digest("a"), segment: 0, offset: 0, length: 1 },
+    { domain: DOMAIN, digest: digest("a"), replaces: false, segment: 0, offset: 0, length: 1 },
   ]);
   assert.deepEqual(
     writes.map((write) => write.digest),
@@ -149,7 +149,7 @@ function setUp() {
 function change(text: string, snapshotId = "snap-1") {
   const named = { domain: DOMAIN, digest: digest(text) };
   const write = { ...named, blockIndex: 0, snapshotId: snapshotId as SnapshotId, expiresAtMs: 0 };
-  return { record: { ...named, entry: [Buffer.from(text)] }, write };
+  return { record: { ...named, entry: [Buffer.from(text)], replaces: false }, write };
 }
 
 function digest(text: string) {

@@ -8,6 +8,8 @@ export interface NewRecord {
   readonly domain: AccountId;
   readonly digest: Digest;
   readonly entry: Entry;
+  /** True when the record known under this digest is damaged and this one takes its place. */
+  readonly replaces: boolean;
 }
 
 /** What is to become durable together: a record, a reference to a block, or both. */
@@ -91,8 +93,8 @@ export class GroupCommit {
     const placements =
       records.length > 0 ? await this.#segments.append(records.map(({ entry }) => entry)) : [];
     const locations = placements.map((placement, i) => {
-      const { domain, digest } = records[i] as NewRecord;
-      return { domain, digest, ...placement };
+      const { domain, digest, replaces } = records[i] as NewRecord;
+      return { domain, digest, replaces, ...placement };
     });
     const writes = batch.flatMap(({ write }) => write ?? []);
     const refusals = await this.#catalog.commit(locations, writes);

@@ -69,8 +69,63 @@ CREATE TABLE locations (
 ) WITHOUT ROWID;
 `;
 
+/** Snapshots are shared, copied, locked, recycled, and used by images. */
+const SHARING_AND_RETENTION = `
+ALTER TABLE snapshots ADD COLUMN domain TEXT NOT NULL DEFAULT '';
+UPDATE snapshots SET domain = account;
+
+CREATE TABLE snapshot_permissions (
+  snapshot INTEGER NOT NULL REFERENCES snapshots (number) ON DELETE CASCADE,
+  -- An account id, or 'all'.
+  grantee TEXT NOT NULL,
+  PRIMARY KEY (snapshot, grantee)
+) WITHOUT ROWID;
+CREATE INDEX snapshot_permissions_by_grantee ON snapshot_permissions (grantee);
+
+CREATE TABLE snapshot_locks (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots (number) ON DELETE CASCADE,
+  mode TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  cool_off_hours INTEGER NOT NULL
+);
+
+CREATE TABLE recycled_snapshots (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots (number) ON DELETE CASCADE,
+  entered_at_ms INTEGER NOT NULL,
+  exits_at_ms INTEGER NOT NULL
+);
+CREATE INDEX recycled_snapshots_by_exit ON recycled_snapshots (exits_at_ms);
+
+CREATE TABLE images (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL REFERENCES accounts (id),
+  name TEXT NOT NULL,
+  contents TEXT NOT NULL,
+  UNIQUE (account, name)
+) WITHOUT ROWID;
+
+CREATE TABLE image_snapshots (
+  image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+  snapshot INTEGER NOT NULL REFERENCES snapshots (number),
+  PRIMARY KEY (image, snapshot)
+) WITHOUT ROWID;
+CREATE INDEX image_snapshots_by_snapshot ON image_snapshots (snapshot);
+`;
+
+/** Access keys carry policies and know since when they are. */
+const ACCESS_KEY_POLICIES = `
+ALTER TABLE access_keys ADD COLUMN policy TEXT;
+ALTER TABLE access_keys ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX access_keys_by_account ON access_keys (account, created_at_ms);
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
-export const MIGRATIONS: readonly string[] = [VERSION_1];
+export const MIGRATIONS: readonly string[] = [
+  VERSION_1,
+  SHARING_AND_RETENTION,
+  ACCESS_KEY_POLICIES,
+];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */
 export const CATALOG_VERSION = MIGRATIONS.length;

@@ -12,6 +12,8 @@ import type {
 
 const ADD_LOCATION = `INSERT INTO locations (domain, digest, segment, offset, length)
   VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+const REPLACE_LOCATION = `INSERT OR REPLACE INTO locations (domain, digest, segment, offset, length)
+  VALUES (?, ?, ?, ?, ?)`;
 const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, digest) VALUES (?, ?, ?)
   ON CONFLICT DO UPDATE SET digest = excluded.digest`;
 
@@ -28,8 +30,9 @@ export class SqliteBlockTable implements BlockTable {
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]> {
     return this.#database.transaction(() => {
-      for (const { domain, digest, segment, offset, length } of locations) {
-        this.#database.run(ADD_LOCATION, domain, digestToBytes(digest), segment, offset, length);
+      for (const { domain, digest, segment, offset, length, replaces } of locations) {
+        const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
+        this.#database.run(sql, domain, digestToBytes(digest), segment, offset, length);
       }
       return this.#addWrites(writes);
     });

@@ -1,6 +1,6 @@
 import type { AccountId } from "../model/ids.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { AccessKey, IdentityTable } from "./catalog.ts";
+import type { AccessKey, AccessKeyChange, AccessKeyOutcome, IdentityTable } from "./catalog.ts";
 
 /** `IdentityTable` on SQLite. */
 export class SqliteIdentityTable implements IdentityTable {
@@ -24,28 +24,65 @@ export class SqliteIdentityTable implements IdentityTable {
   }
 
   async putAccessKey(key: AccessKey): Promise<void> {
+    this.#put(key);
+  }
+
+  #put(key: AccessKey): void {
     this.#database.run(
-      `INSERT INTO access_keys (id, secret, account, active) VALUES (?, ?, ?, ?)
+      `INSERT INTO access_keys (id, secret, account, active, policy, created_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET secret = excluded.secret, account = excluded.account,
-         active = excluded.active`,
+         active = excluded.active, policy = excluded.policy,
+         created_at_ms = excluded.created_at_ms`,
       key.accessKeyId,
       key.secretAccessKey,
       key.account,
       key.active ? 1 : 0,
+      key.policy ?? null,
+      key.createdAtMs,
     );
   }
 
   async accessKey(accessKeyId: string): Promise<AccessKey | undefined> {
+    return this.#get(accessKeyId);
+  }
+
+  #get(accessKeyId: string): AccessKey | undefined {
     const row = this.#database.get("SELECT * FROM access_keys WHERE id = ?", accessKeyId);
     return row && accessKeyFrom(row);
   }
 
   async accessKeys(account: AccountId): Promise<AccessKey[]> {
     const rows = this.#database.all(
-      "SELECT * FROM access_keys WHERE account = ? ORDER BY id",
+      "SELECT * FROM access_keys WHERE account = ? ORDER BY created_at_ms, id",
       account,
     );
     return rows.map(accessKeyFrom);
+  }
+
+  async changeAccessKey(
+    accessKeyId: string,
+    change: AccessKeyChange | "delete",
+  ): Promise<AccessKeyOutcome> {
+    return this.#database.transaction(() => {
+      const key = this.#get(accessKeyId);
+      if (!key) return "unknown";
+      const changed = change === "delete" ? undefined : { ...key, ...change };
+      const staysInCharge = changed?.active && changed.policy === undefined;
+      if (!staysInCharge && this.#isLastInCharge(key)) return "last";
+      if (changed) this.#put(changed);
+      else this.#database.run("DELETE FROM access_keys WHERE id = ?", accessKeyId);
+      return "changed";
+    });
+  }
+
+  /** True for the only active key of the first account that has no policy. */
+  #isLastInCharge({ accessKeyId }: AccessKey): boolean {
+    const rows = this.#database.all(
+      `SELECT id FROM access_keys WHERE active = 1 AND policy IS NULL
+         AND account = (SELECT id FROM accounts ORDER BY position LIMIT 1) LIMIT 2`,
+    );
+    return rows.length === 1 && rows[0]?.["id"] === accessKeyId;
   }
 
   async secret(name: string, initial: Uint8Array): Promise<Uint8Array> {
@@ -66,5 +103,7 @@ function accessKeyFrom(row: Row): AccessKey {
     secretAccessKey: row["secret"] as string,
     account: row["account"] as AccountId,
     active: row["active"] === 1,
+    policy: (row["policy"] as string | null) ?? undefined,
+    createdAtMs: row["created_at_ms"] as number,
   };
 }

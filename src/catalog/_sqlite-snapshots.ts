@@ -2,12 +2,20 @@ import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts"
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { ClientTokenUse, EarlierStart, SnapshotTable, StateChange } from "./catalog.ts";
+import type {
+  ClientTokenUse,
+  DeletionOutcome,
+  DeletionTerms,
+  EarlierStart,
+  SnapshotTable,
+  StateChange,
+} from "./catalog.ts";
 
 /** Column of each field of a `Snapshot`, and how it is written. */
 const COLUMNS = [
   "id",
   "account",
+  "domain",
   "state",
   "state_message",
   "parent",
@@ -85,7 +93,8 @@ export class SqliteSnapshotTable implements SnapshotTable {
 
   async page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
     const rows = this.#database.all(
-      "SELECT * FROM snapshots WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+      `SELECT * FROM snapshots WHERE account = ? AND id > ? AND state <> 'recycled'
+       ORDER BY id LIMIT ?`,
       account,
       afterId,
       limit,
@@ -122,9 +131,39 @@ export class SqliteSnapshotTable implements SnapshotTable {
     );
   }
 
-  async delete(id: SnapshotId): Promise<boolean> {
-    // Pending writes of a snapshot that is gone are settled; they are forgotten page by page.
-    return this.#database.run("DELETE FROM snapshots WHERE id = ?", id) > 0;
+  async delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome> {
+    return this.#database.transaction(() => {
+      const row = this.#database.get(
+        `SELECT number, state,
+           EXISTS (SELECT 1 FROM image_snapshots WHERE snapshot = number) AS used,
+           EXISTS (SELECT 1 FROM snapshot_locks WHERE snapshot = number AND expires_at_ms > ?)
+             AS locked
+         FROM snapshots WHERE id = ?`,
+        terms.nowMs,
+        id,
+      );
+      if (!row || row["state"] === "recycled") return "unknown";
+      if (row["locked"] === 1) return "locked";
+      if (row["used"] === 1) return "in-use";
+      if (terms.binnedUntilMs !== undefined && row["state"] === "completed") {
+        this.#recycle(row["number"] as number, { ...terms, exitsAtMs: terms.binnedUntilMs });
+      } else {
+        // Pending writes of a snapshot that is gone are settled; they are forgotten page by page.
+        this.#database.run("DELETE FROM snapshots WHERE id = ?", id);
+      }
+      return "deleted";
+    });
+  }
+
+  #recycle(number: number, { nowMs, exitsAtMs }: { nowMs: number; exitsAtMs: number }): void {
+    this.#database.run("UPDATE snapshots SET state = 'recycled' WHERE number = ?", number);
+    this.#database.run("DELETE FROM client_tokens WHERE snapshot = ?", number);
+    this.#database.run(
+      "INSERT INTO recycled_snapshots (snapshot, entered_at_ms, exits_at_ms) VALUES (?, ?, ?)",
+      number,
+      nowMs,
+      exitsAtMs,
+    );
   }
 
   async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
@@ -136,6 +175,7 @@ function valuesOf(snapshot: Snapshot) {
   return [
     snapshot.id,
     snapshot.account,
+    snapshot.domain,
     snapshot.state,
     snapshot.stateMessage ?? null,
     snapshot.parent ?? null,
@@ -156,10 +196,12 @@ function valuesOf(snapshot: Snapshot) {
   ];
 }
 
-function snapshotFrom(row: Row): Snapshot {
+/** The snapshot in a row of the table. */
+export function snapshotFrom(row: Row): Snapshot {
   return {
     id: row["id"] as SnapshotId,
     account: row["account"] as AccountId,
+    domain: row["domain"] as AccountId,
     state: row["state"] as SnapshotState,
     stateMessage: (row["state_message"] as string | null) ?? undefined,
     parent: (row["parent"] as SnapshotId | null) ?? undefined,

@@ -4,7 +4,8 @@ import { seededBytes } from "../../test/support/property.ts";
 import { type Digest, digestFromBytes, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import type { Catalog, NewLocation, PendingWrite } from "./catalog.ts";
+import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
+import { sharingSuite } from "./sharing.suite.ts";
 
 /** A catalog under test, and the way to close it and open it again where it lies. */
 export interface CatalogSubject {
@@ -16,6 +17,8 @@ type Open = (t: TestContext) => Promise<CatalogSubject>;
 
 const ACCOUNT = "111122223333" as AccountId;
 const OTHER = "444455556666" as AccountId;
+/** Deletion without a recycle bin, at a time when no lock holds any more. */
+const AT_ONCE = { nowMs: Number.MAX_SAFE_INTEGER, binnedUntilMs: undefined };
 
 /** What every `Catalog` must do; `open` gives each test an empty one. */
 export function catalogSuite(name: string, openEmpty: Open): void {
@@ -32,6 +35,8 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   pendingWriteSuite(`${name}.blocks`, open);
   settledWritesSuite(`${name}.blocks`, open);
   identityTableSuite(`${name}.identity`, openEmpty);
+  accessKeySuite(`${name}.identity`, openEmpty);
+  sharingSuite(name, { open, accounts: [ACCOUNT, OTHER], snapshot });
 }
 
 function snapshotTableSuite(name: string, open: Open): void {
@@ -165,8 +170,8 @@ function endSuite(name: string, open: Open): void {
     const tags = [{ Key: "b", Value: "2" }];
     await catalog.snapshots.setTags(first.id, tags);
     assert.deepEqual((await catalog.snapshots.get(first.id))?.tags, tags);
-    assert.equal(await catalog.snapshots.delete(first.id), true);
-    assert.equal(await catalog.snapshots.delete(first.id), false);
+    assert.equal(await catalog.snapshots.delete(first.id, AT_ONCE), "deleted");
+    assert.equal(await catalog.snapshots.delete(first.id, AT_ONCE), "unknown");
     assert.equal(await catalog.snapshots.get(first.id), undefined);
   });
 }
@@ -203,7 +208,7 @@ function clientTokenSuite(name: string, open: Open): void {
   test(`${name} frees a client token when its snapshot is deleted`, async (t) => {
     const { catalog } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), use("t", 1));
-    await catalog.snapshots.delete(id("snap-01"));
+    await catalog.snapshots.delete(id("snap-01"), AT_ONCE);
     assert.equal(await catalog.snapshots.start(snapshot("snap-02"), use("t", 2)), undefined);
   });
 
@@ -340,14 +345,14 @@ function settledWritesSuite(name: string, open: Open): void {
     const { catalog, reopen } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), undefined);
     await catalog.blocks.commit([location(1, 1)], [write("snap-01", 1, 1), write("snap-01", 2, 1)]);
-    await catalog.snapshots.delete(id("snap-01"));
+    await catalog.snapshots.delete(id("snap-01"), AT_ONCE);
     // The very same id, and others, before the leftovers are forgotten; also after a restart.
     for (const text of ["snap-01", "snap-02"]) {
       await catalog.snapshots.start(snapshot(text), undefined);
       assert.deepEqual(await catalog.blocks.pendingWrites(id(text), 0, 10), []);
     }
-    await catalog.snapshots.delete(id("snap-01"));
-    await catalog.snapshots.delete(id("snap-02"));
+    await catalog.snapshots.delete(id("snap-01"), AT_ONCE);
+    await catalog.snapshots.delete(id("snap-02"), AT_ONCE);
     const again = await reopen();
     await again.snapshots.start(snapshot("snap-03"), undefined);
     assert.deepEqual(await again.blocks.pendingWrites(id("snap-03"), 0, 10), []);
@@ -370,7 +375,8 @@ function identityTableSuite(name: string, open: Open): void {
     const { catalog, reopen } = await open(t);
     for (const account of [ACCOUNT, OTHER]) await catalog.identity.addAccount(account);
     const key = (accessKeyId: string, account: AccountId, active = true) => {
-      return { accessKeyId, secretAccessKey: `secret of ${accessKeyId}`, account, active };
+      const secretAccessKey = `secret of ${accessKeyId}`;
+      return { accessKeyId, secretAccessKey, account, active, policy: undefined, createdAtMs: 1 };
     };
     const keys = [key("AKIA1", ACCOUNT), key("AKIA2", OTHER), key("AKIA3", ACCOUNT, false)];
     for (const each of keys) await catalog.identity.putAccessKey(each);
@@ -395,10 +401,71 @@ function identityTableSuite(name: string, open: Open): void {
   });
 }
 
+function accessKeySuite(name: string, open: Open): void {
+  test(`${name} lists access keys oldest first, with their policies`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    await catalog.identity.addAccount(ACCOUNT);
+    const keys = ["C", "A", "B"].map((id, i) => accessKey(id, { createdAtMs: 10 + i }));
+    const policed = { ...(keys[1] as AccessKey), policy: '{"Statement": []}' };
+    for (const each of [keys[2], policed, keys[0]]) {
+      await catalog.identity.putAccessKey(each as AccessKey);
+    }
+    const { identity } = await reopen();
+    assert.deepEqual(await identity.accessKeys(ACCOUNT), [keys[0], policed, keys[2]]);
+  });
+
+  test(`${name} changes and deletes access keys, one field or several`, async (t) => {
+    const { catalog } = await open(t);
+    const { identity } = catalog;
+    for (const account of [ACCOUNT, OTHER]) await identity.addAccount(account);
+    const other = accessKey("B", { account: OTHER });
+    for (const each of [accessKey("A"), other]) await identity.putAccessKey(each);
+    assert.equal(await identity.changeAccessKey("B", { active: false }), "changed");
+    assert.equal(await identity.changeAccessKey("B", { policy: "{}" }), "changed");
+    assert.deepEqual(await identity.accessKey("B"), { ...other, active: false, policy: "{}" });
+    assert.equal(await identity.changeAccessKey("B", { policy: undefined }), "changed");
+    assert.equal((await identity.accessKey("B"))?.policy, undefined);
+    assert.equal(await identity.changeAccessKey("B", "delete"), "changed");
+    assert.equal(await identity.changeAccessKey("B", "delete"), "unknown");
+    assert.equal(await identity.accessKey("B"), undefined);
+  });
+
+  test(`${name} keeps the first account's last active key without a policy`, async (t) => {
+    const { catalog } = await open(t);
+    const { identity } = catalog;
+    for (const account of [ACCOUNT, OTHER]) await identity.addAccount(account);
+    const others = [
+      accessKey("inactive", { active: false }),
+      accessKey("policed", { policy: "{}" }),
+      accessKey("other", { account: OTHER }),
+    ];
+    for (const each of [accessKey("A"), accessKey("B"), ...others]) {
+      await identity.putAccessKey(each);
+    }
+    const changes = [{ active: false }, { policy: "{}" }, "delete"] as const;
+    const [first, second] = await Promise.all([
+      identity.changeAccessKey("A", { active: false }),
+      identity.changeAccessKey("B", { active: false }),
+    ]);
+    assert.deepEqual([first, second], ["changed", "last"]);
+    for (const change of changes) {
+      assert.equal(await identity.changeAccessKey("B", change), "last");
+      assert.deepEqual(await identity.accessKey("B"), accessKey("B"));
+    }
+    assert.equal(await identity.changeAccessKey("B", { active: true }), "changed");
+    for (const { accessKeyId } of others) {
+      assert.equal(await identity.changeAccessKey(accessKeyId, "delete"), "changed");
+    }
+    assert.equal(await identity.changeAccessKey("A", { active: true }), "changed");
+    assert.equal(await identity.changeAccessKey("B", "delete"), "changed");
+  });
+}
+
 function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
   return {
     id: id(text),
     account: ACCOUNT,
+    domain: ACCOUNT,
     state: "pending",
     stateMessage: undefined,
     parent: undefined,
@@ -420,6 +487,18 @@ function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
   };
 }
 
+function accessKey(accessKeyId: string, fields: Partial<AccessKey> = {}): AccessKey {
+  return {
+    accessKeyId,
+    secretAccessKey: `secret of ${accessKeyId}`,
+    account: ACCOUNT,
+    active: true,
+    policy: undefined,
+    createdAtMs: 1,
+    ...fields,
+  };
+}
+
 function id(text: string): SnapshotId {
   return text as SnapshotId;
 }
@@ -429,7 +508,7 @@ function digest(n: number): Digest {
 }
 
 function location(n: number, offset: number): NewLocation {
-  return { domain: ACCOUNT, digest: digest(n), ...place(offset) };
+  return { domain: ACCOUNT, digest: digest(n), replaces: false, ...place(offset) };
 }
 
 function place(offset: number) {

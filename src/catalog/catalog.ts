@@ -1,9 +1,17 @@
 import type { Digest } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
-import type { Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
+import type { Image } from "../model/image.ts";
+import type {
+  Grantee,
+  RecycledSnapshot,
+  Snapshot,
+  SnapshotLock,
+  SnapshotState,
+  Tag,
+} from "../model/snapshot.ts";
 
 /*
- * The one mutable thing: what exists and where it lies. Three short ports over one database, so
+ * The one mutable thing: what exists and where it lies. Short ports over one database, so
  * that each can be read on its own. Every method that writes is one durable transaction: when it
  * resolves, its effect survives a power cut; when it rejects, nothing of it has happened.
  */
@@ -13,6 +21,9 @@ export interface Catalog {
   readonly snapshots: SnapshotTable;
   readonly blocks: BlockTable;
   readonly identity: IdentityTable;
+  readonly sharing: SharingTable;
+  readonly retention: RetentionTable;
+  readonly images: ImageTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -37,6 +48,17 @@ export type StateChange = { readonly state: SnapshotState } & Partial<
   >
 >;
 
+/** On what terms a snapshot is deleted. */
+export interface DeletionTerms {
+  /** Locks that end later hold the snapshot. */
+  readonly nowMs: number;
+  /** Until when a completed snapshot is kept in the recycle bin; undefined for not at all. */
+  readonly binnedUntilMs: number | undefined;
+}
+
+/** How a deletion went. */
+export type DeletionOutcome = "deleted" | "unknown" | "locked" | "in-use";
+
 /** Snapshots, their tags, and the client tokens that started them. */
 export interface SnapshotTable {
   /** What this account used the client token for before; undefined if it did not. */
@@ -52,11 +74,71 @@ export interface SnapshotTable {
   changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean>;
   /** Moves every pending snapshot whose time is up to `error`; answers how many. */
   expire(nowMs: number, stateMessage: string): Promise<number>;
-  /** Removes a snapshot with its tags, pending writes and client token; false if unknown. */
-  delete(id: SnapshotId): Promise<boolean>;
+  /**
+   * Removes a snapshot with its tags, pending writes, permissions and client token, or moves it to
+   * the recycle bin, unless a lock or an image holds it: the check and the removal are one.
+   */
+  delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome>;
   /** Replaces all tags of a snapshot. */
   setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void>;
 }
+
+/** Who may read which snapshot besides its owner. */
+export interface SharingTable {
+  /** In order of grantee. */
+  grantees(id: SnapshotId): Promise<Grantee[]>;
+  /** Gives and takes away leave to read; what is there or gone already stays so. */
+  changeGrantees(id: SnapshotId, change: GranteesChange): Promise<void>;
+  /**
+   * The snapshots that an account owns or may know of, with ids after `afterId`, in order of id,
+   * at most `limit`.
+   */
+  visiblePage(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]>;
+}
+
+/** Grantees to add and to take away. */
+export interface GranteesChange {
+  readonly add: readonly Grantee[];
+  readonly remove: readonly Grantee[];
+}
+
+/** What keeps snapshots from being deleted, or keeps deleted ones for a while. */
+export interface RetentionTable {
+  /** The snapshot's lock, also one that has expired. */
+  lock(id: SnapshotId): Promise<SnapshotLock | undefined>;
+  /** Replaces the lock if it still is `from`; false when it is not (someone else was first). */
+  changeLock(id: SnapshotId, change: LockChange): Promise<boolean>;
+  /** Snapshots of an account that have a lock, in order of id. */
+  lockedSnapshots(account: AccountId): Promise<Snapshot[]>;
+  /** An account's recycle bin, in order of id. */
+  recycled(account: AccountId): Promise<RecycledSnapshot[]>;
+  /** Takes a snapshot out of the recycle bin, `completed` again; false if it is not there. */
+  restore(id: SnapshotId): Promise<boolean>;
+  /** Removes what has been in the recycle bin until its time; answers how many. */
+  purge(nowMs: number): Promise<number>;
+}
+
+/** A lock to put on, to replace or, with `to` undefined, to take off. */
+export interface LockChange {
+  readonly from: SnapshotLock | undefined;
+  readonly to: SnapshotLock | undefined;
+}
+
+/** Machine images, each made of snapshots that it keeps from being deleted. */
+export interface ImageTable {
+  /** Adds an image unless its owner has one of that name or a snapshot is not there any more. */
+  add(image: Image): Promise<ImageRefusal | undefined>;
+  get(id: string): Promise<Image | undefined>;
+  /** Images of all accounts with ids after `afterId`, in order of id, at most `limit`. */
+  page(afterId: string, limit: number): Promise<Image[]>;
+  /** Replaces the image of that id, whose name and snapshots stay; false if it is not there. */
+  replace(image: Image): Promise<boolean>;
+  /** Removes an image; false if it is not there. */
+  delete(id: string): Promise<boolean>;
+}
+
+/** Why an image was not added. */
+export type ImageRefusal = "name-taken" | "unknown-snapshot";
 
 /** Where a stored record lies. */
 export interface Location {
@@ -69,6 +151,8 @@ export interface Location {
 export interface NewLocation extends Location {
   readonly domain: AccountId;
   readonly digest: Digest;
+  /** True to take the place of a location known already; else the one known stays. */
+  readonly replaces: boolean;
 }
 
 /** One block index of a pending snapshot and the digest written there. */
@@ -113,7 +197,16 @@ export interface AccessKey {
   readonly secretAccessKey: string;
   readonly account: AccountId;
   readonly active: boolean;
+  /** IAM policy as JSON; without one the key has every right of its account. */
+  readonly policy: string | undefined;
+  readonly createdAtMs: number;
 }
+
+/** New values for an access key; `policy: undefined` takes the policy away. */
+export type AccessKeyChange = Partial<Pick<AccessKey, "active" | "policy">>;
+
+/** How a change went: `last` is the change that would leave nobody to manage the store. */
+export type AccessKeyOutcome = "changed" | "unknown" | "last";
 
 /** Accounts, access keys, and the store's own secrets. */
 export interface IdentityTable {
@@ -124,7 +217,16 @@ export interface IdentityTable {
   /** Adds an access key or replaces the one of that id. */
   putAccessKey(key: AccessKey): Promise<void>;
   accessKey(accessKeyId: string): Promise<AccessKey | undefined>;
+  /** An account's access keys, oldest first. */
   accessKeys(account: AccountId): Promise<AccessKey[]>;
+  /**
+   * Changes an access key, or deletes it. Refused as `last` where the first account would lose its
+   * last active key without a policy: the check and the change are one.
+   */
+  changeAccessKey(
+    accessKeyId: string,
+    change: AccessKeyChange | "delete",
+  ): Promise<AccessKeyOutcome>;
   /** A secret of the store: kept under its name the first time, the same ever after. */
   secret(name: string, initial: Uint8Array): Promise<Uint8Array>;
 }

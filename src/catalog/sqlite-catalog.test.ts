@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
-import type { AccountId } from "../model/ids.ts";
+import type { AccountId, SnapshotId } from "../model/ids.ts";
+import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
 import { catalogSuite } from "./catalog.suite.ts";
 import { openSqliteCatalog, StoreInUseError } from "./sqlite-catalog.ts";
@@ -91,11 +92,49 @@ test("openSqliteCatalog opens what a killed process left, with all it committed"
 test("openSqliteCatalog refuses the catalog of a newer Varve and leaves it as it is", async (t) => {
   const path = await catalogPath(t);
   await openSqliteCatalog(path).close();
-  setVersion(path, 2);
-  assert.throws(() => openSqliteCatalog(path), /version 2; this Varve reads up to 1/);
+  setVersion(path, CATALOG_VERSION + 1);
+  const told = `version ${CATALOG_VERSION + 1}; this Varve reads up to ${CATALOG_VERSION}`;
+  assert.throws(() => openSqliteCatalog(path), new RegExp(told));
   // The refusal gave the file up again.
-  setVersion(path, 1);
+  setVersion(path, CATALOG_VERSION);
   await openSqliteCatalog(path).close();
+});
+
+test("openSqliteCatalog brings access keys of the first version along", async (t) => {
+  const path = await catalogPath(t);
+  const old = new DatabaseSync(path);
+  old.exec(MIGRATIONS[0] ?? "");
+  old.exec("INSERT INTO accounts VALUES ('111122223333', 0)");
+  old.exec("INSERT INTO access_keys VALUES ('AKIAOLD', 'secret', '111122223333', 1)");
+  old.exec("PRAGMA user_version = 1");
+  old.close();
+  const { identity, close } = openSqliteCatalog(path);
+  t.after(close);
+  assert.deepEqual(await identity.accessKey("AKIAOLD"), {
+    accessKeyId: "AKIAOLD",
+    secretAccessKey: "secret",
+    account: "111122223333",
+    active: true,
+    policy: undefined,
+    createdAtMs: 0,
+  });
+});
+
+test("openSqliteCatalog gives snapshots of the first version their owner's domain", async (t) => {
+  const path = await catalogPath(t);
+  const database = new DatabaseSync(path);
+  database.exec(MIGRATIONS[0] as string);
+  database.exec(`
+    INSERT INTO accounts (id, position) VALUES ('111122223333', 0);
+    INSERT INTO snapshots (id, account, state, lineage, volume_size_gib, tags, start_time_ms,
+      timeout_minutes, expires_at_ms, parent_block_count, block_count, written_block_count)
+    VALUES ('snap-01', '111122223333', 'completed', 'snap-01', 1, '[]', 0, 60, 0, 0, 0, 0);
+    PRAGMA user_version = 1`);
+  database.close();
+  const catalog = openSqliteCatalog(path);
+  t.after(() => catalog.close());
+  const snapshot = await catalog.snapshots.get("snap-01" as SnapshotId);
+  assert.equal(snapshot?.domain, "111122223333");
 });
 
 test("openSqliteCatalog tells the system's error when the folder is not there", async (t) => {

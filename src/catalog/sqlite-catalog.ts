@@ -3,6 +3,9 @@ import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
+import { SqliteImageTable } from "./_sqlite-images.ts";
+import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import type { Catalog } from "./catalog.ts";
 
@@ -22,6 +25,9 @@ export function openSqliteCatalog(path: string): Catalog {
     snapshots: new SqliteSnapshotTable(database),
     blocks: new SqliteBlockTable(database),
     identity: new SqliteIdentityTable(database),
+    sharing: new SqliteSharingTable(database),
+    retention: new SqliteRetentionTable(database),
+    images: new SqliteImageTable(database),
     async close() {
       database.close();
     },

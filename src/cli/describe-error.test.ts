@@ -84,3 +84,17 @@ test("every failure has its exit code and one line that says what to do", () => 
   assert.equal(description.message, "The image shrank. It was deleted.");
   assert.equal(description.snapshotId, "snap-1");
 });
+
+test("nothing that a service or a file name says steers the terminal", () => {
+  const parts = { operation: "ListSnapshotBlocks", status: 400, requestId: "r\u009b1" };
+  const error = new ClientError({
+    ...{ kind: "service", ...parts },
+    code: "Odd\u001b[31m",
+    message: "a\u001b[2Jb\u0007\r\nc\u009b2J\u007f",
+  });
+  const { message, code, requestId } = describeError(error, endpoint);
+  assert.equal(message, "a?[2Jb? c?2J?. (Odd?[31m)");
+  assert.deepEqual([code, requestId], ["Odd?[31m", "r?1"]);
+  const file = new FileError("Cannot read \u001b]0;x\u0007.", { path: "x", code: "ENOENT" });
+  assert.equal(describeError(file, endpoint).message, "Cannot read ?]0;x?.");
+});

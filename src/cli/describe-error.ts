@@ -9,6 +9,7 @@ import {
 } from "../client/index.ts";
 import { InterruptedError, UsageError } from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
+import { printable } from "./format.ts";
 
 /** A failure as people and programs are told of it. */
 export interface FailureDescription {
@@ -23,10 +24,18 @@ export interface FailureDescription {
   readonly snapshotId?: string | undefined;
 }
 
-/** Puts any error in words; nobody ever sees a stack trace. */
+/**
+ * Puts any error in words; nobody ever sees a stack trace. What a service or a file's name puts in
+ * them cannot steer the terminal.
+ */
 export function describeError(error: unknown, endpoint: string): FailureDescription {
-  const description = describe(error, endpoint);
-  return { ...description, message: description.message.replace(/\s+/g, " ").trim() };
+  const { message, code, requestId, ...others } = describe(error, endpoint);
+  return {
+    ...others,
+    message: printable(message.replace(/\s+/g, " ").trim()),
+    code: printable(code),
+    requestId: requestId && printable(requestId),
+  };
 }
 
 function describe(error: unknown, endpoint: string): FailureDescription {

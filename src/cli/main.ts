@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
+import { addAccountCommand } from "./commands/account.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
+import { addKeyCommand } from "./commands/key.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addUploadCommand } from "./commands/upload.ts";
@@ -10,13 +12,14 @@ import { describeError } from "./describe-error.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { outputFor } from "./session.ts";
 import { endpointFrom, type GlobalOptions } from "./settings.ts";
+import { leaveWhenNobodyReads } from "./standard-streams.ts";
 
 /**
  * Runs the command line (without `node` and the script's name) and answers the exit code, one of
  * `EXIT_CODES`. Never throws: every failure is told in one sentence on standard error.
  */
 export async function main(argv: string[]): Promise<number> {
-  leaveQuietlyWhenNobodyReads();
+  leaveWhenNobodyReads();
   const program = await createProgram();
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -43,6 +46,8 @@ async function createProgram(): Promise<Command> {
   addDiffCommand(program);
   addListCommand(program);
   addDeleteCommand(program);
+  addAccountCommand(program);
+  addKeyCommand(program);
   return program;
 }
 
@@ -64,12 +69,4 @@ function report(error: unknown, argv: readonly string[], program: Command): numb
   const failure = describeError(error, endpointFrom(options, process.env));
   output.failure(failure);
   return failure.exitCode;
-}
-
-/** `varve list | head -1` is no failure: when the reader has gone, there is nothing left to do. */
-function leaveQuietlyWhenNobodyReads(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(EXIT_CODES.ok);
-  });
 }

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../client/index.ts";
+import { RECYCLE_BIN_DAYS_MAX } from "../model/limits.ts";
 import { UsageError } from "./errors.ts";
 import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
 
@@ -10,6 +11,7 @@ export interface ServeOptions {
   readonly region?: string;
   readonly config?: string;
   readonly allowPlainHttp?: boolean;
+  readonly recycleBinDays?: string;
 }
 
 /** Everything `varve serve` needs to know, put together and checked. */
@@ -18,6 +20,8 @@ export interface ServeSettings {
   readonly host: string;
   readonly port: number;
   readonly region: string;
+  /** 0 for no recycle bin. */
+  readonly recycleBinDays: number;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
 
@@ -26,7 +30,14 @@ const LISTEN_DEFAULT = "127.0.0.1:7788";
 const REGION_DEFAULT = "us-east-1";
 
 /** What a configuration file may say; all of it is text. */
-const CONFIG_NAMES = ["data", "listen", "region", "accessKeyId", "secretAccessKey"] as const;
+const CONFIG_NAMES = [
+  "data",
+  "listen",
+  "region",
+  "recycleBinDays",
+  "accessKeyId",
+  "secretAccessKey",
+] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
 /** Puts the settings together: the command line goes before the environment before the file. */
@@ -44,6 +55,7 @@ export async function serveSettings(
     host,
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
+    recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
   };
 }
@@ -95,6 +107,14 @@ export function parseListen(listen: string): { readonly host: string; readonly p
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new UsageError(
     `Cannot listen on '${listen}': give HOST:PORT, for example 127.0.0.1:7788 or [::1]:7788.`,
+  );
+}
+
+function parseDays(text: string): number {
+  const days = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (days <= RECYCLE_BIN_DAYS_MAX) return days;
+  throw new UsageError(
+    `Cannot keep deleted snapshots for '${text}' days: give 0 to ${RECYCLE_BIN_DAYS_MAX}.`,
   );
 }
 

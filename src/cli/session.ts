@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
 import { type Client, createClient, type RetryEvent } from "../client/index.ts";
 import { InterruptedError, UsageError } from "./errors.ts";
+import { printable } from "./format.ts";
 import { Output } from "./output.ts";
 import { credentialsFrom, endpointFrom, type GlobalOptions, regionFrom } from "./settings.ts";
 
@@ -65,7 +66,7 @@ function retryNotes(output: Output): (event: RetryEvent) => void {
     const nowMs = systemClock.monotonicMs();
     if (nowMs - notedMs < RETRY_NOTE_MS) return;
     notedMs = nowMs;
-    const { code, message } = error;
+    const [code, message] = [printable(error.code), printable(error.message)];
     const text = `${operation} failed (${code}); trying again.`;
     const event = {
       event: "retry",

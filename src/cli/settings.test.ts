@@ -60,6 +60,7 @@ test("the command line goes before the environment before the file", async (t) =
     data: "/file",
     listen: "127.0.0.1:1",
     region: "file-1",
+    recycleBinDays: "7",
     accessKeyId: "FILE",
     secretAccessKey: "file",
   };
@@ -69,6 +70,7 @@ test("the command line goes before the environment before the file", async (t) =
     host: "127.0.0.1",
     port: 1,
     region: "file-1",
+    recycleBinDays: 7,
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
   });
   const env = {
@@ -85,6 +87,7 @@ test("the command line goes before the environment before the file", async (t) =
     host: "127.0.0.1",
     port: 2,
     region: "env-1",
+    recycleBinDays: 7,
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
   });
   const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1" };
@@ -107,6 +110,8 @@ test("a configuration file that makes no sense is refused with the reason", asyn
     ['{"dta":"x"}', /says 'dta'; known are: data, listen/],
     ['{"data":1}', /needs a text in quotes for 'data'/],
     ['{"accessKeyId":"A"}', /gives only one of/],
+    ['{"recycleBinDays":"366"}', /'366' days: give 0 to 365/],
+    ['{"recycleBinDays":"x"}', /'x' days/],
   ];
   for (const [text, message] of wrong) {
     await writeFile(config, text);

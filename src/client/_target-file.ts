@@ -63,6 +63,11 @@ export class TargetFile {
     }
   }
 
+  /** Gives the file another length; what is added is a hole. */
+  async resize(sizeBytes: number): Promise<void> {
+    await onFile("write", this.#path, () => this.#handle.truncate(sizeBytes));
+  }
+
   /** Makes the file durable and gives it its name. */
   async finish(): Promise<void> {
     await onFile("write", this.#path, async () => {

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { parseAuthorization } from "../wire/signature.ts";
 import { type ClientOptions, createClient } from "./client.ts";
-import { describeSnapshots } from "./ec2-operations.ts";
+import { deleteSnapshot, describeSnapshots } from "./ec2-operations.ts";
 import { ClientError } from "./errors.ts";
 import { blocksOf } from "./listings.ts";
 import {
@@ -134,6 +135,83 @@ test("an abort ends the attempt under way with its reason", async (t) => {
   const client = await clientOf(t, () => abort.abort(new Error("enough")));
   const { signal } = abort;
   await assert.rejects(listSnapshotBlocks(client, "snap-0", {}, { signal }), /enough/);
+});
+
+test("an abort while the request is signed keeps it from being sent", async (t) => {
+  const abort = new AbortController();
+  let requests = 0;
+  const listener = () => {
+    requests += 1;
+  };
+  const client = await clientOf(t, listener, {
+    attemptTimeoutMs: 200,
+    credentials: async () => {
+      abort.abort(new Error("enough"));
+      return credentials;
+    },
+  });
+  const { signal } = abort;
+  await assert.rejects(listSnapshotBlocks(client, "snap-0", {}, { signal }), /enough/);
+  assert.equal(requests, 0);
+});
+
+test("an abort ends the waiting for a connection, and the place in line is given up", async (t) => {
+  const held: (() => void)[] = [];
+  const client = await clientOf(
+    t,
+    (_req, res) => void held.push(() => res.end(JSON.stringify(page))),
+    { connectionsMax: 1 },
+  );
+  const abort = new AbortController();
+  const first = listSnapshotBlocks(client, "snap-1");
+  const second = listSnapshotBlocks(client, "snap-2", {}, { signal: abort.signal });
+  const third = listSnapshotBlocks(client, "snap-3");
+  while (held.length === 0) await sleep(1);
+  abort.abort(new Error("enough"));
+  await assert.rejects(second, /enough/);
+  assert.equal(held.length, 1, "the first call is still under way");
+  held[0]?.();
+  await first;
+  while (held.length === 1) await sleep(1);
+  held[1]?.();
+  await third;
+  assert.equal(held.length, 2, "the second call was never sent");
+});
+
+test("a repeated deletion that finds nothing has succeeded before", async (t) => {
+  const document =
+    "<Response><Errors><Error><Code>InvalidSnapshot.NotFound</Code><Message>No.</Message>" +
+    "</Error></Errors></Response>";
+  const losses: [name: string, lose: RequestListener][] = [
+    ["cut off", (_req, res) => void res.destroy()],
+    ["too late", () => undefined],
+    ["500", (_req, res) => void res.writeHead(500).end()],
+  ];
+  for (const [name, lose] of losses) {
+    let requests = 0;
+    const listener: RequestListener = (req, res) => {
+      requests += 1;
+      if (requests === 1) lose(req, res);
+      else res.writeHead(400).end(document);
+    };
+    const client = await clientOf(t, listener, { attemptTimeoutMs: 200 });
+    await deleteSnapshot(client, "snap-0");
+    assert.equal(requests, 2, name);
+    await assert.rejects(deleteSnapshot(client, "snap-0"), { code: "InvalidSnapshot.NotFound" });
+  }
+});
+
+test("a deletion that was only throttled before tells that there is nothing", async (t) => {
+  let requests = 0;
+  const error = (code: string) =>
+    `<Response><Errors><Error><Code>${code}</Code></Error></Errors></Response>`;
+  const client = await clientOf(t, (_req, res) => {
+    requests += 1;
+    const code = requests === 1 ? "RequestLimitExceeded" : "InvalidSnapshot.NotFound";
+    res.writeHead(400).end(error(code));
+  });
+  await assert.rejects(deleteSnapshot(client, "snap-0"), { code: "InvalidSnapshot.NotFound" });
+  assert.equal(requests, 2);
 });
 
 test("a response without end is refused", async (t) => {

@@ -45,6 +45,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Attempts of this call, where it should differ from the client's. */
   readonly attemptsMax?: number | undefined;
+  /** Hears of this call's attempts that failed and will be repeated, before the client's own. */
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
 /** One operation: what to send, and how to understand the answer. */
@@ -124,16 +126,20 @@ class HttpClient implements Client {
     this.#signer = new Signer({ host: url.host, region, clock, credentials });
   }
 
-  send<T>(call: Call<T>, { signal, attemptsMax }: CallOptions = {}): Promise<T> {
+  send<T>(call: Call<T>, { signal, attemptsMax, onRetry }: CallOptions = {}): Promise<T> {
     const policy = {
       clock: this.clock,
       random: this.random,
       attemptsMax: attemptsMax ?? this.#options.attemptsMax ?? ATTEMPTS_MAX_DEFAULT,
       hasAnswered: () => this.#hasAnswered,
-      onRetry: this.#options.onRetry,
+      onRetry: (event: RetryEvent) => {
+        onRetry?.(event);
+        this.#options.onRetry?.(event);
+      },
       signal,
     };
-    return withRetries(policy, () => this.#limiter.run(() => this.#attempt(call, signal)));
+    const attempt = () => this.#attempt(call, signal);
+    return withRetries(policy, () => this.#limiter.run(attempt, signal));
   }
 
   close(): void {
@@ -173,6 +179,8 @@ class HttpClient implements Client {
     const attempt = new AbortController();
     const settled = new AbortController();
     const giveUp = () => attempt.abort();
+    // Whoever has aborted by now, while the request was signed, is not heard by a listener.
+    signal?.throwIfAborted();
     signal?.addEventListener("abort", giveUp, { once: true });
     this.clock.sleep(timeoutMs, settled.signal).then(giveUp, () => undefined);
     try {

@@ -53,7 +53,7 @@ export interface DownloadResult extends DownloadProgress {
 /**
  * Downloads a completed snapshot as a sparse image file. Every block is verified; the image
  * appears under its name only when it is whole and durable. It is as long as the image that
- * `uploadSnapshot` read, else as long as the volume.
+ * `uploadSnapshot` read, if that is known and only zeros follow, else as long as the volume.
  *
  *     await downloadSnapshot(client, { snapshotId, path: "disk.raw" });
  */
@@ -68,9 +68,9 @@ export async function downloadSnapshot(
   if (first.done) throw new Error("A listing has at least one page");
   const { volumeSizeGib } = first.value;
   const volumeBytes = volumeSizeGib * GIB_BYTES;
-  const imageBytes = (await findImageBytes(client, options, volumeBytes)) ?? volumeBytes;
-  const target = await TargetFile.create(path, imageBytes, { force, random: client.random });
-  const download = new Download({ client, options, target, imageBytes });
+  const notedBytes = (await findImageBytes(client, options, volumeBytes)) ?? volumeBytes;
+  const target = await TargetFile.create(path, notedBytes, { force, random: client.random });
+  const download = new Download({ client, options, target, notedBytes, volumeBytes });
   try {
     await download.run(blocksFrom(first.value, pages));
     await target.finish();
@@ -79,6 +79,7 @@ export async function downloadSnapshot(
     throw error;
   }
   const seconds = (client.clock.monotonicMs() - startedMs) / 1000;
+  const { imageBytes } = download;
   return { ...download.progress(), snapshotId, path, imageBytes, volumeSizeGib, seconds };
 }
 
@@ -90,7 +91,10 @@ async function* blocksFrom(
   for await (const { items } of rest) yield* items;
 }
 
-/** The length that the upload noted, if it did and we may read it. */
+/**
+ * The length that the upload noted, if it did and we may read it. Anybody who may tag the snapshot
+ * can have changed it since: it is a claim that the blocks have to bear out.
+ */
 async function findImageBytes(
   client: Client,
   { snapshotId, signal }: DownloadOptions,
@@ -115,7 +119,9 @@ class Download {
   readonly #client: Client;
   readonly #options: DownloadOptions;
   readonly #target: TargetFile;
-  readonly #imageBytes: number;
+  readonly #notedBytes: number;
+  readonly #volumeBytes: number;
+  #imageBytes: number;
   #blocksDone = 0;
   #blocksReceived = 0;
   #blocksWritten = 0;
@@ -124,18 +130,27 @@ class Download {
     readonly client: Client;
     readonly options: DownloadOptions;
     readonly target: TargetFile;
-    readonly imageBytes: number;
+    readonly notedBytes: number;
+    readonly volumeBytes: number;
   }) {
     this.#client = parts.client;
     this.#options = parts.options;
     this.#target = parts.target;
-    this.#imageBytes = parts.imageBytes;
+    this.#notedBytes = parts.notedBytes;
+    this.#volumeBytes = parts.volumeBytes;
+    this.#imageBytes = parts.notedBytes;
+  }
+
+  /** Length of the image: the noted one until a block holds something beyond it. */
+  get imageBytes(): number {
+    return this.#imageBytes;
   }
 
   async run(blocks: AsyncIterable<Block>): Promise<void> {
     const { signal, concurrency = CONCURRENCY_DEFAULT } = this.#options;
     await forEachConcurrent(blocks, concurrency, (block) => this.#transfer(block));
     signal?.throwIfAborted();
+    if (this.#imageBytes !== this.#notedBytes) await this.#target.resize(this.#imageBytes);
     this.#report(this.progress().blocksTotal);
   }
 
@@ -153,22 +168,37 @@ class Download {
     const { snapshotId, signal } = this.#options;
     signal?.throwIfAborted();
     const offset = offsetOf(BlockIndex);
-    // Behind the end of the uploaded image there are only zeros, written over a longer parent.
-    if (offset >= this.#imageBytes) return;
     const block = await getSnapshotBlock(this.#client, BlockIndex, snapshotId, BlockToken, {
       signal,
     });
     this.#blocksReceived += 1;
     if (block.Checksum !== ZERO_BLOCK_CHECKSUM) {
-      await this.#target.write(block.BlockData.subarray(0, this.#imageBytes - offset), offset);
+      const length = this.#imageLengthIn(block.BlockData, offset);
+      await this.#target.write(block.BlockData.subarray(0, length), offset);
       this.#blocksWritten += 1;
     }
     // Blocks before it may still be under way: all are done only when the last has settled.
     this.#report(Math.min(BlockIndex + 1, this.progress().blocksTotal - 1));
   }
 
+  /**
+   * How many of a block's bytes belong to the image. Beyond the end of an uploaded image there are
+   * only zeros: its last block is filled up with them, and they are written over what a longer
+   * parent has. Anything else shows that the noted length is wrong, and nothing may be left out.
+   */
+  #imageLengthIn(bytes: Uint8Array, offset: number): number {
+    const length = Math.max(0, this.#imageBytes - offset);
+    if (length >= bytes.length || isZeros(bytes.subarray(length))) return length;
+    this.#imageBytes = this.#volumeBytes;
+    return bytes.length;
+  }
+
   #report(blocksDone: number): void {
     this.#blocksDone = Math.max(this.#blocksDone, blocksDone);
     this.#options.onProgress?.(this.progress());
   }
+}
+
+function isZeros(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }

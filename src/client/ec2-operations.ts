@@ -9,7 +9,8 @@ import {
 } from "../wire/ec2/describe-snapshots.ts";
 import { writeCreateTagsRequest } from "../wire/ec2/tags.ts";
 import type { CallOptions, Client } from "./client.ts";
-import { integrityError } from "./errors.ts";
+import { type ClientError, integrityError, isSnapshotNotFound } from "./errors.ts";
+import type { RetryEvent } from "./retry.ts";
 
 /* The operations of EC2 that belong to snapshots; the service answers them at the same address. */
 
@@ -42,15 +43,32 @@ export async function* snapshotsOf(
   }
 }
 
-/** Deletes a snapshot in whatever state it is. */
-export function deleteSnapshot(
+/**
+ * Deletes a snapshot in whatever state it is. Where the answer to an attempt was lost, a repetition
+ * that finds no such snapshot means that the attempt has deleted it.
+ */
+export async function deleteSnapshot(
   client: Client,
   snapshotId: string,
   options?: CallOptions,
 ): Promise<void> {
   const request = writeDeleteSnapshotRequest(snapshotId);
   const call = { operation: "DeleteSnapshot", service: "ec2", request, read: nothing } as const;
-  return client.send(call, options);
+  let mayBeDeleted = false;
+  const onRetry = (event: RetryEvent) => {
+    mayBeDeleted ||= mayHaveWorked(event.error);
+    options?.onRetry?.(event);
+  };
+  try {
+    await client.send(call, { ...options, onRetry });
+  } catch (error) {
+    if (!mayBeDeleted || !isSnapshotNotFound(error)) throw error;
+  }
+}
+
+/** True when the service may have done what was asked, whatever became of its answer. */
+function mayHaveWorked({ kind, status = 0 }: ClientError): boolean {
+  return kind !== "service" || status >= 500;
 }
 
 /** Lays tags over those that snapshots carry. */

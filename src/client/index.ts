@@ -12,12 +12,26 @@ export type { Clock } from "../base/clock.ts";
 export type { Random } from "../base/random.ts";
 export type { Extent } from "../model/extent.ts";
 export type { Tag } from "../model/snapshot.ts";
+export type {
+  AccessKeyDescription,
+  CreateAccessKeyResponse,
+  GetAccessKeyResponse,
+} from "../wire/admin/access-keys.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
 export type { Block } from "../wire/list-snapshot-blocks.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
 export type { HoleSearch } from "./_image.ts";
+export {
+  createAccessKey,
+  createAccount,
+  deleteAccessKey,
+  getAccessKey,
+  listAccessKeys,
+  listAccounts,
+  updateAccessKey,
+} from "./admin-operations.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {

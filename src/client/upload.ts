@@ -45,7 +45,7 @@ export interface UploadOptions {
    */
   readonly holes?: HoleSearch | undefined;
   readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Ends the upload and deletes what it began. */
+  /** Ends the upload and deletes what it began, unless it is about to be completed already. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait for the completed snapshot at the end; default half an hour. */
   readonly completionTimeoutMs?: number | undefined;
@@ -119,7 +119,7 @@ async function uploadImage(
       // Where a parent has a hole, zeros are what it reads as: no difference to send.
       zerosAreHoles: extents === undefined || parent !== undefined,
     });
-    await cleaningUp(client, snapshotId, () => upload.run(plan));
+    await cleaningUp(client, upload, () => upload.run(plan));
     return { ...upload.progress(), volumeSizeGib, blocksSkipped: upload.blocksSkipped() };
   } finally {
     // Also ends the search for holes, where it is still under way.
@@ -180,21 +180,35 @@ function tagsFor(
   return all.length === 0 ? undefined : all;
 }
 
-/** Runs the upload; when it fails, deletes the snapshot that nobody would ever complete. */
+/**
+ * Runs the upload; when it fails, deletes the snapshot that nobody would ever complete. One whose
+ * completion has been asked for may be completed, whatever went wrong since: it is kept, unless
+ * its state is known to be `error`.
+ */
 async function cleaningUp(
   client: Client,
-  snapshotId: string,
+  upload: Upload,
   work: () => Promise<void>,
 ): Promise<void> {
+  const { snapshotId } = upload;
   try {
     await work();
   } catch (cause) {
-    if (cause instanceof SnapshotStateError && cause.state === "pending") {
-      const aftermath = "The service is still completing it; look at it again later.";
-      throw new UploadError(cause, snapshotId, aftermath);
-    }
-    throw new UploadError(cause, snapshotId, await deleteUnfinished(client, snapshotId));
+    const state = cause instanceof SnapshotStateError ? cause.state : undefined;
+    const isUnfinished = !upload.isCompletionAsked || state === "error";
+    const aftermath = isUnfinished
+      ? await deleteUnfinished(client, snapshotId)
+      : aftermathOf(snapshotId, state);
+    throw new UploadError(cause, snapshotId, aftermath);
   }
+}
+
+function aftermathOf(snapshotId: string, state: string | undefined): string {
+  const known =
+    state === "pending"
+      ? `The service is still completing ${snapshotId}`
+      : `All of ${snapshotId} was sent, but its state is not known: it may be completed`;
+  return `${known}. Look at it with: varve list`;
 }
 
 async function deleteUnfinished(client: Client, snapshotId: string): Promise<string> {
@@ -208,9 +222,9 @@ async function deleteUnfinished(client: Client, snapshotId: string): Promise<str
 
 /** One upload under way: sends what is planned, then completes the snapshot. */
 class Upload {
+  readonly snapshotId: string;
   readonly #client: Client;
   readonly #image: Image;
-  readonly #snapshotId: string;
   readonly #options: UploadOptions;
   readonly #zerosAreHoles: boolean;
   readonly #checksum = new LinearChecksum();
@@ -221,6 +235,7 @@ class Upload {
   #blocksRead = 0;
   #blocksUnchanged = 0;
   #imageBlocksSent = 0;
+  #isCompletionAsked = false;
 
   constructor(parts: {
     readonly client: Client;
@@ -229,9 +244,9 @@ class Upload {
     readonly options: UploadOptions;
     readonly zerosAreHoles: boolean;
   }) {
+    this.snapshotId = parts.snapshotId;
     this.#client = parts.client;
     this.#image = parts.image;
-    this.#snapshotId = parts.snapshotId;
     this.#options = parts.options;
     this.#zerosAreHoles = parts.zerosAreHoles;
   }
@@ -239,7 +254,6 @@ class Upload {
   async run(plan: AsyncIterable<PlannedBlock>): Promise<void> {
     const { signal, concurrency = CONCURRENCY_DEFAULT, completionTimeoutMs } = this.#options;
     await forEachConcurrent(plan, concurrency, (block) => this.#settle(block, this.#planned++));
-    signal?.throwIfAborted();
     await this.#image.checkLength();
     this.#report(this.#image.blockCount);
     const completion = {
@@ -248,15 +262,22 @@ class Upload {
       ChecksumAlgorithm: "SHA256",
       ChecksumAggregationMethod: "LINEAR",
     };
-    await completeSnapshot(this.#client, this.#snapshotId, completion, { signal });
+    signal?.throwIfAborted();
+    this.#isCompletionAsked = true;
+    await completeSnapshot(this.#client, this.snapshotId, completion, { signal });
     const wait = { signal, timeoutMs: completionTimeoutMs, completion };
-    await waitForSnapshot(this.#client, this.#snapshotId, wait);
+    await waitForSnapshot(this.#client, this.snapshotId, wait);
+  }
+
+  /** True from the moment on at which the service may have been told to complete the snapshot. */
+  get isCompletionAsked(): boolean {
+    return this.#isCompletionAsked;
   }
 
   progress(): UploadProgress {
     const blocksSent = this.#checksum.count;
     return {
-      snapshotId: this.#snapshotId,
+      snapshotId: this.snapshotId,
       blocksTotal: this.#image.blockCount,
       blocksDone: this.#blocksDone,
       blocksRead: this.#blocksRead,
@@ -296,7 +317,7 @@ class Upload {
     if (isHole && inherited === undefined) return undefined;
     const { signal } = this.#options;
     const input = { BlockData: buffer, Checksum: checksum };
-    await putSnapshotBlock(this.#client, blockIndex, this.#snapshotId, input, { signal });
+    await putSnapshotBlock(this.#client, blockIndex, this.snapshotId, input, { signal });
     if (blockIndex < this.#image.blockCount) this.#imageBlocksSent += 1;
     return checksum;
   }

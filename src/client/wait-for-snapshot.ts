@@ -1,6 +1,6 @@
 import type { CallOptions, Client } from "./client.ts";
 import { describeSnapshots } from "./ec2-operations.ts";
-import { isAccessDenied, SnapshotStateError } from "./errors.ts";
+import { ClientError, isSnapshotNotFound, SnapshotStateError } from "./errors.ts";
 import { type CompleteSnapshotInput, completeSnapshot } from "./operations.ts";
 
 const POLL_MS_FIRST = 50;
@@ -13,8 +13,9 @@ export interface WaitOptions extends CallOptions {
   /** Milliseconds; default half an hour. */
   readonly timeoutMs?: number | undefined;
   /**
-   * What the snapshot was completed with. Where describing is not permitted, completing it once
-   * more with the same tells its state, too.
+   * What the snapshot was completed with. Where it cannot be described, since that is not
+   * permitted or the address does not know the operations of EC2 (as AWS's of EBS does not),
+   * completing it once more with the same tells its state, too.
    */
   readonly completion?: CompleteSnapshotInput | undefined;
 }
@@ -61,8 +62,13 @@ async function readState(
     const { State: state = "pending", StateMessage: why = noReason } = Snapshots[0] ?? {};
     return { state, why };
   } catch (error) {
-    if (!isAccessDenied(error) || completion === undefined) throw error;
+    if (!isRefusal(error) || completion === undefined) throw error;
   }
   const { Status } = await completeSnapshot(client, snapshotId, completion, { signal });
   return { state: Status, why: noReason };
+}
+
+/** True when the service answers, but neither with the snapshot nor that there is none. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ClientError && error.kind === "service" && !isSnapshotNotFound(error);
 }

@@ -3,27 +3,34 @@ import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
 import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
 import type { AccountId } from "../model/ids.ts";
 import { ensureFirstAccount } from "./first-account.ts";
+import { PolicyError } from "./parse-policy.ts";
 import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts";
 
+const random = systemRandom;
+const clock = { ...systemClock, nowMs: () => 1_700_000_000_000 };
+const POLICY = '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}';
 const KEY: AccessKey = {
   accessKeyId: "AKIAEXAMPLE",
   secretAccessKey: "secret",
   account: "111122223333" as AccountId,
   active: true,
+  policy: undefined,
+  createdAtMs: 0,
 };
 
 test("ensureFirstAccount mints an account and a key once, and finds them ever after", async (t) => {
   const { identity } = await openCatalog(t);
-  const first = await ensureFirstAccount(identity, systemRandom, undefined);
+  const first = await ensureFirstAccount({ identity, random, clock }, undefined);
   assert.equal(first.origin, "minted");
   assert.match(first.key.account, /^[1-9][0-9]{11}$/);
   assert.match(first.key.secretAccessKey, /^[A-Za-z0-9+/]{40}$/);
-  const again = await ensureFirstAccount(identity, systemRandom, undefined);
+  const again = await ensureFirstAccount({ identity, random, clock }, undefined);
   assert.deepEqual(again, { key: first.key, origin: "stored" });
   assert.deepEqual(await identity.accounts(), [first.key.account]);
 });
@@ -31,23 +38,34 @@ test("ensureFirstAccount mints an account and a key once, and finds them ever af
 test("ensureFirstAccount takes a key pair given, and stores it nowhere", async (t) => {
   const { identity } = await openCatalog(t);
   const given = { accessKeyId: "GIVEN", secretAccessKey: "given secret" };
-  const first = await ensureFirstAccount(identity, systemRandom, given);
+  const first = await ensureFirstAccount({ identity, random, clock }, given);
   assert.equal(first.origin, "given");
   const [account] = await identity.accounts();
-  assert.deepEqual(first.key, { ...given, account, active: true });
+  const rest = { active: true, policy: undefined, createdAtMs: clock.nowMs() };
+  assert.deepEqual(first.key, { ...given, account, ...rest });
   assert.equal(await identity.accessKey("GIVEN"), undefined);
-  const minted = await ensureFirstAccount(identity, systemRandom, undefined);
+  const minted = await ensureFirstAccount({ identity, random, clock }, undefined);
   assert.deepEqual([minted.origin, minted.key.account], ["minted", account]);
 });
 
 test("ensureFirstAccount mints another key when the one stored is not active", async (t) => {
   const { identity } = await openCatalog(t);
-  const { key } = await ensureFirstAccount(identity, systemRandom, undefined);
+  const { key } = await ensureFirstAccount({ identity, random, clock }, undefined);
   await identity.putAccessKey({ ...key, active: false });
-  const other = await ensureFirstAccount(identity, systemRandom, undefined);
+  const other = await ensureFirstAccount({ identity, random, clock }, undefined);
   assert.equal(other.origin, "minted");
   assert.notEqual(other.key.accessKeyId, key.accessKeyId);
   assert.equal(other.key.account, key.account);
+});
+
+test("ensureFirstAccount never takes a key with a policy for the first", async (t) => {
+  const { identity } = await openCatalog(t);
+  const { key } = await ensureFirstAccount({ identity, random, clock }, undefined);
+  await identity.putAccessKey({ ...key, policy: POLICY });
+  const other = await ensureFirstAccount({ identity, random, clock }, undefined);
+  assert.equal(other.origin, "minted");
+  assert.equal(other.key.policy, undefined);
+  assert.equal((await identity.accessKeys(key.account)).length, 2);
 });
 
 test("SignatureVerifier knows who signed", async () => {
@@ -56,6 +74,7 @@ test("SignatureVerifier knows who signed", async () => {
     account: KEY.account,
     accessKeyId: KEY.accessKeyId,
     arn: "arn:aws:iam::111122223333:root",
+    policy: undefined,
   });
 });
 
@@ -85,6 +104,31 @@ test("SignatureVerifier knows no key that is missing or not active", async () =>
   assert.equal(await verifier(undefined).verify(signed(dummy)), "unknown-key");
   const inactive = verifier({ ...KEY, active: false });
   assert.equal(await inactive.verify(signed("secret")), "unknown-key");
+});
+
+test("SignatureVerifier names the user of a key with a policy, and what it says now", async () => {
+  let policy: string | undefined = POLICY;
+  const subject = new SignatureVerifier(async () => ({ ...KEY, policy }));
+  const limited = await subject.verify(signed("secret"));
+  assert.ok(typeof limited === "object");
+  assert.equal(limited.arn, "arn:aws:iam::111122223333:user/AKIAEXAMPLE");
+  assert.deepEqual(
+    limited.policy?.statements.map(({ effect }) => effect),
+    ["Deny"],
+  );
+  const again = await subject.verify(signed("secret"));
+  assert.ok(typeof again === "object" && again.policy === limited.policy, "parsed once");
+  policy = undefined;
+  const full = await subject.verify(signed("secret"));
+  assert.ok(typeof full === "object" && full.policy === undefined);
+});
+
+test("SignatureVerifier lets nobody pass by a policy it does not understand", async () => {
+  for (const policy of ["", "{}", '{"Statement": {"Effect": "Allow"}}']) {
+    const subject = verifier({ ...KEY, policy });
+    await assert.rejects(subject.verify(signed("secret")), PolicyError);
+    assert.equal(await subject.verify(signed("another secret")), "wrong-signature");
+  }
 });
 
 test("SignatureVerifier follows a change of the secret at once", async () => {

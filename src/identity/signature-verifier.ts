@@ -1,6 +1,8 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { LruCache } from "../base/lru-cache.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
+import { parsePolicy } from "./parse-policy.ts";
+import type { Policy } from "./policy.ts";
 import type { Principal } from "./principal.ts";
 
 /** A signature as claimed in a request, with what it was computed over. */
@@ -17,6 +19,8 @@ export interface SignatureClaim {
 
 /** Signing keys kept, so that a busy key costs one HMAC a request instead of five. */
 const SIGNING_KEYS_MAX = 1_000;
+/** Policies kept parsed, so that a request costs no parsing. */
+const POLICIES_MAX = 1_000;
 /** Verified against when the key is unknown, so that both answers take the same work. */
 const DUMMY_SECRET = "no secret has this value, and no access key belongs to it";
 
@@ -24,6 +28,8 @@ const DUMMY_SECRET = "no secret has this value, and no access key belongs to it"
 export class SignatureVerifier {
   readonly #findKey: (accessKeyId: string) => Promise<AccessKey | undefined>;
   readonly #signingKeys = new LruCache<Uint8Array>(SIGNING_KEYS_MAX, () => 1);
+
+  readonly #policies = new LruCache<Policy>(POLICIES_MAX, () => 1);
 
   constructor(findKey: (accessKeyId: string) => Promise<AccessKey | undefined>) {
     this.#findKey = findKey;
@@ -37,7 +43,28 @@ export class SignatureVerifier {
     const claimed = Buffer.from(claim.signature, "hex");
     const isEqual = claimed.length === expected.length && timingSafeEqual(claimed, expected);
     if (!key?.active) return "unknown-key";
-    return isEqual ? principalOf(key) : "wrong-signature";
+    return isEqual ? this.#principalOf(key) : "wrong-signature";
+  }
+
+  #principalOf({ account, accessKeyId, policy }: AccessKey): Principal {
+    // A key without a policy is the account itself, as the root user is on AWS.
+    const name = policy === undefined ? "root" : `user/${accessKeyId}`;
+    const arn = `arn:aws:iam::${account}:${name}`;
+    return {
+      account,
+      accessKeyId,
+      arn,
+      policy: policy === undefined ? undefined : this.#policy(policy),
+    };
+  }
+
+  /** Throws for a stored policy that this version does not understand: then nothing is allowed. */
+  #policy(text: string): Policy {
+    const known = this.#policies.get(text);
+    if (known) return known;
+    const policy = parsePolicy(text);
+    this.#policies.set(text, policy);
+    return policy;
   }
 
   #signingKey({ date, region, service }: SignatureClaim, secret: string): Uint8Array {
@@ -54,9 +81,4 @@ export class SignatureVerifier {
 
 function hmac(key: Uint8Array, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
-}
-
-function principalOf(key: AccessKey): Principal {
-  const { account, accessKeyId } = key;
-  return { account, accessKeyId, arn: `arn:aws:iam::${account}:root` };
 }

@@ -6,11 +6,19 @@ export type SnapshotId = string & { readonly __snapshotId: true };
 /** Twelve decimal digits: who a snapshot belongs to. */
 export type AccountId = string & { readonly __accountId: true };
 
+/** `ami-` and 17 lower-case hexadecimal digits. */
+export type ImageId = string & { readonly __imageId: true };
+
 const ID_HEX_DIGITS = 17;
 
 /** Mints a snapshot id. Real ones begin with 0, and so do ours. */
 export function newSnapshotId(random: Random): SnapshotId {
   return `snap-0${toHex(random.bytes(8)).slice(0, ID_HEX_DIGITS - 1)}` as SnapshotId;
+}
+
+/** Mints an image id, of the same form. */
+export function newImageId(random: Random): ImageId {
+  return `ami-0${toHex(random.bytes(8)).slice(0, ID_HEX_DIGITS - 1)}` as ImageId;
 }
 
 /** The text as a snapshot id when it has the form the API allows, else undefined. */

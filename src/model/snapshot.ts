@@ -3,9 +3,10 @@ import type { AccountId, SnapshotId } from "./ids.ts";
 
 /**
  * Where a snapshot stands. `sealing` is ours: completion was asked for and is being carried out;
- * callers see it as `pending`.
+ * callers see it as `pending`. `recycled`: completed, then deleted, and kept in the recycle bin;
+ * to all but the bin's own operations it does not exist.
  */
-export type SnapshotState = "pending" | "sealing" | "completed" | "error";
+export type SnapshotState = "pending" | "sealing" | "completed" | "error" | "recycled";
 
 /** A key and a value attached to a snapshot by its owner. */
 export interface Tag {
@@ -21,10 +22,39 @@ export interface CompletionRequest {
   readonly linearDigest: Digest | undefined;
 }
 
+/** Who may read a snapshot besides its owner: an account, or everybody. */
+export type Grantee = AccountId | "all";
+
+/** How firmly a lock holds: `governance` can be taken off again, `compliance` cannot. */
+export type LockMode = "governance" | "compliance";
+
+/** A promise that a snapshot is not deleted before a time. */
+export interface SnapshotLock {
+  readonly mode: LockMode;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  /** Until when a `compliance` lock may still be changed or taken off; 0 for none. */
+  readonly coolOffHours: number;
+}
+
+/** A deleted snapshot in the recycle bin. */
+export interface RecycledSnapshot {
+  readonly snapshot: Snapshot;
+  readonly enteredAtMs: number;
+  /** When it is removed for good. */
+  readonly exitsAtMs: number;
+}
+
 /** Everything known about one snapshot. Immutable: a new state is a new value. */
 export interface Snapshot {
   readonly id: SnapshotId;
   readonly account: AccountId;
+  /**
+   * The account within whose stored contents this snapshot's blocks and nodes lie. The owner's
+   * own, but for a copy of another account's snapshot and what is built on it; one lineage lies
+   * in one domain.
+   */
+  readonly domain: AccountId;
   readonly state: SnapshotState;
   /** Why the state is `error`. */
   readonly stateMessage: string | undefined;

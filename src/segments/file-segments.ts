@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { OpenFiles } from "./_open-files.ts";
@@ -63,7 +63,7 @@ export class FileSegments implements SegmentStore {
     await mkdir(options.directory, { mode: 0o700 }).catch(toleratingExisting);
     await syncDirectory(join(options.directory, ".."));
     const numbers = await segmentNumbers(options.directory);
-    return new FileSegments(options, Math.max(0, ...numbers) + 1);
+    return new FileSegments(options, (numbers.at(-1) ?? 0) + 1);
   }
 
   async append(batch: readonly Entry[]): Promise<Placement[]> {
@@ -92,7 +92,7 @@ export class FileSegments implements SegmentStore {
     } catch (error) {
       // After a failed write or sync nobody knows what the disk holds. The segment is never
       // appended to again; what it already holds stays readable.
-      await this.#retireActive();
+      await this.#abandonActive();
       throw error;
     }
     active.sizeBytes = offset;
@@ -111,10 +111,25 @@ export class FileSegments implements SegmentStore {
       await syncDirectory(this.#directory);
     } catch (error) {
       await file.close();
+      await unlink(this.#pathOf(segment)).catch(() => undefined);
       throw error;
     }
     this.#active = { segment, file, sizeBytes: SEGMENT_HEADER_BYTES };
     return this.#active;
+  }
+
+  /**
+   * Gives back the room that a failed batch took, as far as the disk lets us: on a full one, every
+   * attempt would else leave its torn tail. What was acknowledged is before that and stays.
+   */
+  async #abandonActive(): Promise<void> {
+    const active = this.#active;
+    this.#active = undefined;
+    if (!active) return;
+    await active.file.truncate(active.sizeBytes).catch(() => undefined);
+    await active.file.close();
+    if (active.sizeBytes > SEGMENT_HEADER_BYTES) return;
+    await unlink(this.#pathOf(active.segment)).catch(() => undefined);
   }
 
   async #retireActive(): Promise<void> {

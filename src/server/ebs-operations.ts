@@ -1,4 +1,3 @@
-import type { Principal } from "../identity/principal.ts";
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
 import { invalid } from "../model/errors.ts";
 import { completeSnapshot } from "../snapshots/complete-snapshot.ts";
@@ -38,11 +37,15 @@ import {
   readPutSnapshotBlockRequest,
   writePutSnapshotBlockResponse,
 } from "../wire/put-snapshot-block.ts";
-import { readStartSnapshotRequest, writeStartSnapshotResponse } from "../wire/start-snapshot.ts";
+import {
+  readStartSnapshotRequest,
+  type StartSnapshotRequest,
+  writeStartSnapshotResponse,
+} from "../wire/start-snapshot.ts";
+import { type Access, authorize, type Caller, resourceArn } from "./authorize.ts";
 
 /** An authenticated call of one operation. */
-export interface Call {
-  readonly principal: Principal;
+export interface Call extends Caller {
   readonly request: WireRequest;
   /** Parameters of the path. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -50,12 +53,14 @@ export interface Call {
   readonly borrow: () => Uint8Array;
 }
 
-/** Each operation from message to message: read and check, do it, write the answer. */
+/** Each operation from message to message: read it, ask the caller's policy, do it, answer. */
 export const EBS_OPERATIONS: Readonly<
   Record<OperationName, (core: Core, call: Call) => Promise<WireResponse>>
 > = {
-  async StartSnapshot(core, { principal, request }) {
+  async StartSnapshot(core, call) {
+    const { principal, request } = call;
     const input = readStartSnapshotRequest(request);
+    await authorize(core, call, ...accessesOfStart(core, input));
     const snapshot = await startSnapshot(core, principal.account, {
       volumeSizeGib: input.VolumeSize,
       parentSnapshotId: input.ParentSnapshotId,
@@ -79,8 +84,10 @@ export const EBS_OPERATIONS: Readonly<
     });
   },
 
-  async PutSnapshotBlock(core, { principal, request, parameters }) {
+  async PutSnapshotBlock(core, call) {
+    const { principal, request, parameters } = call;
     const input = readPutSnapshotBlockRequest(request, parameters);
+    await authorize(core, call, { action: "ebs:PutSnapshotBlock", resourceId: input.SnapshotId });
     const encoding = request.headers.get("content-encoding");
     if (encoding !== undefined && encoding !== "identity") {
       const message = `Content encoding '${encoding.slice(0, 64)}' is not supported`;
@@ -98,8 +105,10 @@ export const EBS_OPERATIONS: Readonly<
     return writePutSnapshotBlockResponse({ Checksum: checksum, ChecksumAlgorithm: "SHA256" });
   },
 
-  async CompleteSnapshot(core, { principal, request, parameters }) {
+  async CompleteSnapshot(core, call) {
+    const { principal, request, parameters } = call;
     const input = readCompleteSnapshotRequest(request, parameters);
+    await authorize(core, call, { action: "ebs:CompleteSnapshot", resourceId: input.SnapshotId });
     checkChecksumMembers(input);
     const Status = await completeSnapshot(core, principal.account, {
       snapshotId: input.SnapshotId,
@@ -109,8 +118,10 @@ export const EBS_OPERATIONS: Readonly<
     return writeCompleteSnapshotResponse({ Status });
   },
 
-  async GetSnapshotBlock(core, { principal, request, parameters, borrow }) {
+  async GetSnapshotBlock(core, call) {
+    const { principal, request, parameters, borrow } = call;
     const input = readGetSnapshotBlockRequest(request, parameters);
+    await authorize(core, call, { action: "ebs:GetSnapshotBlock", resourceId: input.SnapshotId });
     const block = await getSnapshotBlock(core, principal.account, {
       snapshotId: input.SnapshotId,
       blockIndex: input.BlockIndex,
@@ -120,8 +131,10 @@ export const EBS_OPERATIONS: Readonly<
     return writeGetSnapshotBlockResponse({ BlockData: block.bytes, Checksum: block.checksum });
   },
 
-  async ListSnapshotBlocks(core, { principal, request, parameters }) {
+  async ListSnapshotBlocks(core, call) {
+    const { principal, request, parameters } = call;
     const input = readListSnapshotBlocksRequest(request, parameters);
+    await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
     const page = await listSnapshotBlocks(core, principal.account, query);
     return writeListSnapshotBlocksResponse({
@@ -135,8 +148,15 @@ export const EBS_OPERATIONS: Readonly<
     });
   },
 
-  async ListChangedBlocks(core, { principal, request, parameters }) {
+  async ListChangedBlocks(core, call) {
+    const { principal, request, parameters } = call;
     const input = readListChangedBlocksRequest(request, parameters);
+    await authorize(
+      core,
+      call,
+      { action: "ebs:ListChangedBlocks", resourceId: input.FirstSnapshotId },
+      { action: "ebs:ListChangedBlocks", resourceId: input.SecondSnapshotId },
+    );
     const page = await listChangedBlocks(core, principal.account, {
       firstSnapshotId: input.FirstSnapshotId,
       secondSnapshotId: input.SecondSnapshotId,
@@ -154,8 +174,11 @@ export const EBS_OPERATIONS: Readonly<
     });
   },
 
-  async ListBlockDigests(core, { principal, request, parameters }) {
+  async ListBlockDigests(core, call) {
+    const { principal, request, parameters } = call;
     const input = readListBlockDigestsRequest(request, parameters);
+    // Allowed to whom the listing is allowed that it extends.
+    await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
     const page = await listBlockDigests(core, principal.account, query);
     return writeListBlockDigestsResponse({
@@ -168,6 +191,20 @@ export const EBS_OPERATIONS: Readonly<
     });
   },
 };
+
+/** Tags given at the start are created as by CreateTags, and need leave of their own. */
+function accessesOfStart(core: Core, input: StartSnapshotRequest): Access[] {
+  const { ParentSnapshotId: parentId, Tags } = input;
+  const tags = Tags ?? [];
+  const keys = {
+    "ebs:Description": input.Description,
+    "ebs:VolumeSize": String(input.VolumeSize),
+    "ebs:ParentSnapshot": parentId && resourceArn(core.region, parentId),
+  };
+  const start = { action: "ebs:StartSnapshot", resourceId: parentId ?? "null", keys, tags };
+  const tagging = { action: "ec2:CreateTags", resourceId: "*", tags };
+  return tags.length === 0 ? [start] : [start, tagging];
+}
 
 function pageInput(members: PagingMembers) {
   return {

@@ -5,17 +5,21 @@ import type { Principal } from "../identity/principal.ts";
 import { digestFromChecksum } from "../model/digest.ts";
 import { ServiceError } from "../model/errors.ts";
 import type { Core } from "../snapshots/core.ts";
+import { matchAdminRoute } from "../wire/admin/routes.ts";
 import { QueryParameters, type QueryService, writeQueryErrorResponse } from "../wire/ec2/query.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { matchRoute } from "../wire/operations.ts";
+import { writeListBucketsResponse, writeS3ErrorResponse } from "../wire/s3/list-buckets.ts";
 import { parseAuthorization, UNSIGNED_PAYLOAD } from "../wire/signature.ts";
+import { callAdminOperation } from "./admin-operations.ts";
 import {
   type AuthenticationParts,
   authenticate,
   declaredPayloadHash,
   payloadMismatch,
 } from "./authenticate.ts";
+import { authorizeQuery, type Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { callQueryAction } from "./query-actions.ts";
@@ -63,8 +67,8 @@ export async function answer(
     send(res, requestId, { ...response, isLast });
     return !isLast;
   } catch (error) {
-    // The client went away in the middle of its own request; there is nobody to answer.
-    if (!req.socket.destroyed) parts.onError(requestId, error);
+    // A client that went away in the middle of its own request is no error of ours.
+    if (req.errored !== error) parts.onError(requestId, error);
     res.destroy();
     return false;
   } finally {
@@ -78,19 +82,24 @@ export async function answer(
 }
 
 async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireResponse> {
-  let service: QueryService | undefined;
+  let service: QueryService | "s3" | undefined;
   try {
     const head = readRequestHead(exchange.req);
+    if (head.method === "GET" && head.path === "/" && claimedService(head) === "s3") {
+      service = "s3";
+      return await answerListBuckets(parts, exchange, head);
+    }
     if (head.method === "POST" && head.path === "/") {
       service = claimedQueryService(head);
       return await answerQuery(parts, exchange, { head, service });
     }
     return await answerOperation(parts, exchange, head);
   } catch (error) {
-    if (exchange.req.socket.destroyed) throw error;
+    if (exchange.req.errored === error) throw error;
     const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
     if (!isCallers) parts.onError(exchange.requestId, error);
     if (service === undefined) return writeErrorResponse(error);
+    if (service === "s3") return writeS3ErrorResponse(exchange.requestId, error);
     return writeQueryErrorResponse(service, exchange.requestId, forQueryService(service, error));
   }
 }
@@ -111,16 +120,30 @@ async function answerOperation(
 
 function dispatch(
   core: Core,
-  { borrow }: Exchange,
+  exchange: Exchange,
   { principal, request }: Pick<Call, "principal" | "request">,
 ): Promise<WireResponse> {
+  const admin = matchAdminRoute(request.method, request.path);
+  if (admin) {
+    const { operation, parameters } = admin;
+    return callAdminOperation(core, operation, { principal, request, parameters });
+  }
   const match = matchRoute(request.method, request.path);
   if (!match) {
     const message = `There is no operation at ${request.method} ${request.path.slice(0, 128)}`;
     throw new ServiceFault({ status: 404, code: "UnknownOperationException", message });
   }
-  const call = { principal, request, parameters: match.parameters, borrow };
+  const { borrow } = exchange;
+  const caller = callerOf(exchange, principal);
+  const call = { ...caller, request, parameters: match.parameters, borrow };
   return EBS_OPERATIONS[match.operation](core, call);
+}
+
+function callerOf({ req }: Exchange, principal: Principal): Caller {
+  const sourceIp = req.socket.remoteAddress;
+  // The connection has closed; nothing is decided for an address that is not known.
+  if (sourceIp === undefined) throw new Error("The client has gone away");
+  return { principal, sourceIp };
 }
 
 /** A small body is read first, so its hash is always at hand. */
@@ -181,20 +204,37 @@ function isBoundByChecksum({ headers }: RequestHead, declared: string): boolean 
 
 async function answerQuery(
   parts: ExchangeParts,
-  { req, res, requestId }: Exchange,
+  exchange: Exchange,
   { head, service }: { readonly head: RequestHead; readonly service: QueryService },
 ): Promise<WireResponse> {
+  const { req, res, requestId } = exchange;
   const body = await readSmallBody(req, res);
   const principal = await authenticateBody(parts, head, { service, body });
   const parameters = new QueryParameters(body);
+  await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
   return callQueryAction(parts.core, service, { principal, parameters, requestId });
 }
 
+/** Every account may ask for its buckets and has none, so there is nothing to authorize. */
+async function answerListBuckets(
+  parts: ExchangeParts,
+  { req, res }: Exchange,
+  head: RequestHead,
+): Promise<WireResponse> {
+  const body = await readSmallBody(req, res);
+  const { account } = await authenticateBody(parts, head, { service: "s3", body });
+  return writeListBucketsResponse({ id: hash("sha256", account, "hex"), displayName: account });
+}
+
 /** EC2 and STS share one path; the credential scope says which is meant. */
-function claimedQueryService({ headers }: RequestHead): QueryService {
+function claimedQueryService(head: RequestHead): QueryService {
+  return claimedService(head) === "sts" ? "sts" : "ec2";
+}
+
+/** The service in the credential scope; undefined where there is none to read. */
+function claimedService({ headers }: RequestHead): string | undefined {
   const authorization = parseAuthorization(headers.get("authorization") ?? "");
-  const isSts = typeof authorization !== "string" && authorization.scope.service === "sts";
-  return isSts ? "sts" : "ec2";
+  return typeof authorization === "string" ? undefined : authorization.scope.service;
 }
 
 function send(
@@ -202,11 +242,12 @@ function send(
   requestId: string,
   { status, headers, body, isLast }: WireResponse & { readonly isLast: boolean },
 ): void {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
   res.writeHead(status, {
     "x-amzn-RequestId": requestId,
     ...headers,
-    "Content-Length": Buffer.byteLength(body),
+    "Content-Length": bytes.length,
     ...(isLast ? { Connection: "close" } : {}),
   });
-  res.end(body);
+  res.end(bytes);
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type Clock, waitAtMost } from "../base/clock.ts";
@@ -45,7 +46,10 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
   // Node would drop the headers above a count without a word; their bytes are bounded anyway.
   server.maxHeadersCount = 0;
   server.maxConnections = CONNECTIONS_MAX;
-  const onRequest = inTurns(parts);
+  // Also ends connections whose peer has stopped reading or sending in the middle of something.
+  server.setTimeout(REQUEST_TIMEOUT_MS, (socket) => socket.destroy());
+  const running = new Set<Promise<unknown>>();
+  const onRequest = inTurns(parts, running);
   server.on("request", onRequest);
   // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
   server.on("checkContinue", onRequest);
@@ -56,21 +60,32 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     server.once("error", reject);
     server.listen(address.port, address.host, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, close: () => close(server, parts.clock) };
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => close(server, parts.clock, running),
+  };
 }
 
 /**
- * One request of a connection at a time. Node hands over pipelined requests at once; one that
- * follows the last answer of its connection must not be carried out, for nobody would hear of it.
+ * One request of a connection at a time, the next when the answer before it has been sent. Node
+ * hands over pipelined requests at once; a peer that does not read its answers must not make more
+ * of them, and one that follows the last answer of its connection must not be carried out.
  */
-function inTurns(parts: ExchangeParts): (req: IncomingMessage, res: ServerResponse) => void {
+function inTurns(
+  parts: ExchangeParts,
+  running: Set<Promise<unknown>>,
+): (req: IncomingMessage, res: ServerResponse) => void {
   const turns = new WeakMap<Socket, Promise<boolean>>();
   return (req, res) => {
     const before = turns.get(req.socket) ?? Promise.resolve(true);
-    turns.set(
-      req.socket,
-      before.then((isOpen) => isOpen && answer(parts, req, res)),
-    );
+    const turn = before.then(async (isOpen) => {
+      const staysOpen = isOpen && (await answer(parts, req, res));
+      if (staysOpen && !res.closed) await once(res, "close");
+      return staysOpen;
+    });
+    turns.set(req.socket, turn);
+    running.add(turn);
+    turn.finally(() => running.delete(turn));
   };
 }
 
@@ -82,11 +97,12 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket, requestI
   }
   const status = STATUS_OF_PARSE_ERROR[error.code ?? ""] ?? "400 Bad Request";
   const body = `{"message":"${status.slice(4)}"}`;
-  socket.end(
+  const answer =
     `HTTP/1.1 ${status}\r\nx-amzn-RequestId: ${requestId}\r\n` +
-      "x-amzn-ErrorType: MalformedRequestException\r\nContent-Type: application/json\r\n" +
-      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
+    "x-amzn-ErrorType: MalformedRequestException\r\nContent-Type: application/json\r\n" +
+    `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+  // Node leaves the socket to us from here on; a peer that never closes its side must not keep it.
+  socket.end(answer, () => socket.destroy());
 }
 
 const STATUS_OF_PARSE_ERROR: Readonly<Record<string, string>> = {
@@ -94,7 +110,12 @@ const STATUS_OF_PARSE_ERROR: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-async function close(server: Server, clock: Clock): Promise<void> {
+/** Resolves when no work for any request goes on any more, also for clients that have left. */
+async function close(
+  server: Server,
+  clock: Clock,
+  running: ReadonlySet<Promise<unknown>>,
+): Promise<void> {
   const closed = new Promise<void>((resolve, reject) => {
     server.close((error) => (error ? reject(error) : resolve()));
   });
@@ -102,4 +123,5 @@ async function close(server: Server, clock: Clock): Promise<void> {
   await waitAtMost(clock, CLOSE_GRACE_MS, closed);
   server.closeAllConnections();
   await closed;
+  await Promise.all(running);
 }

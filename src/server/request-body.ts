@@ -28,8 +28,8 @@ export async function readSmallBody(
 }
 
 /**
- * Reads a block's bytes into `buffer`, which has room for a block; answers the part filled, which may be shorter than a block.
- * A body that does not fit is refused in the words of AWS.
+ * Reads a block's bytes into `buffer`, which has room for a block; answers the part filled, which
+ * may be shorter than a block. A body that does not fit is refused in the words of AWS.
  */
 export async function readBlockBody(
   req: IncomingMessage,

@@ -34,7 +34,9 @@ export async function completeSnapshot(
   const snapshot = await findOwned(core, account, input.snapshotId);
   if (!snapshot) throw snapshotNotFound(input.snapshotId);
   if (snapshot.state !== "pending") {
-    return snapshot.state === "sealing" ? "pending" : snapshot.state;
+    // An owned snapshot is never in the recycle bin, so what is left is completed or in error.
+    if (snapshot.state === "sealing") return "pending";
+    return snapshot.state === "error" ? "error" : "completed";
   }
   const { changedBlocksCount, linearDigest } = input;
   const completion = { changedBlocksCount, linearDigest };

@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { snapshotNotFound } from "../model/errors.ts";
+import { invalid, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
@@ -13,12 +13,16 @@ import type { Tokens } from "./tokens.ts";
 export interface Core {
   readonly catalog: Catalog;
   readonly blocks: BlockStore;
-  /** The block maps of one account's domain. */
+  /** The block maps of one domain. */
   readonly maps: (domain: AccountId) => BlockMaps;
   readonly tokens: Tokens;
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly random: Random;
+  /** The region this service runs as. */
+  readonly region: string;
+  /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
+  readonly recycleBinDays: number;
 }
 
 /** The snapshot of that id if this account owns it, whatever its state; else undefined. */
@@ -29,17 +33,43 @@ export async function findOwned(
 ): Promise<Snapshot | undefined> {
   const id = parseSnapshotId(snapshotId);
   const snapshot = id && (await core.catalog.snapshots.get(id));
-  return snapshot?.account === account ? snapshot : undefined;
+  const isThere = snapshot?.account === account && snapshot.state !== "recycled";
+  return isThere ? snapshot : undefined;
 }
 
-/** The snapshot of that id if this account may read it; else undefined. Only completed ones are. */
+/** The snapshot of that id if this account may know of it: its own, shared with it, or public. */
+export async function findVisible(
+  core: Core,
+  account: AccountId,
+  snapshotId: string,
+): Promise<Snapshot | undefined> {
+  const id = parseSnapshotId(snapshotId);
+  const snapshot = id && (await core.catalog.snapshots.get(id));
+  if (!snapshot || snapshot.state === "recycled") return undefined;
+  if (snapshot.account === account) return snapshot;
+  const grantees = await core.catalog.sharing.grantees(snapshot.id);
+  return grantees.includes(account) || grantees.includes("all") ? snapshot : undefined;
+}
+
+/**
+ * The snapshot of that id if this account may read it; else undefined. Only completed ones are:
+ * one's own, and those shared with the account by name. A public one is refused in so many words,
+ * as on AWS, even to an account that is also named.
+ */
 export async function findReadable(
   core: Core,
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const snapshot = await findOwned(core, account, snapshotId);
-  return snapshot?.state === "completed" ? snapshot : undefined;
+  const id = parseSnapshotId(snapshotId);
+  const snapshot = id && (await core.catalog.snapshots.get(id));
+  if (snapshot?.state !== "completed") return undefined;
+  if (snapshot.account === account) return snapshot;
+  const grantees = await core.catalog.sharing.grantees(snapshot.id);
+  if (grantees.includes("all")) {
+    throw invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported");
+  }
+  return grantees.includes(account) ? snapshot : undefined;
 }
 
 /** Like `findReadable`, but throws AWS's "does not exist". */

@@ -1,16 +1,22 @@
+import type { DeletionOutcome } from "../catalog/catalog.ts";
 import type { AccountId } from "../model/ids.ts";
+import { MS_PER_DAY } from "../model/limits.ts";
 import { type Core, findOwned } from "./core.ts";
 
 /**
- * Deletes a snapshot in whatever state it is; false when the account has none of that id. Its
- * children keep every block they inherited, and no bytes are removed here: that is the
- * collector's work.
+ * Deletes a snapshot in whatever state it is, unless a lock or an image holds it. A completed one
+ * goes to the recycle bin, where there is one. Its children keep every block they inherited, and
+ * no bytes are removed here: that is the collector's work.
  */
 export async function deleteSnapshot(
   core: Core,
   account: AccountId,
   snapshotId: string,
-): Promise<boolean> {
+): Promise<DeletionOutcome> {
   const snapshot = await findOwned(core, account, snapshotId);
-  return snapshot !== undefined && core.catalog.snapshots.delete(snapshot.id);
+  if (!snapshot) return "unknown";
+  const nowMs = core.clock.nowMs();
+  const binnedUntilMs =
+    core.recycleBinDays > 0 ? nowMs + core.recycleBinDays * MS_PER_DAY : undefined;
+  return core.catalog.snapshots.delete(snapshot.id, { nowMs, binnedUntilMs });
 }

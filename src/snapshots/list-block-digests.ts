@@ -27,7 +27,7 @@ export async function listBlockDigests(
   const snapshot = await readable(core, account, input.snapshotId);
   const scope = { kind: "digestPage", snapshotIds: [input.snapshotId] } as const;
   const { fromIndex, limit } = openPage(core, scope, input);
-  const found = await core.maps(snapshot.account).entries(snapshot.root, fromIndex, limit + 1);
+  const found = await core.maps(snapshot.domain).entries(snapshot.root, fromIndex, limit + 1);
   const indexOf = ({ blockIndex }: MapEntry) => blockIndex;
   const { entries, nextToken } = cutPage(core, scope, { found, limit, indexOf });
   return { blocks: entries, nextToken, volumeSizeGib: snapshot.volumeSizeGib };

@@ -39,7 +39,7 @@ export async function listChangedBlocks(
   const pageScope = { kind: "changedPage", snapshotIds: [first.id, second.id] } as const;
   const { fromIndex, limit } = openPage(core, pageScope, input);
   const roots = { first: first.root, second: second.root };
-  const maps = core.maps(first.account);
+  const maps = core.maps(first.domain);
   const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
   const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
   const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });

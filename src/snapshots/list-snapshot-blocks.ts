@@ -28,7 +28,7 @@ export async function listSnapshotBlocks(
   const { fromIndex, limit } = openPage(core, pageScope, input);
   const isBeyond = fromIndex >= blockCountOf(snapshot.volumeSizeGib);
   const expiryTimeMs = isBeyond ? core.clock.nowMs() : core.tokens.blockTokenExpiryMs();
-  const maps = core.maps(snapshot.account);
+  const maps = core.maps(snapshot.domain);
   const found = isBeyond ? [] : await maps.indexes(snapshot.root, fromIndex, limit + 1);
   const page = cutPage(core, pageScope, { found, limit, indexOf: (blockIndex) => blockIndex });
   const tokens = core.tokens.mint({ kind: "block", snapshotIds }, page.entries);

@@ -9,6 +9,8 @@ export const MANIFEST_FORMAT_VERSION = 1;
  */
 export function encodeManifest(snapshot: Snapshot): Uint8Array {
   const {
+    // The record's own header says the domain.
+    domain: _domain,
     state: _state,
     stateMessage: _stateMessage,
     expiresAtMs: _expiresAtMs,

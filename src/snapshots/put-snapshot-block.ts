@@ -31,7 +31,7 @@ export async function putSnapshotBlock(
   checkExtent(input, snapshot);
   const digest = checkDigest(input, bytes);
   const target = {
-    domain: account,
+    domain: snapshot.domain,
     snapshotId: snapshot.id,
     blockIndex: input.blockIndex,
     expiresAtMs: core.clock.nowMs() + snapshot.timeoutMinutes * 60_000,

@@ -73,13 +73,12 @@ export class Sealer {
     } else {
       await this.#complete(snapshot, written.count);
     }
-    await this.forgetSettledWrites();
   }
 
   async #complete(snapshot: Snapshot, writtenBlockCount: number): Promise<void> {
     const { catalog, blocks, maps, clock } = this.#parts;
     const writes = this.#pages(snapshot.id);
-    const applied = await maps(snapshot.account).apply(snapshot.parentRoot, writes);
+    const applied = await maps(snapshot.domain).apply(snapshot.parentRoot, writes);
     const change = {
       state: "completed",
       completionTimeMs: clock.nowMs(),
@@ -89,7 +88,7 @@ export class Sealer {
     } as const;
     // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
-    await blocks.putManifest(snapshot.account, encodeManifest({ ...snapshot, ...change }));
+    await blocks.putManifest(snapshot.domain, encodeManifest({ ...snapshot, ...change }));
     await catalog.snapshots.changeState(snapshot.id, "sealing", change);
   }
 
@@ -112,15 +111,6 @@ export class Sealer {
       if (!last) return;
       yield page;
       fromIndex = last.blockIndex + 1;
-    }
-  }
-
-  /** Forgets the writes of snapshots that are completed, in error or deleted, page by page. */
-  async forgetSettledWrites(): Promise<void> {
-    const { blocks } = this.#parts.catalog;
-    while ((await blocks.forgetSettledWrites(SEAL_PAGE_COUNT)) > 0) {
-      // Each page is a transaction of its own, so that puts get in between.
-      await new Promise(setImmediate);
     }
   }
 }

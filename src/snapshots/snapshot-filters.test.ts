@@ -12,6 +12,7 @@ import { checkTags, mergeTags, withoutTags } from "./tags.ts";
 const SNAPSHOT: Snapshot = {
   id: "snap-0123" as SnapshotId,
   account: "111122223333" as AccountId,
+  domain: "111122223333" as AccountId,
   state: "completed",
   stateMessage: undefined,
   parent: undefined,
@@ -106,7 +107,10 @@ test("checkTags refuses tags no snapshot may carry", () => {
   checkTags([]);
   checkTags(tags(50));
   const refused: [readonly Tag[], RegExp][] = [
-    [tags(51), /51 tags/],
+    [tags(51), /more than the 50 tags/],
+    [[{ Key: "", Value: "" }], /0 characters; it may have 1 to 127/],
+    [[{ Key: "k".repeat(128), Value: "" }], /128 characters; it may have 1 to 127/],
+    [[{ Key: "k", Value: "v".repeat(256) }], /256 characters; it may have at most 255/],
     [[{ Key: "aws:x", Value: "" }], /reserved/],
     [[{ Key: "AWS:x", Value: "" }], /reserved/],
     [[...tags(3), { Key: "k1", Value: "other" }], /'k1' is given twice/],

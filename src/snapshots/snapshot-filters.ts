@@ -1,4 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
+import { wildcardPattern } from "../base/wildcard.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 
@@ -51,17 +52,4 @@ export function snapshotMatcher(
 function tagValues({ tags }: Snapshot, filterName: string): string[] {
   const key = filterName.slice(TAG_PREFIX.length);
   return tags.filter((tag) => tag.Key === key).map(({ Value }) => Value);
-}
-
-/**
- * `*` stands for any text and `?` for any one character; everything else for itself. Each `*` but
- * the last takes the nearest place where what follows fits: a lookahead is never gone back into,
- * so no pattern takes longer than the text is long, times its own length.
- */
-function wildcardPattern(value: string): RegExp {
-  const escaped = value.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\?/g, ".");
-  const [first, ...others] = escaped.split(/\*+/);
-  const last = others.pop();
-  const middle = others.map((part, i) => `(?=(.*?${part}))\\${i + 1}`).join("");
-  return new RegExp(last === undefined ? `^${first}$` : `^${first}${middle}.*${last}$`, "s");
 }

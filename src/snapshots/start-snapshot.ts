@@ -105,6 +105,7 @@ function newSnapshot(
   return {
     id,
     account,
+    domain: parent?.domain ?? account,
     state: "pending",
     stateMessage: undefined,
     parent: parent?.id,

@@ -26,7 +26,7 @@ const TOKEN_CHARACTERS = (TOKEN_BYTES / 3) * 4;
 const VERSION = 1;
 
 /** What a token allows; the numbers are in tokens that callers hold. */
-const KIND = { block: 1, listPage: 2, changedPage: 3, digestPage: 4 } as const;
+const KIND = { block: 1, listPage: 2, changedPage: 3, digestPage: 4, ec2Page: 5 } as const;
 
 /** What a token is bound to besides its block index. */
 export interface TokenScope {

@@ -14,6 +14,8 @@ export interface TextBounds {
   readonly pattern: RegExp;
 }
 
+/** Characters of a refused value that the message repeats (ours). */
+const SHOWN_CHARACTERS_MAX = 2_100;
 /** Largest value of the members that the model calls integer. */
 const INTEGER_MAX = 2_147_483_647;
 
@@ -24,6 +26,7 @@ const INTEGER_MAX = 2_147_483_647;
  */
 export class Constraints {
   readonly #failures: string[] = [];
+  readonly #failedMembers = new Set<string>();
 
   /** An optional integer written as text, in a header, a path or a query. */
   integerText(member: string, text: string | undefined, bounds: IntegerBounds): number | undefined {
@@ -83,9 +86,7 @@ export class Constraints {
   required<T>(member: string, value: T | undefined, fallback: T): T {
     if (value !== undefined) return value;
     // A member that failed its own check has been reported already.
-    if (!this.#failures.some((failure) => failure.includes(`at '${member}'`))) {
-      this.#fail("null", member, "Member must not be null");
-    }
+    if (!this.#failedMembers.has(member)) this.#fail("null", member, "Member must not be null");
     return fallback;
   }
 
@@ -103,8 +104,10 @@ export class Constraints {
   }
 
   #fail(shown: string, member: string, constraint: string): void {
-    // A very long value would make a very long header-sized message; the start identifies it.
-    const value = shown.length > 300 ? `${shown.slice(0, 300)}…'` : shown;
+    this.#failedMembers.add(member);
+    // The longest value within bounds is a key's ARN; of anything longer the start identifies it.
+    const isLong = shown.length > SHOWN_CHARACTERS_MAX;
+    const value = isLong ? `${shown.slice(0, SHOWN_CHARACTERS_MAX)}…'` : shown;
     const subject =
       value === "null" ? `Value null at '${member}'` : `Value ${value} at '${member}'`;
     this.#failures.push(`${subject} failed to satisfy constraint: ${constraint}`);

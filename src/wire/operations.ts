@@ -26,18 +26,28 @@ export const ROUTES: Readonly<Record<OperationName, Route>> = {
 };
 
 /** An operation and the parameters found in the path. */
-export interface RouteMatch {
-  readonly operation: OperationName;
+export interface RouteMatch<Name extends string = OperationName> {
+  readonly operation: Name;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
 /** The operation at that method and path, or undefined. */
 export function matchRoute(method: string, path: string): RouteMatch | undefined {
+  return findRoute(ROUTES, method, path);
+}
+
+/** The same for any table of routes. */
+export function findRoute<Name extends string>(
+  routes: Readonly<Record<Name, Route>>,
+  method: string,
+  path: string,
+): RouteMatch<Name> | undefined {
   const parts = path.split("/");
-  for (const [operation, route] of Object.entries(ROUTES)) {
+  for (const operation of Object.keys(routes) as Name[]) {
+    const route = routes[operation];
     if (route.method !== method) continue;
     const parameters = matchParts(route.path.split("/"), parts);
-    if (parameters) return { operation: operation as OperationName, parameters };
+    if (parameters) return { operation, parameters };
   }
   return undefined;
 }
@@ -61,7 +71,14 @@ export function formatRoute(
   operation: OperationName,
   parameters: Readonly<Record<string, string | number>> = {},
 ): Route {
-  const { method, path } = ROUTES[operation];
+  return fillRoute(ROUTES[operation], parameters);
+}
+
+/** A route with its parameters filled in. */
+export function fillRoute(
+  { method, path }: Route,
+  parameters: Readonly<Record<string, string | number>>,
+): Route {
   return {
     method,
     path: path.replace(/\{(\w+)\}/g, (_, name: string) =>

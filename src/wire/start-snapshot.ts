@@ -4,6 +4,7 @@ import {
   DESCRIPTION_CHARACTERS_MAX,
   TAG_KEY_CHARACTERS_MAX,
   TAG_VALUE_CHARACTERS_MAX,
+  TAGS_COUNT_MAX,
   TIMEOUT_MINUTES_MAX,
   TIMEOUT_MINUTES_MIN,
   VOLUME_SIZE_GIB_MIN,
@@ -87,7 +88,8 @@ function readBoolean(value: unknown): boolean | undefined {
 function readTags(c: Constraints, value: unknown): Tag[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value)) throw wrongType(value, "List");
-  return value.map((tag: unknown, i) => {
+  // One more than may be, so that the service says there are too many, and no work for the rest.
+  return value.slice(0, TAGS_COUNT_MAX + 1).map((tag: unknown, i) => {
     if (typeof tag !== "object" || tag === null) throw wrongType(tag, "Tag");
     const { Key, Value } = tag as Record<string, unknown>;
     const name = `tags.${i + 1}.member`;

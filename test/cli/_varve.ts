@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** A program and its arguments to run the command by. */
   readonly by?: readonly string[];
+  /** Acts on the process as soon as it runs. */
+  readonly onStart?: (child: ChildProcess) => void;
   /** Hears what comes on standard error, with the process to act on. */
   readonly onStderr?: (text: string, child: ChildProcess) => void;
   readonly onStdout?: (text: string, child: ChildProcess) => void;
@@ -45,6 +47,7 @@ export function runVarve(args: readonly string[], options: RunOptions = {}): Pro
     stderr += text;
     options.onStderr?.(stderr, child);
   });
+  options.onStart?.(child);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stdout, stderr }));

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
+import { writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Outcome, type RunOptions, runVarve } from "./_varve.ts";
@@ -111,3 +114,50 @@ test("what keeps the service from starting is said in one line", async (t) => {
     assert.equal(outcome.stdout, "");
   }
 });
+
+test("the service goes on when nobody reads what it says", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const port = await freePort();
+  const image = join(folder, "image.raw");
+  await writeImage(image, BLOCK_SIZE_BYTES, { 0: 1 });
+  const config = join(folder, "varve.json");
+  const keys = { accessKeyId: "AKIAGIVEN", secretAccessKey: "given-secret" };
+  await writeFile(config, JSON.stringify({ data: join(folder, "data"), ...keys }));
+  const started: ChildProcess[] = [];
+  const ended = runVarve(["serve", "--config", config, "--listen", `127.0.0.1:${port}`], {
+    onStart(child) {
+      started.push(child);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
+  });
+  const env = {
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+    AWS_ACCESS_KEY_ID: keys.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+  };
+  const isUp = async () => (await runVarve(["list"], { env })).code === 0;
+  try {
+    for (let i = 0; i < 10 && !(await isUp()); i++);
+    const { stdout: snapshotId, stderr } = await runVarve(["upload", image], { env });
+    assert.match(snapshotId, /^snap-/, stderr);
+    // A store in ruins, so that the service has something to say on standard error.
+    const segments = join(folder, "data", "segments");
+    for (const name of await readdir(segments)) await truncate(join(segments, name), 0);
+    const restored = join(folder, "restored.raw");
+    const download = await runVarve(["download", snapshotId.trim(), restored], { env });
+    assert.notEqual(download.code, 0);
+    assert.ok(await isUp(), "the service is still there");
+  } finally {
+    started[0]?.kill("SIGTERM");
+  }
+  assert.equal((await ended).code, 0);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

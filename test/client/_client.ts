@@ -1,4 +1,10 @@
-import type { Client, ClientOptions, SnapshotDescription } from "../../src/client/index.ts";
+import type { Call } from "../../src/client/client.ts";
+import type {
+  CallOptions,
+  Client,
+  ClientOptions,
+  SnapshotDescription,
+} from "../../src/client/index.ts";
 import { createClient, describeSnapshots, snapshotsOf } from "../../src/client/index.ts";
 import type { Service } from "../../src/service.ts";
 import type { Cleanup } from "../support/temporary-directory.ts";
@@ -29,4 +35,13 @@ export async function allIds(client: Client): Promise<string[]> {
   const ids: string[] = [];
   for await (const { SnapshotId } of snapshotsOf(client)) ids.push(SnapshotId);
   return ids;
+}
+
+/** The same client, but its calls go through a function that may answer or fail in its place. */
+export function clientThrough(
+  client: Client,
+  send: <T>(call: Call<T>, options: CallOptions | undefined) => Promise<T>,
+): Client {
+  const { endpoint, region, clock, random } = client;
+  return { endpoint, region, clock, random, send, close: () => undefined };
 }

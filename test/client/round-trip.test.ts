@@ -17,7 +17,7 @@ import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, type ImageContents, writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { clientFor, describeOne } from "./_client.ts";
+import { clientFor, clientThrough, describeOne } from "./_client.ts";
 
 /* Images through the client library into a real service and back, byte for byte. */
 
@@ -119,15 +119,11 @@ test("a parent from a service without our listing is compared by reading it", as
   const client = clientFor(t, service);
   await writeImage(path, 4 * BLOCK_SIZE_BYTES, { 0: 1, 1: 2, 3: 3 });
   const { snapshotId: parentSnapshotId } = await uploadSnapshot(client, { path });
-  const plain: Client = {
-    ...{ endpoint: client.endpoint, region: client.region },
-    ...{ clock: client.clock, random: client.random, close: () => undefined },
-    send(call, options) {
-      // As AWS answers a path it does not know.
-      const path = call.request.path.replace(/\/digests$/, "/nothing-here");
-      return client.send({ ...call, request: { ...call.request, path } }, options);
-    },
-  };
+  const plain = clientThrough(client, (call, options) => {
+    // As AWS answers a path it does not know.
+    const path = call.request.path.replace(/\/digests$/, "/nothing-here");
+    return client.send({ ...call, request: { ...call.request, path } }, options);
+  });
   await writeImage(path, 4 * BLOCK_SIZE_BYTES, { 0: 1, 1: 5 });
   const result = await uploadSnapshot(plain, { path, parentSnapshotId });
   assert.equal(result.blocksSent, 2);
@@ -196,6 +192,50 @@ test("a restored image is sparse, and a wrong length tag is not believed", async
     await assertSameBytes(restored, path, GIB_BYTES);
     const { blocks } = await stat(restored);
     assert.ok(blocks * 512 < 4 * BLOCK_SIZE_BYTES, `${blocks * 512} bytes on disk`);
+  }
+});
+
+test("nothing is left out for a length tag that is too short", async (t) => {
+  const { client, folder } = await setUp(t);
+  const path = join(folder, "image.raw");
+  const restored = join(folder, "restored.raw");
+  await writeImage(path, 6 * BLOCK_SIZE_BYTES, { 0: 1, 1: 2, 3: 0, 5: 3 });
+  const { snapshotId } = await uploadSnapshot(client, { path, holes: "seek" });
+  const download = async (imageBytes: number) => {
+    const Tags = [{ Key: "varve:image-bytes", Value: String(imageBytes) }];
+    await createTags(client, { Resources: [snapshotId], Tags });
+    return downloadSnapshot(client, { snapshotId, path: restored, force: true });
+  };
+  // At a block's edge, in the middle of a block, in a hole, and within the last block's data.
+  for (const blocks of [1, 1.5, 2.5, 4, 5.5]) {
+    const result = await download(blocks * BLOCK_SIZE_BYTES);
+    await assertSameBytes(restored, path, GIB_BYTES);
+    const { imageBytes, blocksReceived, blocksTotal } = result;
+    assert.deepEqual([imageBytes, blocksReceived, blocksTotal], [GIB_BYTES, 4, 2048]);
+  }
+});
+
+test("zeros beyond the tagged length are no part of the image", async (t) => {
+  const { client, folder } = await setUp(t);
+  const path = join(folder, "image.raw");
+  const restored = join(folder, "restored.raw");
+  await writeImage(path, 5 * BLOCK_SIZE_BYTES, { 0: 1, 1: 0, 3: 0 });
+  const { snapshotId } = await uploadSnapshot(client, { path, holes: "seek" });
+  const Tags = [{ Key: "varve:image-bytes", Value: String(1.5 * BLOCK_SIZE_BYTES) }];
+  await createTags(client, { Resources: [snapshotId], Tags });
+  const result = await downloadSnapshot(client, { snapshotId, path: restored });
+  assert.equal(result.blocksReceived, 3);
+  await writeImage(path, 1.5 * BLOCK_SIZE_BYTES, { 0: 1 });
+  await assertSameBytes(restored, path);
+});
+
+test("a description comes back with the spaces at its ends", async (t) => {
+  const { client, folder } = await setUp(t);
+  const path = join(folder, "image.raw");
+  await writeImage(path, BLOCK_SIZE_BYTES, { 0: 1 });
+  for (const description of ["after  ", "  before", " ", "a\nb"]) {
+    const { snapshotId } = await uploadSnapshot(client, { path, description });
+    assert.equal((await describeOne(client, snapshotId))?.Description, description);
   }
 });
 

@@ -173,7 +173,8 @@ async function openCore(directory: string, clock: Clock) {
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);
-  const core: Core = { catalog, blocks, maps, tokens, sealer, clock, random };
+  const settings = { region: "us-east-1", recycleBinDays: 0 };
+  const core: Core = { catalog, blocks, maps, tokens, sealer, clock, random, ...settings };
   await sealer.resume();
   return {
     core,

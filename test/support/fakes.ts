@@ -74,9 +74,10 @@ export class FakeBlockTable implements BlockTable {
     this.log.push("commit");
     await this.beforeCommit();
     this.commits.push({ locations, writes });
-    for (const { domain, digest, segment, offset, length } of locations) {
+    for (const { domain, digest, segment, offset, length, replaces } of locations) {
       const key = domain + digest;
-      if (!this.locations.has(key)) this.locations.set(key, { segment, offset, length });
+      const isKnown = this.locations.has(key);
+      if (!isKnown || replaces) this.locations.set(key, { segment, offset, length });
     }
     this.log.push("committed");
     return writes.map(({ snapshotId, domain, digest }) => {

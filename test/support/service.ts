@@ -1,4 +1,5 @@
-import { openService, type Service, type ServiceConfig } from "../../src/service.ts";
+import assert from "node:assert/strict";
+import { type LogEntry, openService, type Service, type ServiceConfig } from "../../src/service.ts";
 import { type Cleanup, temporaryDirectory } from "./temporary-directory.ts";
 
 /** Region the tests' services run as. */
@@ -12,17 +13,19 @@ export async function startService(
   t: Cleanup,
   config: Partial<ServiceConfig> = {},
 ): Promise<Service> {
+  const logged: LogEntry[] = [];
   const service = await openService({
     dataDirectory: config.dataDirectory ?? (await temporaryDirectory(t)),
     host: "127.0.0.1",
     port: 0,
     region: REGION,
-    log: (entry) => {
-      throw new Error(`The service logged an error: ${JSON.stringify(entry)}`);
-    },
+    log: (entry) => logged.push(entry),
     ...config,
   });
-  t.after(() => service.close());
+  t.after(async () => {
+    await service.close();
+    assert.deepEqual(logged, [], "the service logged no error");
+  });
   return service;
 }
 

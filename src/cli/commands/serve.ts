@@ -7,6 +7,7 @@ import type { Output } from "../output.ts";
 import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
+import { goOnWhenNobodyReads } from "../standard-streams.ts";
 
 /** A second signal this soon is the first one come twice, by way of npm or a terminal. */
 const SIGNAL_ECHO_MS = 250;
@@ -21,7 +22,11 @@ export function addServeCommand(program: Command): void {
     .description("Run the service on a data folder until it is interrupted.")
     .option("--data <folder>", "folder that holds everything (default: ./data)")
     .option("--listen <host:port>", "address to listen on (default: 127.0.0.1:7788)")
-    .option("--config <file>", "JSON with data, listen, region, accessKeyId, secretAccessKey")
+    .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
+    .option(
+      "--config <file>",
+      "JSON with data, listen, region, recycleBinDays, accessKeyId, secretAccessKey",
+    )
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
     .action((_options: object, command: Command) =>
       serve(command.optsWithGlobals<ServeOptions & GlobalOptions>()),
@@ -29,6 +34,7 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
+  goOnWhenNobodyReads();
   const settings = await serveSettings(options, process.env);
   const signals = listenForSignals();
   try {

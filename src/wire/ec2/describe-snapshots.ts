@@ -2,6 +2,7 @@ import { formatTimeMs } from "../../base/clock.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
 import type { Snapshot, Tag } from "../../model/snapshot.ts";
 import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
+import { type Filter, nextTokenElement, readFilters, tagSet } from "./members.ts";
 import {
   type QueryParameters,
   readXml,
@@ -10,16 +11,12 @@ import {
   type XmlElement,
 } from "./query.ts";
 
-/** A filter: the values are alternatives, several filters must all match. */
-export interface Filter {
-  readonly Name: string;
-  readonly Values: readonly string[];
-}
-
 /** Input of DescribeSnapshots. */
 export interface DescribeSnapshotsRequest {
   readonly SnapshotIds?: readonly string[];
   readonly OwnerIds?: readonly string[];
+  /** Accounts that may read the snapshot; "all" for public ones. */
+  readonly RestorableByUserIds?: readonly string[];
   readonly Filters?: readonly Filter[];
   /** 5 to 1,000. */
   readonly MaxResults?: number | undefined;
@@ -61,10 +58,8 @@ export function readDescribeSnapshotsRequest(
   return {
     SnapshotIds: parameters.list("SnapshotId"),
     OwnerIds: parameters.list("Owner"),
-    Filters: parameters.items("Filter", (prefix) => {
-      const Name = parameters.get(`${prefix}.Name`);
-      return Name === undefined ? undefined : { Name, Values: parameters.list(`${prefix}.Value`) };
-    }),
+    RestorableByUserIds: parameters.list("RestorableBy"),
+    Filters: readFilters(parameters),
     MaxResults: parameters.integer("MaxResults", MAX_RESULTS_MIN, MAX_RESULTS_MAX),
     NextToken: parameters.get("NextToken"),
   };
@@ -78,7 +73,7 @@ export function writeDescribeSnapshotsResponse(
 ): WireResponse {
   return writeEc2Response("DescribeSnapshots", requestId, {
     snapshotSet: { item: snapshots.map(snapshotItem) },
-    ...(nextToken === undefined ? {} : { nextToken }),
+    ...nextTokenElement(nextToken),
   });
 }
 
@@ -102,12 +97,8 @@ function snapshotItem(snapshot: Snapshot): object {
     transferType: "standard",
     ...(completionTimeMs === undefined ? {} : { completionTime: formatTimeMs(completionTimeMs) }),
     ...(isCompleted ? { fullSnapshotSizeInBytes: snapshot.blockCount * BLOCK_SIZE_BYTES } : {}),
-    ...(tags.length === 0 ? {} : { tagSet: { item: tags.map(tagItem) } }),
+    ...tagSet(tags),
   };
-}
-
-function tagItem({ Key, Value }: Tag): object {
-  return { key: Key, value: Value };
 }
 
 /** Writes a DescribeSnapshots request. */
@@ -118,6 +109,9 @@ export function writeDescribeSnapshotsRequest(input: DescribeSnapshotsRequest): 
   };
   for (const [i, id] of (input.SnapshotIds ?? []).entries()) members[`SnapshotId.${i + 1}`] = id;
   for (const [i, owner] of (input.OwnerIds ?? []).entries()) members[`Owner.${i + 1}`] = owner;
+  for (const [i, user] of (input.RestorableByUserIds ?? []).entries()) {
+    members[`RestorableBy.${i + 1}`] = user;
+  }
   for (const [i, { Name, Values }] of (input.Filters ?? []).entries()) {
     members[`Filter.${i + 1}.Name`] = Name;
     for (const [j, value] of Values.entries()) members[`Filter.${i + 1}.Value.${j + 1}`] = value;

@@ -34,20 +34,42 @@ export class QueryParameters {
     return this.#values.get(name) ?? undefined;
   }
 
-  /** `Name.1`, `Name.2` … as long as there are any. */
-  list(name: string): string[] {
-    return this.items(name, (prefix) => this.get(prefix)).filter((value) => value !== undefined);
+  /** Every parameter whose name matches, however often it is given. */
+  matching(names: RegExp): { readonly name: string; readonly value: string }[] {
+    return [...this.#values]
+      .filter(([name]) => names.test(name))
+      .map(([name, value]) => ({ name, value }));
   }
 
-  /** Structures `Name.1.…`, `Name.2.…` as long as `read` finds something below the prefix. */
+  /** The values `Name.1`, `Name.2` … in order of their numbers. */
+  list(name: string): string[] {
+    return this.items(name, (prefix) => this.get(prefix));
+  }
+
+  /**
+   * The structures `Name.1.…`, `Name.2.…` in order of their numbers, whatever numbers are left out:
+   * a filter passed over would widen what an action does. What `read` finds incomplete is refused.
+   */
   items<T>(name: string, read: (prefix: string) => T | undefined): T[] {
-    const found: T[] = [];
-    for (let i = 1; i <= LIST_COUNT_MAX; i++) {
-      const item = read(`${name}.${i}`);
-      if (item === undefined) return found;
-      found.push(item);
+    return this.#numbersOf(name).map((number) => {
+      const item = read(`${name}.${number}`);
+      if (item !== undefined) return item;
+      throw queryFault(400, "InvalidParameterValue", `${name}.${number} is not complete`);
+    });
+  }
+
+  #numbersOf(name: string): number[] {
+    const numbers = new Set<number>();
+    for (const key of this.#values.keys()) {
+      if (!key.startsWith(`${name}.`)) continue;
+      const [number = ""] = key.slice(name.length + 1).split(".");
+      if (/^[1-9][0-9]{0,8}$/.test(number)) numbers.add(Number(number));
     }
-    throw queryFault(400, "InvalidParameterValue", `More than ${LIST_COUNT_MAX} values of ${name}`);
+    if (numbers.size > LIST_COUNT_MAX) {
+      const message = `More than ${LIST_COUNT_MAX} values of ${name}`;
+      throw queryFault(400, "InvalidParameterValue", message);
+    }
+    return [...numbers].sort((a, b) => a - b);
   }
 
   /** An optional whole number within bounds. */
@@ -71,6 +93,7 @@ const builder = new XMLBuilder({ ignoreAttributes: false, attributeNamePrefix: "
 const parser = new XMLParser({
   ignoreAttributes: true,
   parseTagValue: false,
+  trimValues: false,
   isArray: (name) => name === "item",
 });
 
@@ -115,8 +138,13 @@ function xmlResponse(status: number, document: object): WireResponse {
   return {
     status,
     headers: { "Content-Type": "text/xml;charset=UTF-8" },
-    body: `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build(document)}`,
+    body: `<?xml version="1.0" encoding="UTF-8"?>\n${legible(builder.build(document))}`,
   };
+}
+
+/** XML has no way to write some characters; a description that holds one must not hide the rest. */
+function legible(xml: string): string {
+  return xml.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD");
 }
 
 /** Writes a request of an action; members without a value are left out. */

@@ -1,0 +1,117 @@
+import {
+  type AccessKeyDescription,
+  type CreateAccessKeyResponse,
+  type GetAccessKeyResponse,
+  readCreateAccessKeyResponse,
+  readGetAccessKeyResponse,
+  readListAccessKeysResponse,
+  type UpdateAccessKeyRequest,
+  writeCreateAccessKeyRequest,
+  writeDeleteAccessKeyRequest,
+  writeGetAccessKeyRequest,
+  writeListAccessKeysRequest,
+  writeUpdateAccessKeyRequest,
+} from "../wire/admin/access-keys.ts";
+import {
+  type AccountDescription,
+  readCreateAccountResponse,
+  readListAccountsResponse,
+  writeCreateAccountRequest,
+  writeListAccountsRequest,
+} from "../wire/admin/accounts.ts";
+import type { AdminOperationName } from "../wire/admin/routes.ts";
+import type { ReceivedResponse, WireRequest } from "../wire/message.ts";
+import type { CallOptions, Client } from "./client.ts";
+
+/*
+ * Management of a Varve's accounts and access keys; AWS does not know these operations. They are
+ * answered to access keys without a policy. An account named `self` is the caller's own.
+ */
+
+/** Adds an account: the one of that id, or a new one. Not repeated when its answer is lost. */
+export function createAccount(
+  client: Client,
+  accountId?: string,
+  options?: CallOptions,
+): Promise<AccountDescription> {
+  const request = writeCreateAccountRequest({ AccountId: accountId });
+  const call = callOf("CreateAccount", request, readCreateAccountResponse);
+  return client.send(call, { ...options, attemptsMax: 1 });
+}
+
+/** All accounts, the first of which manages the others. */
+export async function listAccounts(
+  client: Client,
+  options?: CallOptions,
+): Promise<readonly AccountDescription[]> {
+  const call = callOf("ListAccounts", writeListAccountsRequest(), readListAccountsResponse);
+  return (await client.send(call, options)).Accounts;
+}
+
+/**
+ * Makes an access key, with a policy or with every right of its account. Its secret is told here
+ * and never again. Not repeated when its answer is lost, or there would be keys nobody knows of.
+ */
+export function createAccessKey(
+  client: Client,
+  input: { readonly accountId?: string | undefined; readonly policy?: string | undefined } = {},
+  options?: CallOptions,
+): Promise<CreateAccessKeyResponse> {
+  const { accountId = "self", policy } = input;
+  const request = writeCreateAccessKeyRequest(accountId, { PolicyDocument: policy });
+  const call = callOf("CreateAccessKey", request, readCreateAccessKeyResponse);
+  return client.send(call, { ...options, attemptsMax: 1 });
+}
+
+/** An account's access keys, oldest first, without their secrets. */
+export async function listAccessKeys(
+  client: Client,
+  accountId = "self",
+  options?: CallOptions,
+): Promise<readonly AccessKeyDescription[]> {
+  const request = writeListAccessKeysRequest(accountId);
+  const call = callOf("ListAccessKeys", request, readListAccessKeysResponse);
+  return (await client.send(call, options)).AccessKeys;
+}
+
+/** An access key and its policy, without its secret. */
+export function getAccessKey(
+  client: Client,
+  accessKeyId: string,
+  options?: CallOptions,
+): Promise<GetAccessKeyResponse> {
+  const request = writeGetAccessKeyRequest(accessKeyId);
+  return client.send(callOf("GetAccessKey", request, readGetAccessKeyResponse), options);
+}
+
+/** Activates or deactivates an access key, or changes its policy; counts from the next request. */
+export function updateAccessKey(
+  client: Client,
+  input: UpdateAccessKeyRequest & { readonly AccessKeyId: string },
+  options?: CallOptions,
+): Promise<void> {
+  const { AccessKeyId, ...change } = input;
+  const request = writeUpdateAccessKeyRequest(AccessKeyId, change);
+  return client.send(callOf("UpdateAccessKey", request, nothing), options);
+}
+
+/** Deletes an access key for good. */
+export function deleteAccessKey(
+  client: Client,
+  accessKeyId: string,
+  options?: CallOptions,
+): Promise<void> {
+  const request = writeDeleteAccessKeyRequest(accessKeyId);
+  return client.send(callOf("DeleteAccessKey", request, nothing), options);
+}
+
+function callOf<T>(
+  operation: AdminOperationName,
+  request: WireRequest,
+  read: (response: ReceivedResponse) => T,
+) {
+  return { operation, service: "ebs", request, read } as const;
+}
+
+/** The status has said it all. */
+function nothing(): void {}

@@ -1,0 +1,192 @@
+import { formatTimeMs } from "../base/clock.ts";
+import type { AccessKey, AccessKeyOutcome } from "../catalog/catalog.ts";
+import { mintAccessKey } from "../identity/mint-access-key.ts";
+import { PolicyError, parsePolicy } from "../identity/parse-policy.ts";
+import type { Principal } from "../identity/principal.ts";
+import { ServiceError } from "../model/errors.ts";
+import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
+import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
+import type { Core } from "../snapshots/core.ts";
+import {
+  type AccessKeyDescription,
+  readCreateAccessKeyRequest,
+  readUpdateAccessKeyRequest,
+  writeAccessKeyResponse,
+} from "../wire/admin/access-keys.ts";
+import {
+  readCreateAccountRequest,
+  writeCreateAccountResponse,
+  writeListAccountsResponse,
+} from "../wire/admin/accounts.ts";
+import type { AdminOperationName } from "../wire/admin/routes.ts";
+import { ServiceFault } from "../wire/errors.ts";
+import { jsonResponse } from "../wire/json.ts";
+import type { WireRequest, WireResponse } from "../wire/message.ts";
+
+/** An authenticated call of an operation on accounts or access keys. */
+export interface AdminCall {
+  readonly principal: Principal;
+  readonly request: WireRequest;
+  /** Parameters of the path. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+type AdminOperation = (core: Core, call: AdminCall) => Promise<WireResponse>;
+
+/**
+ * Management of accounts and access keys. Only keys without a policy get this far: those of the
+ * first account manage everything, those of another account its own keys.
+ */
+const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
+  async CreateAccount(core, { principal, request }) {
+    if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "CreateAccount");
+    const { AccountId } = readCreateAccountRequest(request);
+    const { identity } = core.catalog;
+    const known = await identity.accounts();
+    const account = parseAccountId(AccountId ?? newAccountId(core.random));
+    if (!account) throw fault(400, "ValidationException", "An account id has twelve digits");
+    if (known.includes(account)) {
+      throw fault(409, "EntityAlreadyExistsException", `There is an account ${account} already`);
+    }
+    checkCount(known.length, ACCOUNTS_COUNT_MAX, "accounts");
+    await identity.addAccount(account);
+    return writeCreateAccountResponse({ AccountId: account });
+  },
+
+  async ListAccounts(core, { principal }) {
+    if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ListAccounts");
+    const accounts = await core.catalog.identity.accounts();
+    const Accounts = accounts.map((AccountId) => ({ AccountId }));
+    return writeListAccountsResponse({ Accounts });
+  },
+
+  async CreateAccessKey(core, call) {
+    const account = await findAccount(core, call, "CreateAccessKey");
+    const { PolicyDocument: policy } = readCreateAccessKeyRequest(call.request);
+    if (policy !== undefined) checkPolicy(policy);
+    const { identity } = core.catalog;
+    const known = await identity.accessKeys(account);
+    checkCount(known.length, ACCESS_KEYS_COUNT_MAX, "access keys");
+    const key = mintAccessKey({ account, policy }, core);
+    await identity.putAccessKey(key);
+    const { secretAccessKey: SecretAccessKey } = key;
+    return writeAccessKeyResponse(201, { ...describe(key), SecretAccessKey });
+  },
+
+  async ListAccessKeys(core, call) {
+    const account = await findAccount(core, call, "ListAccessKeys");
+    const keys = await core.catalog.identity.accessKeys(account);
+    return writeAccessKeyResponse(200, { AccessKeys: keys.map(describe) });
+  },
+
+  async GetAccessKey(core, call) {
+    const key = await findAccessKey(core, call);
+    return writeAccessKeyResponse(200, { ...describe(key), PolicyDocument: key.policy ?? null });
+  },
+
+  async UpdateAccessKey(core, call) {
+    const { accessKeyId } = await findAccessKey(core, call);
+    const { Status, PolicyDocument: policy } = readUpdateAccessKeyRequest(call.request);
+    if (typeof policy === "string") checkPolicy(policy);
+    const change = {
+      ...(Status === undefined ? {} : { active: Status === "Active" }),
+      ...(policy === undefined ? {} : { policy: policy ?? undefined }),
+    };
+    checkOutcome(await core.catalog.identity.changeAccessKey(accessKeyId, change), accessKeyId);
+    return jsonResponse(200, "{}");
+  },
+
+  async DeleteAccessKey(core, call) {
+    const { accessKeyId } = await findAccessKey(core, call);
+    checkOutcome(await core.catalog.identity.changeAccessKey(accessKeyId, "delete"), accessKeyId);
+    return jsonResponse(200, "{}");
+  },
+};
+
+/** Carries out an operation, unless the caller's key has a policy: no policy can allow these. */
+export async function callAdminOperation(
+  core: Core,
+  operation: AdminOperationName,
+  call: AdminCall,
+): Promise<WireResponse> {
+  if (call.principal.policy !== undefined) throw denied(call.principal, operation);
+  return OPERATIONS[operation](core, call);
+}
+
+function describe(key: AccessKey): AccessKeyDescription {
+  return {
+    AccessKeyId: key.accessKeyId,
+    AccountId: key.account,
+    Status: key.active ? "Active" : "Inactive",
+    CreateDate: formatTimeMs(key.createdAtMs),
+    HasPolicy: key.policy !== undefined,
+  };
+}
+
+async function isOfFirstAccount(core: Core, { account }: Principal): Promise<boolean> {
+  const [first] = await core.catalog.identity.accounts();
+  return first === account;
+}
+
+/** The account of the path. To those who may not manage it, it may as well not be there. */
+async function findAccount(
+  core: Core,
+  { principal, parameters }: AdminCall,
+  operation: AdminOperationName,
+): Promise<AccountId> {
+  const text = parameters["accountId"] ?? "";
+  if (text === "self" || text === principal.account) return principal.account;
+  if (!(await isOfFirstAccount(core, principal))) throw denied(principal, operation);
+  const account = parseAccountId(text);
+  const isKnown = account && (await core.catalog.identity.accounts()).includes(account);
+  if (isKnown) return account;
+  throw fault(404, "NoSuchEntityException", `There is no account ${text.slice(0, 64)}`);
+}
+
+/** The access key of the path, if the caller may manage it; else it is not there. */
+async function findAccessKey(core: Core, { principal, parameters }: AdminCall): Promise<AccessKey> {
+  const accessKeyId = parameters["accessKeyId"] ?? "";
+  const key = await core.catalog.identity.accessKey(accessKeyId);
+  const isOwn = key?.account === principal.account;
+  if (key && (isOwn || (await isOfFirstAccount(core, principal)))) return key;
+  throw noSuchKey(accessKeyId);
+}
+
+function checkPolicy(text: string): void {
+  try {
+    parsePolicy(text);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw fault(400, "MalformedPolicyDocumentException", error.message);
+  }
+}
+
+function checkCount(count: number, countMax: number, what: string): void {
+  if (count < countMax) return;
+  throw fault(409, "LimitExceededException", `There are ${count} ${what}, the most there may be`);
+}
+
+function checkOutcome(outcome: AccessKeyOutcome, accessKeyId: string): void {
+  if (outcome === "changed") return;
+  if (outcome === "unknown") throw noSuchKey(accessKeyId);
+  const message =
+    "This is the last active access key without a policy of the first account. Create another " +
+    "one first.";
+  throw fault(409, "DeleteConflictException", message);
+}
+
+function noSuchKey(accessKeyId: string): ServiceFault {
+  const message = `There is no access key ${accessKeyId.slice(0, 64)}`;
+  return fault(404, "NoSuchEntityException", message);
+}
+
+function denied({ arn }: Principal, operation: AdminOperationName): ServiceError {
+  const message =
+    `User: ${arn} is not authorized to perform: varve:${operation} because that is left to ` +
+    "access keys without a policy, of the account itself or of the first one";
+  return new ServiceError("AccessDeniedException", undefined, message);
+}
+
+function fault(status: number, code: string, message: string): ServiceFault {
+  return new ServiceFault({ status, code, message });
+}

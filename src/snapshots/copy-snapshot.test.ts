@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { systemClock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
+import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import type { Digest } from "../model/digest.ts";
+import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { copySnapshot } from "./copy-snapshot.ts";
+import type { Core } from "./core.ts";
+
+const OWNER = "111122223333" as AccountId;
+const COPIER = "444455556666" as AccountId;
+const ROOT = "a1".repeat(32) as Digest;
+const ID = "snap-01" as SnapshotId;
+const DELETION = { nowMs: 0, binnedUntilMs: undefined };
+const INPUT = { sourceSnapshotId: ID, description: "a copy", tags: [] };
+
+test("copySnapshot shares root, domain and lineage; its manifest goes first", async (t) => {
+  const { core, manifests, catalog } = await setUp(t);
+  const copy = await copySnapshot(core, COPIER, INPUT);
+  assert.ok(typeof copy === "object");
+  assert.deepEqual(await catalog.snapshots.get(copy.id), copy);
+  const { account, domain, lineage, root, blockCount, parent, state } = copy;
+  assert.deepEqual([account, domain, lineage, root], [COPIER, OWNER, ID, ROOT]);
+  assert.deepEqual([blockCount, parent, state], [5, undefined, "completed"]);
+  assert.deepEqual(manifests, [{ domain: OWNER, id: copy.id, account: COPIER, rowIsThere: false }]);
+});
+
+test("copySnapshot leaves no copy of a source that is deleted meanwhile", async (t) => {
+  const { core, catalog, hooks } = await setUp(t);
+  hooks.beforeManifest = () => catalog.snapshots.delete(ID, DELETION);
+  assert.equal(await copySnapshot(core, COPIER, INPUT), undefined);
+  assert.deepEqual(await catalog.snapshots.page(COPIER, "", 10), []);
+});
+
+/** A catalog with one completed snapshot, shared with the copier; manifests are only noted. */
+async function setUp(t: TestContext) {
+  const catalog = openSqliteCatalog(join(await temporaryDirectory(t), "catalog.sqlite"));
+  t.after(() => catalog.close());
+  for (const account of [OWNER, COPIER]) await catalog.identity.addAccount(account);
+  await catalog.snapshots.start(SOURCE, undefined);
+  await catalog.sharing.changeGrantees(ID, { add: [COPIER], remove: [] });
+  const manifests: object[] = [];
+  const hooks = { beforeManifest: async (): Promise<unknown> => undefined };
+  const blocks = {
+    async putManifest(domain: AccountId, bytes: Uint8Array) {
+      await hooks.beforeManifest();
+      const { id, account } = JSON.parse(Buffer.from(bytes).toString());
+      const rowIsThere = (await catalog.snapshots.get(id)) !== undefined;
+      manifests.push({ domain, id, account, rowIsThere });
+    },
+  };
+  const parts = { catalog, blocks, clock: systemClock, random: systemRandom };
+  return { core: parts as unknown as Core, catalog, manifests, hooks };
+}
+
+const SOURCE: Snapshot = {
+  id: ID,
+  account: OWNER,
+  domain: OWNER,
+  state: "completed",
+  stateMessage: undefined,
+  parent: "snap-00" as SnapshotId,
+  lineage: ID,
+  volumeSizeGib: 1,
+  description: "the source",
+  tags: [{ Key: "not", Value: "copied" }],
+  startTimeMs: 0,
+  completionTimeMs: 1,
+  timeoutMinutes: 60,
+  expiresAtMs: 1,
+  parentRoot: ROOT,
+  parentBlockCount: 4,
+  root: ROOT,
+  blockCount: 5,
+  writtenBlockCount: 1,
+  completion: undefined,
+};

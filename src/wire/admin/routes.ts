@@ -1,0 +1,35 @@
+import { fillRoute, findRoute, type Route } from "../operations.ts";
+
+/** Names of the operations on accounts and access keys. All of them are ours; AWS has none here. */
+export type AdminOperationName =
+  | "CreateAccount"
+  | "ListAccounts"
+  | "CreateAccessKey"
+  | "ListAccessKeys"
+  | "GetAccessKey"
+  | "UpdateAccessKey"
+  | "DeleteAccessKey";
+
+/** Where each is reached; `self` stands for the caller's own account. */
+export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
+  CreateAccount: { method: "POST", path: "/varve/accounts" },
+  ListAccounts: { method: "GET", path: "/varve/accounts" },
+  CreateAccessKey: { method: "POST", path: "/varve/accounts/{accountId}/keys" },
+  ListAccessKeys: { method: "GET", path: "/varve/accounts/{accountId}/keys" },
+  GetAccessKey: { method: "GET", path: "/varve/keys/{accessKeyId}" },
+  UpdateAccessKey: { method: "POST", path: "/varve/keys/{accessKeyId}" },
+  DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
+};
+
+/** The operation at that method and path, or undefined. */
+export function matchAdminRoute(method: string, path: string) {
+  return findRoute(ADMIN_ROUTES, method, path);
+}
+
+/** The path of an operation with its parameters filled in. */
+export function formatAdminRoute(
+  operation: AdminOperationName,
+  parameters: Readonly<Record<string, string>> = {},
+): Route {
+  return fillRoute(ADMIN_ROUTES[operation], parameters);
+}

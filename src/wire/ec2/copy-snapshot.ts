@@ -1,0 +1,39 @@
+import type { Tag } from "../../model/snapshot.ts";
+import type { WireResponse } from "../message.ts";
+import { readTagSpecifications, required, tagSet } from "./members.ts";
+import { type QueryParameters, writeEc2Response } from "./query.ts";
+
+/** Input of CopySnapshot. */
+export interface CopySnapshotRequest {
+  readonly SourceRegion: string;
+  readonly SourceSnapshotId: string;
+  readonly Description: string | undefined;
+  readonly Encrypted: boolean;
+  readonly KmsKeyId: string | undefined;
+  readonly Tags: readonly Tag[];
+  /** Names of members that only mean something elsewhere: Outposts and Local Zones. */
+  readonly Unsupported: readonly string[];
+}
+
+/** Reads a CopySnapshot request. How long the copy may take does not matter: it is instant. */
+export function readCopySnapshotRequest(parameters: QueryParameters): CopySnapshotRequest {
+  const elsewhere = ["DestinationOutpostArn", "DestinationAvailabilityZone"];
+  return {
+    SourceRegion: required(parameters, "SourceRegion"),
+    SourceSnapshotId: required(parameters, "SourceSnapshotId"),
+    Description: parameters.get("Description"),
+    Encrypted: parameters.get("Encrypted") === "true",
+    KmsKeyId: parameters.get("KmsKeyId"),
+    Tags: readTagSpecifications(parameters, "snapshot"),
+    Unsupported: elsewhere.filter((name) => parameters.get(name) !== undefined),
+  };
+}
+
+/** Writes a CopySnapshot response. */
+export function writeCopySnapshotResponse(
+  requestId: string,
+  { SnapshotId, Tags }: { readonly SnapshotId: string; readonly Tags: readonly Tag[] },
+): WireResponse {
+  const members = { snapshotId: SnapshotId, ...tagSet(Tags) };
+  return writeEc2Response("CopySnapshot", requestId, members);
+}

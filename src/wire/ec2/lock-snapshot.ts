@@ -1,0 +1,138 @@
+import {
+  LOCK_COOL_OFF_HOURS_MAX,
+  LOCK_DURATION_DAYS_MAX,
+  MS_PER_DAY,
+  MS_PER_HOUR,
+} from "../../model/limits.ts";
+import type { LockMode, SnapshotLock } from "../../model/snapshot.ts";
+import type { WireResponse } from "../message.ts";
+import {
+  type Filter,
+  invalidValue,
+  nextTokenElement,
+  readFilters,
+  required,
+  timeElements,
+} from "./members.ts";
+import { type QueryParameters, queryFault, writeEc2Response } from "./query.ts";
+
+/** Input of LockSnapshot. */
+export interface LockSnapshotRequest {
+  readonly SnapshotId: string;
+  readonly LockMode: LockMode;
+  /** Hours. */
+  readonly CoolOffPeriod: number | undefined;
+  /** Days; exactly one of this and the next is there. */
+  readonly LockDuration: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number | undefined;
+}
+
+/** Reads a LockSnapshot request. */
+export function readLockSnapshotRequest(parameters: QueryParameters): LockSnapshotRequest {
+  const LockMode = required(parameters, "LockMode");
+  if (LockMode !== "governance" && LockMode !== "compliance") {
+    throw invalidValue("LockMode", LockMode, "Expecting governance or compliance.");
+  }
+  const CoolOffPeriod = parameters.integer("CoolOffPeriod", 1, LOCK_COOL_OFF_HOURS_MAX);
+  if (LockMode === "governance" && CoolOffPeriod !== undefined) {
+    throw combinationFault("CoolOffPeriod can only be specified with the LockMode compliance");
+  }
+  const LockDuration = parameters.integer("LockDuration", 1, LOCK_DURATION_DAYS_MAX);
+  const expiresAtMs = readTime(parameters, "ExpirationDate");
+  if ((LockDuration === undefined) === (expiresAtMs === undefined)) {
+    throw combinationFault("Specify either LockDuration or ExpirationDate, but not both");
+  }
+  const SnapshotId = required(parameters, "SnapshotId");
+  return { SnapshotId, LockMode, CoolOffPeriod, LockDuration, expiresAtMs };
+}
+
+function combinationFault(message: string) {
+  return queryFault(400, "InvalidParameterCombination", message);
+}
+
+function readTime(parameters: QueryParameters, name: string): number | undefined {
+  const text = parameters.get(name);
+  if (text === undefined) return undefined;
+  const timeMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(timeMs)) throw invalidValue(name, text, "Expecting an ISO 8601 time.");
+  return timeMs;
+}
+
+/** A lock as EC2 describes it. */
+export interface LockDescription {
+  readonly SnapshotId: string;
+  readonly OwnerId: string;
+  readonly LockState: string;
+  readonly lock: SnapshotLock;
+}
+
+/** Writes a LockSnapshot response. */
+export function writeLockSnapshotResponse(
+  requestId: string,
+  description: LockDescription,
+): WireResponse {
+  return writeEc2Response("LockSnapshot", requestId, lockElements(description));
+}
+
+function lockElements({ SnapshotId, LockState, lock }: LockDescription): object {
+  const { createdAtMs, expiresAtMs, coolOffHours } = lock;
+  const coolOff = {
+    coolOffPeriod: coolOffHours,
+    ...timeElements({ coolOffPeriodExpiresOn: createdAtMs + coolOffHours * MS_PER_HOUR }),
+  };
+  return {
+    snapshotId: SnapshotId,
+    lockState: LockState,
+    lockDuration: Math.ceil((expiresAtMs - createdAtMs) / MS_PER_DAY),
+    ...(coolOffHours === 0 ? {} : coolOff),
+    ...timeElements({
+      lockCreatedOn: createdAtMs,
+      lockExpiresOn: expiresAtMs,
+      lockDurationStartTime: createdAtMs,
+    }),
+  };
+}
+
+/** Reads an UnlockSnapshot request. */
+export function readUnlockSnapshotRequest(parameters: QueryParameters): string {
+  return required(parameters, "SnapshotId");
+}
+
+/** Writes an UnlockSnapshot response. */
+export function writeUnlockSnapshotResponse(requestId: string, snapshotId: string): WireResponse {
+  return writeEc2Response("UnlockSnapshot", requestId, { snapshotId });
+}
+
+/** Input of DescribeLockedSnapshots. */
+export interface DescribeLockedSnapshotsRequest {
+  readonly SnapshotIds: readonly string[];
+  readonly Filters: readonly Filter[];
+  readonly MaxResults: number | undefined;
+  readonly NextToken: string | undefined;
+}
+
+/** Reads a DescribeLockedSnapshots request. */
+export function readDescribeLockedSnapshotsRequest(
+  parameters: QueryParameters,
+): DescribeLockedSnapshotsRequest {
+  return {
+    SnapshotIds: parameters.list("SnapshotId"),
+    Filters: readFilters(parameters),
+    MaxResults: parameters.integer("MaxResults", 5, 1_000),
+    NextToken: parameters.get("NextToken"),
+  };
+}
+
+/** Writes a DescribeLockedSnapshots response. */
+export function writeDescribeLockedSnapshotsResponse(
+  requestId: string,
+  locks: readonly LockDescription[],
+  nextToken: string | undefined,
+): WireResponse {
+  const item = locks.map((each) => ({ ownerId: each.OwnerId, ...lockElements(each) }));
+  return writeEc2Response("DescribeLockedSnapshots", requestId, {
+    snapshotSet: { item },
+    ...nextTokenElement(nextToken),
+  });
+}

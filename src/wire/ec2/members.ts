@@ -1,0 +1,145 @@
+import { formatTimeMs } from "../../base/clock.ts";
+import { type AccountId, parseAccountId } from "../../model/ids.ts";
+import { PERMISSION_ENTRIES_COUNT_MAX } from "../../model/limits.ts";
+import type { Grantee, Tag } from "../../model/snapshot.ts";
+import { type QueryParameters, queryFault } from "./query.ts";
+
+/* Members that several EC2 actions share. */
+
+/** A filter: the values are alternatives, several filters must all match. */
+export interface Filter {
+  readonly Name: string;
+  readonly Values: readonly string[];
+}
+
+/** Characters of one filter value (AWS). */
+const FILTER_VALUE_CHARACTERS_MAX = 255;
+
+/** `Filter.N.Name` with `Filter.N.Value.M`. */
+export function readFilters(parameters: QueryParameters): Filter[] {
+  return parameters.items("Filter", (prefix) => {
+    const Name = parameters.get(`${prefix}.Name`);
+    if (Name === undefined) return undefined;
+    const Values = parameters.list(`${prefix}.Value`);
+    if (Values.every(({ length }) => length <= FILTER_VALUE_CHARACTERS_MAX))
+      return { Name, Values };
+    const bound = `more than ${FILTER_VALUE_CHARACTERS_MAX} characters`;
+    const message = `A value of ${prefix} has ${bound}`;
+    throw queryFault(400, "InvalidParameterValue", message);
+  });
+}
+
+/** A parameter that must be there. */
+export function required(parameters: QueryParameters, name: string): string {
+  const value = parameters.get(name);
+  if (value) return value;
+  throw queryFault(400, "MissingParameter", `The request must contain the parameter ${name}`);
+}
+
+/** The tags that `TagSpecification.N` wants on a new resource of that type. */
+export function readTagSpecifications(parameters: QueryParameters, resourceType: string): Tag[] {
+  const specifications = parameters.items("TagSpecification", (prefix) => {
+    const type = parameters.get(`${prefix}.ResourceType`);
+    return type === undefined ? undefined : { type, tags: readTags(parameters, `${prefix}.Tag`) };
+  });
+  const other = specifications.find(({ type }) => type !== resourceType);
+  if (other) {
+    const type = other.type.slice(0, 64);
+    const message = `'${type}' is not a valid taggable resource type for this operation.`;
+    throw queryFault(400, "InvalidParameterValue", message);
+  }
+  return specifications.flatMap(({ tags }) => tags);
+}
+
+function readTags(parameters: QueryParameters, name: string): Tag[] {
+  return parameters.items(name, (prefix) => {
+    const Key = parameters.get(`${prefix}.Key`);
+    return Key === undefined ? undefined : { Key, Value: parameters.get(`${prefix}.Value`) ?? "" };
+  });
+}
+
+/** Leave to give and to take away. */
+export interface GranteesChange {
+  readonly add: readonly Grantee[];
+  readonly remove: readonly Grantee[];
+}
+
+/**
+ * Who is given leave and who loses it, in both spellings of EC2: `<member>.Add.N.UserId` and
+ * `OperationType` with `UserId.N` and `UserGroup.N`.
+ */
+export function readGranteesChange(parameters: QueryParameters, member: string): GranteesChange {
+  const entries = (name: string) =>
+    parameters.items(name, (prefix) => {
+      const account = parameters.get(`${prefix}.UserId`);
+      if (account !== undefined) return grantedAccount(account);
+      const group = parameters.get(`${prefix}.Group`);
+      return group === undefined ? undefined : grantedGroup(group);
+    });
+  const listed = [
+    ...parameters.list("UserId").map(grantedAccount),
+    ...parameters.list("UserGroup").map(grantedGroup),
+  ];
+  const operation = listed.length === 0 ? "add" : required(parameters, "OperationType");
+  if (operation !== "add" && operation !== "remove") {
+    throw invalidValue("OperationType", operation, "Expecting add or remove.");
+  }
+  const change = {
+    add: [...entries(`${member}.Add`), ...(operation === "add" ? listed : [])],
+    remove: [...entries(`${member}.Remove`), ...(operation === "remove" ? listed : [])],
+  };
+  checkCount(change);
+  return change;
+}
+
+function checkCount({ add, remove }: GranteesChange): void {
+  const count = add.length + remove.length;
+  if (count > PERMISSION_ENTRIES_COUNT_MAX) {
+    const bound = `more than the ${PERMISSION_ENTRIES_COUNT_MAX} that one request may name`;
+    throw queryFault(400, "InvalidParameterValue", `${count} accounts and groups are ${bound}`);
+  }
+}
+
+function grantedAccount(text: string): AccountId {
+  const account = parseAccountId(text);
+  if (account) return account;
+  throw queryFault(400, "InvalidUserID.Malformed", `Invalid user id: "${text.slice(0, 64)}"`);
+}
+
+function grantedGroup(text: string): Grantee {
+  if (text === "all") return text;
+  throw invalidValue("UserGroup", text, "Expecting all.");
+}
+
+/** The fault of a parameter that has none of its possible values. */
+export function invalidValue(name: string, value: string, expected: string) {
+  const shown = value.slice(0, 64);
+  const message = `Value (${shown}) for parameter ${name} is invalid. ${expected}`;
+  return queryFault(400, "InvalidParameterValue", message);
+}
+
+/** The elements of grantees; none is an empty list. */
+export function granteeItems(grantees: readonly Grantee[]): object {
+  return {
+    item: grantees.map((grantee) => (grantee === "all" ? { group: "all" } : { userId: grantee })),
+  };
+}
+
+/** The `tagSet` element, left out where there are no tags, as EC2 leaves it out. */
+export function tagSet(tags: readonly Tag[]): object {
+  if (tags.length === 0) return {};
+  return { tagSet: { item: tags.map(({ Key, Value }) => ({ key: Key, value: Value })) } };
+}
+
+/** The `nextToken` element, left out on the last page. */
+export function nextTokenElement(nextToken: string | undefined): object {
+  return nextToken === undefined ? {} : { nextToken };
+}
+
+/** Elements of times; those without a value are left out. */
+export function timeElements(times: Readonly<Record<string, number | undefined>>): object {
+  const given = Object.entries(times).flatMap(([name, timeMs]) =>
+    timeMs === undefined ? [] : [[name, formatTimeMs(timeMs)]],
+  );
+  return Object.fromEntries(given);
+}

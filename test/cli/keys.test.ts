@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { awsEnvironment, startService } from "../support/service.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { runVarve } from "./_varve.ts";
+
+test("accounts and keys are made, used, limited and revoked by commands", async (t) => {
+  const service = await startService(t);
+  const folder = await temporaryDirectory(t);
+  const env = awsEnvironment(service);
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runVarve([...args, "--json"], { env });
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  };
+  const { accountId } = (await run("account", "create")) as { accountId: string };
+  const { account } = service.firstKey.key;
+  assert.deepEqual(await run("account", "list"), { accounts: [account, accountId] });
+
+  const created = await run("key", "create", "--account", accountId);
+  const { accessKeyId, secretAccessKey } = created as Record<string, string>;
+  const owner = {
+    ...env,
+    AWS_ACCESS_KEY_ID: accessKeyId ?? "",
+    AWS_SECRET_ACCESS_KEY: secretAccessKey ?? "",
+  };
+  const list = () => runVarve(["list", "--json"], { env: owner });
+  assert.equal((await list()).stdout, '{"snapshots":[]}\n');
+
+  const policy = join(folder, "policy.json");
+  await writeFile(policy, '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}\n');
+  await run("key", "policy", "set", accessKeyId ?? "", policy);
+  const refused = await list();
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /does not permit this to your access key.*explicit deny/);
+  const shown = await runVarve(["key", "policy", "get", accessKeyId ?? ""], { env });
+  assert.equal(shown.stdout, '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}\n');
+  await run("key", "policy", "remove", accessKeyId ?? "");
+  assert.equal((await list()).code, 0);
+  const none = await runVarve(["key", "policy", "get", accessKeyId ?? ""], { env });
+  assert.deepEqual([none.code, none.stdout], [0, ""]);
+  assert.match(none.stderr, /has no policy/);
+
+  await run("key", "deactivate", accessKeyId ?? "");
+  assert.equal((await list()).code, 4);
+  const { accessKeys } = await run("key", "list", "--account", accountId);
+  assert.deepEqual(
+    (accessKeys as { status: string }[]).map(({ status }) => status),
+    ["Inactive"],
+  );
+  await run("key", "activate", accessKeyId ?? "");
+  assert.equal((await list()).code, 0);
+  await run("key", "delete", accessKeyId ?? "");
+  assert.equal((await list()).code, 4);
+});
+
+test("a key's secret is shown once, in words that say so; a list shows none", async (t) => {
+  const service = await startService(t);
+  const env = awsEnvironment(service);
+  const { code, stdout } = await runVarve(["key", "create"], { env });
+  assert.equal(code, 0);
+  const secret = /\nSecret access key +(\S{40})\n +shown this once/.exec(stdout)?.[1] ?? "";
+  assert.notEqual(secret, "");
+  const listed = await runVarve(["key", "list"], { env });
+  assert.match(
+    listed.stdout,
+    /^ACCESS KEY +STATUS +RIGHTS +CREATED\n(AKIA\S+ +Active +all +.*Z\n){2}$/,
+  );
+  assert.ok(!listed.stdout.includes(secret));
+});
+
+test("what cannot be done is said in one line", async (t) => {
+  const service = await startService(t);
+  const folder = await temporaryDirectory(t);
+  const env = awsEnvironment(service);
+  const own = service.firstKey.key.accessKeyId;
+  const broken = join(folder, "broken.json");
+  await writeFile(broken, '{"Statement": {"Effect": "Allow", "Action": "*"}}');
+  const cases: [args: string[], code: number, message: RegExp][] = [
+    [["key", "delete", own], 1, /last active access key.*Create another/],
+    [["key", "delete", "AKIAUNKNOWN"], 1, /There is no access key AKIAUNKNOWN/],
+    [["key", "policy", "set", own, broken], 1, /Statement: needs either Resource or NotResource/],
+    [["key", "policy", "set", own, join(folder, "none")], 6, /Cannot read the policy file/],
+    [["account", "create", "42"], 2, /twelve digits/],
+    [["key", "create", "--account", "999999999999"], 1, /There is no account 999999999999/],
+  ];
+  for (const [args, code, message] of cases) {
+    const outcome = await runVarve(args, { env });
+    assert.equal(outcome.code, code, outcome.stderr);
+    assert.match(outcome.stderr, /^varve: [^\n]+\n$/);
+    assert.match(outcome.stderr, message);
+    assert.equal(outcome.stdout, "");
+  }
+});
