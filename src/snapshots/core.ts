@@ -25,16 +25,21 @@ export interface Core {
   readonly recycleBinDays: number;
 }
 
+/** The snapshot of that id, whoever owns it, unless it was deleted or the text is no id. */
+async function find(core: Core, snapshotId: string): Promise<Snapshot | undefined> {
+  const id = parseSnapshotId(snapshotId);
+  const snapshot = id && (await core.catalog.snapshots.get(id));
+  return snapshot?.state === "recycled" ? undefined : snapshot;
+}
+
 /** The snapshot of that id if this account owns it, whatever its state; else undefined. */
 export async function findOwned(
   core: Core,
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const id = parseSnapshotId(snapshotId);
-  const snapshot = id && (await core.catalog.snapshots.get(id));
-  const isThere = snapshot?.account === account && snapshot.state !== "recycled";
-  return isThere ? snapshot : undefined;
+  const snapshot = await find(core, snapshotId);
+  return snapshot?.account === account ? snapshot : undefined;
 }
 
 /** The snapshot of that id if this account may know of it: its own, shared with it, or public. */
@@ -43,10 +48,8 @@ export async function findVisible(
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const id = parseSnapshotId(snapshotId);
-  const snapshot = id && (await core.catalog.snapshots.get(id));
-  if (!snapshot || snapshot.state === "recycled") return undefined;
-  if (snapshot.account === account) return snapshot;
+  const snapshot = await find(core, snapshotId);
+  if (!snapshot || snapshot.account === account) return snapshot;
   const grantees = await core.catalog.sharing.grantees(snapshot.id);
   return grantees.includes(account) || grantees.includes("all") ? snapshot : undefined;
 }
@@ -61,8 +64,7 @@ export async function findReadable(
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const id = parseSnapshotId(snapshotId);
-  const snapshot = id && (await core.catalog.snapshots.get(id));
+  const snapshot = await find(core, snapshotId);
   if (snapshot?.state !== "completed") return undefined;
   if (snapshot.account === account) return snapshot;
   const grantees = await core.catalog.sharing.grantees(snapshot.id);

@@ -1,19 +1,9 @@
-import { Constraints } from "./constraints.ts";
 import { jsonOrNull, jsonResponse, readJson } from "./json.ts";
-import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
-import {
-  parseQuery,
-  type ReceivedResponse,
-  request,
-  type WireRequest,
-  type WireResponse,
-} from "./message.ts";
-import { formatRoute } from "./operations.ts";
+import { type ListingRequest, readListingRequest, writeListingRequest } from "./members.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "./message.ts";
 
 /** Input of ListBlockDigests, an operation that AWS does not have. */
-export interface ListBlockDigestsRequest extends PagingMembers {
-  readonly SnapshotId: string;
-}
+export type ListBlockDigestsRequest = ListingRequest;
 
 /** A block of a snapshot and the base64 SHA-256 of its contents. */
 export interface BlockChecksum {
@@ -31,18 +21,7 @@ export interface ListBlockDigestsResponse {
 }
 
 /** Reads and checks a ListBlockDigests request. */
-export function readListBlockDigestsRequest(
-  { query }: Pick<WireRequest, "query">,
-  parameters: Readonly<Record<string, string>>,
-): ListBlockDigestsRequest {
-  const c = new Constraints();
-  const input = {
-    SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
-    ...readPaging(c, parseQuery(query)),
-  };
-  c.check();
-  return input;
-}
+export const readListBlockDigestsRequest = readListingRequest;
 
 /** Writes a ListBlockDigests response. */
 export function writeListBlockDigestsResponse(response: ListBlockDigestsResponse): WireResponse {
@@ -53,10 +32,7 @@ export function writeListBlockDigestsResponse(response: ListBlockDigestsResponse
 
 /** Writes a ListBlockDigests request. */
 export function writeListBlockDigestsRequest(input: ListBlockDigestsRequest): WireRequest {
-  return request({
-    ...formatRoute("ListBlockDigests", { snapshotId: input.SnapshotId }),
-    query: writePaging(input),
-  });
+  return writeListingRequest("ListBlockDigests", input);
 }
 
 /** Reads a ListBlockDigests response. */

@@ -1,20 +1,10 @@
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import { Constraints } from "./constraints.ts";
 import { formatEpochSeconds, jsonOrNull, jsonResponse, readJson } from "./json.ts";
-import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
-import {
-  parseQuery,
-  type ReceivedResponse,
-  request,
-  type WireRequest,
-  type WireResponse,
-} from "./message.ts";
-import { formatRoute } from "./operations.ts";
+import { type ListingRequest, readListingRequest, writeListingRequest } from "./members.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "./message.ts";
 
 /** Input of ListSnapshotBlocks. */
-export interface ListSnapshotBlocksRequest extends PagingMembers {
-  readonly SnapshotId: string;
-}
+export type ListSnapshotBlocksRequest = ListingRequest;
 
 /** A block of a snapshot, with the token that reads it. */
 export interface Block {
@@ -35,18 +25,7 @@ export interface ListSnapshotBlocksResponse {
 }
 
 /** Reads and checks a ListSnapshotBlocks request. */
-export function readListSnapshotBlocksRequest(
-  { query }: Pick<WireRequest, "query">,
-  parameters: Readonly<Record<string, string>>,
-): ListSnapshotBlocksRequest {
-  const c = new Constraints();
-  const input = {
-    SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
-    ...readPaging(c, parseQuery(query)),
-  };
-  c.check();
-  return input;
-}
+export const readListSnapshotBlocksRequest = readListingRequest;
 
 /** Writes a ListSnapshotBlocks response. */
 export function writeListSnapshotBlocksResponse(
@@ -66,10 +45,7 @@ export function writeListSnapshotBlocksResponse(
 
 /** Writes a ListSnapshotBlocks request. */
 export function writeListSnapshotBlocksRequest(input: ListSnapshotBlocksRequest): WireRequest {
-  return request({
-    ...formatRoute("ListSnapshotBlocks", { snapshotId: input.SnapshotId }),
-    query: writePaging(input),
-  });
+  return writeListingRequest("ListSnapshotBlocks", input);
 }
 
 /** Reads a ListSnapshotBlocks response. */

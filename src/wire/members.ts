@@ -5,7 +5,9 @@ import {
   SNAPSHOT_ID_CHARACTERS_MAX,
   TOKEN_CHARACTERS_MAX,
 } from "../model/limits.ts";
-import type { Constraints, TextBounds } from "./constraints.ts";
+import { Constraints, type TextBounds } from "./constraints.ts";
+import { parseQuery, request, type WireRequest } from "./message.ts";
+import { formatRoute, type OperationName } from "./operations.ts";
 
 /* Members that several operations share, with the bounds of the published service model. */
 
@@ -46,6 +48,31 @@ export function readPaging(constraints: Constraints, query: URLSearchParams): Pa
       min: 0,
     }),
   };
+}
+
+/** Input of a listing of one snapshot's blocks. */
+export interface ListingRequest extends PagingMembers {
+  readonly SnapshotId: string;
+}
+
+/** Reads and checks a request for a listing of one snapshot's blocks. */
+export function readListingRequest(
+  { query }: Pick<WireRequest, "query">,
+  parameters: Readonly<Record<string, string>>,
+): ListingRequest {
+  const c = new Constraints();
+  const input = {
+    SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
+    ...readPaging(c, parseQuery(query)),
+  };
+  c.check();
+  return input;
+}
+
+/** Writes a request for a listing of one snapshot's blocks. */
+export function writeListingRequest(operation: OperationName, input: ListingRequest): WireRequest {
+  const { SnapshotId: snapshotId } = input;
+  return request({ ...formatRoute(operation, { snapshotId }), query: writePaging(input) });
 }
 
 /** Writes the paging members as a query. */
