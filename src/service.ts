@@ -17,6 +17,8 @@ import {
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
+import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
+import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { listen } from "./server/http-server.ts";
 import type { Core } from "./snapshots/core.ts";
 import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
@@ -44,11 +46,15 @@ export interface ServiceConfig {
   readonly keyPair?: KeyPair | undefined;
   /** Days that deleted snapshots stay in the recycle bin, at most 365; 0, the default, for none. */
   readonly recycleBinDays?: number | undefined;
+  /** Quotas, delays and faults for testing clients; none unless given. */
+  readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Takes each line of the log; the default writes JSON lines to standard error. */
   readonly log?: (entry: LogEntry) => void;
 }
+
+export type { EmulationConfig };
 
 /** Something an operator should see. Never holds a secret or a block's bytes. */
 export interface LogEntry {
@@ -71,6 +77,8 @@ export interface Service {
    * the pair was given, for then it is kept where it came from.
    */
   readonly credentialsPath: string | undefined;
+  /** What is emulated, with the seed that repeats it; undefined if nothing is. */
+  readonly emulation: (EmulationConfig & { readonly seed: number }) | undefined;
   /** The operations without HTTP, for a program that embeds the service and looks inside. */
   readonly core: Core;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
@@ -135,6 +143,7 @@ interface Store {
 async function startService(config: ServiceConfig, store: Store): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
   const { catalog, segments } = store;
+  const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   const credentialsPath = await keepCredentials(config.dataDirectory, firstKey);
@@ -154,6 +163,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       region,
       verifier: new SignatureVerifier(findKey),
       buffers: new BufferPool(),
+      emulation: emulation && createEmulation({ clock }, emulation),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
     },
     config,
@@ -175,6 +185,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     dataDirectory: config.dataDirectory,
     firstKey,
     credentialsPath,
+    emulation,
     core,
     close() {
       closing ??= close();

@@ -14,6 +14,17 @@ export const systemRandom: Random = {
   fraction: () => Math.random(),
 };
 
+/** Numbers from a seed, in [0, 1): small, fast, and the same everywhere (mulberry32). */
+export function seededFraction(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** A version 4 UUID in its usual form, for request ids and client tokens. */
 export function randomUuid(random: Random): string {
   const bytes = random.bytes(16);

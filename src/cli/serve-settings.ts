@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../client/index.ts";
 import { RECYCLE_BIN_DAYS_MAX } from "../model/limits.ts";
+import type { EmulationConfig } from "../service.ts";
+import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
 
@@ -12,6 +14,7 @@ export interface ServeOptions {
   readonly config?: string;
   readonly allowPlainHttp?: boolean;
   readonly recycleBinDays?: string;
+  readonly emulate?: string;
 }
 
 /** Everything `varve serve` needs to know, put together and checked. */
@@ -22,6 +25,8 @@ export interface ServeSettings {
   readonly region: string;
   /** 0 for no recycle bin. */
   readonly recycleBinDays: number;
+  /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
+  readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
 }
 
@@ -35,6 +40,7 @@ const CONFIG_NAMES = [
   "listen",
   "region",
   "recycleBinDays",
+  "emulate",
   "accessKeyId",
   "secretAccessKey",
 ] as const;
@@ -56,6 +62,7 @@ export async function serveSettings(
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
+    emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
   };
 }

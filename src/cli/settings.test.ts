@@ -61,6 +61,7 @@ test("the command line goes before the environment before the file", async (t) =
     listen: "127.0.0.1:1",
     region: "file-1",
     recycleBinDays: "7",
+    emulate: "quotas",
     accessKeyId: "FILE",
     secretAccessKey: "file",
   };
@@ -71,6 +72,7 @@ test("the command line goes before the environment before the file", async (t) =
     port: 1,
     region: "file-1",
     recycleBinDays: 7,
+    emulation: { quotas: true },
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
   });
   const env = {
@@ -88,6 +90,7 @@ test("the command line goes before the environment before the file", async (t) =
     port: 2,
     region: "env-1",
     recycleBinDays: 7,
+    emulation: { quotas: true },
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
   });
   const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1" };

@@ -75,6 +75,33 @@ export const TARGET_CHARACTERS_MAX = 2_048;
 /** Clock difference allowed between a signature's date and ours (AWS: 15 minutes). */
 export const SIGNATURE_SKEW_SECONDS_MAX = 900;
 
+/*
+ * Quotas that are kept only where they are emulated (AWS: Service Quotas of the EBS direct APIs,
+ * by code; where regions differ, the smallest).
+ */
+/**
+ * Puts a second, of an account (L-AFAE1BE8) and on a snapshot (L-1774F84A); gets likewise
+ * (L-C125AE42, L-028ACFB9).
+ */
+export const BLOCK_REQUESTS_PER_SECOND_MAX = 1_000;
+/** Listings a second of an account, of each operation (L-18E976AB, L-DB2FBAA1). */
+export const LIST_REQUESTS_PER_SECOND_MAX = 50;
+/** Starts, and completions, a second of an account (L-AFEBDF7A, L-1D4D9345). */
+export const STATE_REQUESTS_PER_SECOND_MAX = 10;
+/** Snapshots of an account that are pending at once (L-94D7AB7D). */
+export const PENDING_SNAPSHOTS_COUNT_MAX = 100;
+
+/** Seconds that snapshots lag when nothing else is said (ours: AWS takes up to two minutes). */
+export const EMULATED_LAG_SECONDS_DEFAULT = 2;
+/** Longest emulated lag: far above AWS's (ours). */
+export const EMULATED_LAG_SECONDS_MAX = 600;
+/** Longest emulated latency: an answer must come before the connection's own deadline (ours). */
+export const EMULATED_LATENCY_MS_MAX = 10_000;
+/** How long an emulated stall withholds an answer: longer than clients should wait (ours). */
+export const EMULATED_STALL_MS_MAX = 40_000;
+/** Seeds of emulation are unsigned 32-bit numbers (ours). */
+export const EMULATION_SEED_MAX = 2 ** 32 - 1;
+
 /** Characters of a policy, white space not counted (AWS: of a managed policy). */
 export const POLICY_CHARACTERS_MAX = 6_144;
 /** Accounts of one store, and access keys of one account: each fits in one answer (ours). */

@@ -22,6 +22,7 @@ import {
 import { authorizeQuery, type Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
+import { ConnectionCut, type Emulation } from "./emulation/emulation.ts";
 import { callQueryAction } from "./query-actions.ts";
 import { forQueryService } from "./query-errors.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
@@ -32,6 +33,8 @@ export interface ExchangeParts extends AuthenticationParts {
   readonly core: Core;
   readonly random: Random;
   readonly buffers: BufferPool;
+  /** Quotas, delays and faults on purpose; undefined for none. */
+  readonly emulation: Emulation | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
   readonly onError: (requestId: string, error: unknown) => void;
 }
@@ -67,8 +70,9 @@ export async function answer(
     send(res, requestId, { ...response, isLast });
     return !isLast;
   } catch (error) {
+    if (error instanceof ConnectionCut) await sendPart(res, requestId, error.partOf);
     // A client that went away in the middle of its own request is no error of ours.
-    if (req.errored !== error) parts.onError(requestId, error);
+    else if (req.errored !== error) parts.onError(requestId, error);
     res.destroy();
     return false;
   } finally {
@@ -85,23 +89,35 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
   let service: QueryService | "s3" | undefined;
   try {
     const head = readRequestHead(exchange.req);
-    if (head.method === "GET" && head.path === "/" && claimedService(head) === "s3") {
-      service = "s3";
-      return await answerListBuckets(parts, exchange, head);
-    }
-    if (head.method === "POST" && head.path === "/") {
-      service = claimedQueryService(head);
-      return await answerQuery(parts, exchange, { head, service });
-    }
-    return await answerOperation(parts, exchange, head);
+    service = serviceOf(head);
+    const call = { head, service };
+    if (parts.emulation === undefined) return await answerCall(parts, exchange, call);
+    return await parts.emulation.around(exchange, () => answerCall(parts, exchange, call));
   } catch (error) {
-    if (exchange.req.errored === error) throw error;
+    if (exchange.req.errored === error || error instanceof ConnectionCut) throw error;
     const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
     if (!isCallers) parts.onError(exchange.requestId, error);
     if (service === undefined) return writeErrorResponse(error);
     if (service === "s3") return writeS3ErrorResponse(exchange.requestId, error);
     return writeQueryErrorResponse(service, exchange.requestId, forQueryService(service, error));
   }
+}
+
+/** Whose shape request and answer have; undefined for the direct APIs. */
+function serviceOf(head: RequestHead): QueryService | "s3" | undefined {
+  if (head.path !== "/") return undefined;
+  if (head.method === "GET" && claimedService(head) === "s3") return "s3";
+  return head.method === "POST" ? claimedQueryService(head) : undefined;
+}
+
+function answerCall(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  { head, service }: { readonly head: RequestHead; readonly service: ReturnType<typeof serviceOf> },
+): Promise<WireResponse> {
+  if (service === undefined) return answerOperation(parts, exchange, head);
+  if (service === "s3") return answerListBuckets(parts, exchange, head);
+  return answerQuery(parts, exchange, { head, service });
 }
 
 async function answerOperation(
@@ -111,15 +127,15 @@ async function answerOperation(
 ): Promise<WireResponse> {
   if (head.method === "PUT") {
     const { principal, body } = await authenticateBlock(parts, exchange, head);
-    return dispatch(parts.core, exchange, { principal, request: { ...head, body } });
+    return dispatch(parts, exchange, { principal, request: { ...head, body } });
   }
   const body = await readSmallBody(exchange.req, exchange.res);
   const principal = await authenticateBody(parts, head, { service: "ebs", body });
-  return dispatch(parts.core, exchange, { principal, request: { ...head, body } });
+  return dispatch(parts, exchange, { principal, request: { ...head, body } });
 }
 
 function dispatch(
-  core: Core,
+  { core, emulation }: ExchangeParts,
   exchange: Exchange,
   { principal, request }: Pick<Call, "principal" | "request">,
 ): Promise<WireResponse> {
@@ -135,8 +151,11 @@ function dispatch(
   }
   const { borrow } = exchange;
   const caller = callerOf(exchange, principal);
-  const call = { ...caller, request, parameters: match.parameters, borrow };
-  return EBS_OPERATIONS[match.operation](core, call);
+  const { operation, parameters } = match;
+  const { account } = principal;
+  const { snapshotId } = parameters;
+  const seen = emulation?.view(core, { operation, account, snapshotId }) ?? core;
+  return EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
 }
 
 function callerOf({ req }: Exchange, principal: Principal): Caller {
@@ -235,6 +254,22 @@ function claimedQueryService(head: RequestHead): QueryService {
 function claimedService({ headers }: RequestHead): string | undefined {
   const authorization = parseAuthorization(headers.get("authorization") ?? "");
   return typeof authorization === "string" ? undefined : authorization.scope.service;
+}
+
+/** Sends the head and half of the body; the caller ends the connection. */
+async function sendPart(
+  res: ServerResponse,
+  requestId: string,
+  response: WireResponse | undefined,
+): Promise<void> {
+  if (response === undefined || res.closed) return;
+  const { status, headers, body } = response;
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const length = { "x-amzn-RequestId": requestId, "Content-Length": bytes.length };
+  res.writeHead(status, { ...headers, ...length });
+  const half = bytes.subarray(0, Math.floor(bytes.length / 2));
+  // Resolves also when the client leaves: all that is wanted then is the end.
+  await new Promise<unknown>((resolve) => res.write(half, resolve));
 }
 
 function send(

@@ -19,16 +19,7 @@ export function propertyRuns(t: TestContext, count: number): { seed: number; num
   return { seed: printSeed(t), numRuns: Math.max(1, Math.round(count * RUNS_FACTOR)) };
 }
 
-/** Numbers from a seed, in [0, 1): small, fast, and the same everywhere (mulberry32). */
-export function seededFraction(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { seededFraction } from "../../src/base/random.ts";
 
 /** A whole number in [0, bound). */
 export function pick(fraction: () => number, bound: number): number {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { FileError } from "../../client/index.ts";
 import type { Service } from "../../service.ts";
+import { formatEmulation } from "../emulation-list.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
 import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
@@ -25,7 +26,11 @@ export function addServeCommand(program: Command): void {
     .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
     .option(
       "--config <file>",
-      "JSON with data, listen, region, recycleBinDays, accessKeyId, secretAccessKey",
+      "JSON with data, listen, region, recycleBinDays, emulate, accessKeyId, secretAccessKey",
+    )
+    .option(
+      "--emulate <list>",
+      "for tests of clients: quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]",
     )
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
     .action((_options: object, command: Command) =>
@@ -88,13 +93,22 @@ const FOLDER_WORDS: Readonly<Record<string, string>> = {
 
 /** Tells where the service is, as whom to call it, and what to do first. */
 function greet(output: Output, service: Service): void {
-  const { endpoint, region, dataDirectory, credentialsPath, firstKey } = service;
+  const { endpoint, region, dataDirectory, credentialsPath, firstKey, emulation } = service;
   const { account, accessKeyId, secretAccessKey } = firstKey.key;
   const isMinted = firstKey.origin === "minted";
-  const facts = { endpoint, region, dataDirectory, account, accessKeyId, credentialsPath };
+  const facts = {
+    endpoint,
+    region,
+    dataDirectory,
+    account,
+    accessKeyId,
+    credentialsPath,
+    emulation,
+  };
   const lines = [
     `Varve listens on   ${endpoint}`,
     `Data folder        ${dataDirectory}`,
+    ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
     `Account            ${account}`,
     `Access key id      ${accessKeyId}`,
     ...(isMinted
