@@ -14,13 +14,17 @@ import { LinearChecksum } from "./_linear-checksum.ts";
 import { openParent, type Parent, type PlannedBlock, planBlocks } from "./_upload-plan.ts";
 import type { Client } from "./client.ts";
 import { deleteSnapshot } from "./ec2-operations.ts";
-import { FileError, SnapshotStateError, UploadError } from "./errors.ts";
+import { FileError, isSnapshotNotFound, SnapshotStateError, UploadError } from "./errors.ts";
 import { checksumOfBytes } from "./node-crypto.ts";
 import { completeSnapshot, putSnapshotBlock, startSnapshot } from "./operations.ts";
 import { waitForSnapshot } from "./wait-for-snapshot.ts";
 
 /** Tag that keeps an image's exact length in bytes, where it is not that of the volume. */
 export const IMAGE_BYTES_TAG = "varve:image-bytes";
+
+/** How long AWS may say of a snapshot just started that it does not exist: up to two minutes. */
+const UNKNOWN_TIME_MS_MAX = 120_000;
+const UNKNOWN_DELAY_MS = 1_000;
 
 /** Blocks under way at once unless told otherwise; each takes one buffer of 512 KiB. */
 const CONCURRENCY_DEFAULT = 16;
@@ -230,6 +234,9 @@ class Upload {
   readonly #checksum = new LinearChecksum();
   readonly #freeBuffers: Uint8Array[] = [];
   readonly #zeros = new Uint8Array(BLOCK_SIZE_BYTES);
+  readonly #startedMs: number;
+  /** True once a block was taken: from then on an unknown snapshot is a deleted one. */
+  #isKnown = false;
   #planned = 0;
   #blocksDone = 0;
   #blocksRead = 0;
@@ -246,6 +253,7 @@ class Upload {
   }) {
     this.snapshotId = parts.snapshotId;
     this.#client = parts.client;
+    this.#startedMs = parts.client.clock.monotonicMs();
     this.#image = parts.image;
     this.#options = parts.options;
     this.#zerosAreHoles = parts.zerosAreHoles;
@@ -317,9 +325,27 @@ class Upload {
     if (isHole && inherited === undefined) return undefined;
     const { signal } = this.#options;
     const input = { BlockData: buffer, Checksum: checksum };
-    await putSnapshotBlock(this.#client, blockIndex, this.snapshotId, input, { signal });
+    await this.#onceKnown(() =>
+      putSnapshotBlock(this.#client, blockIndex, this.snapshotId, input, { signal }),
+    );
     if (blockIndex < this.#image.blockCount) this.#imageBlocksSent += 1;
     return checksum;
+  }
+
+  /** Puts again while the service does not know of the snapshot that it has just started. */
+  async #onceKnown(put: () => Promise<unknown>): Promise<void> {
+    const { clock } = this.#client;
+    for (;;) {
+      try {
+        await put();
+        this.#isKnown = true;
+        return;
+      } catch (error) {
+        const isEarly = clock.monotonicMs() - this.#startedMs < UNKNOWN_TIME_MS_MAX;
+        if (this.#isKnown || !isEarly || !isSnapshotNotFound(error)) throw error;
+        await clock.sleep(UNKNOWN_DELAY_MS, this.#options.signal);
+      }
+    }
   }
 
   async #read(blockIndex: number, buffer: Uint8Array): Promise<void> {

@@ -333,3 +333,13 @@ test("an image goes up and comes back whole in spite of faults and quotas", asyn
   assert.ok(retries.length > 3, "the client tells of what it had to repeat");
   assert.ok(codes.size > 1, "of several kinds");
 });
+
+test("lag: an upload waits until its new snapshot takes blocks", async (t) => {
+  const path = join(await temporaryDirectory(t), "image.raw");
+  await writeFile(path, seededBytes("image", 4 * BLOCK_SIZE_BYTES));
+  const { endpoint, region, firstKey } = await startService(t, { emulation: { lagSeconds: 1 } });
+  const client = createClient({ endpoint, region, credentials: firstKey.key });
+  t.after(() => client.close());
+  const { blocksSent } = await uploadSnapshot(client, { path });
+  assert.equal(blocksSent, 4);
+});
