@@ -33,7 +33,7 @@ const CHORE_INTERVAL_MS = 1_000;
 /** How often sealings that failed, for example on a full disk, are tried again. */
 const SEAL_RETRY_INTERVAL_MS = 10_000;
 
-/** What a service is made from. Checked once, never changed. */
+/** What a service is made from. Read once; changing it later changes nothing. */
 export interface ServiceConfig {
   /** Folder of the embedded store; made if missing. */
   readonly dataDirectory: string;

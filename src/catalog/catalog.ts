@@ -75,8 +75,9 @@ export interface SnapshotTable {
   /** Moves every pending snapshot whose time is up to `error`; answers how many. */
   expire(nowMs: number, stateMessage: string): Promise<number>;
   /**
-   * Removes a snapshot with its tags, pending writes, permissions and client token, or moves it to
-   * the recycle bin, unless a lock or an image holds it: the check and the removal are one.
+   * Removes a snapshot with its tags, permissions and client token, or moves it to the recycle
+   * bin, unless a lock or an image holds it: the check and the removal are one. Its pending writes
+   * are settled by that, and left to `forgetSettledWrites`.
    */
   delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome>;
   /** Replaces all tags of a snapshot. */

@@ -43,7 +43,7 @@ async function describeTags(
     .filter(({ id }) => ids?.includes(id) ?? true)
     .flatMap(({ id, tags }) => tags.map((tag) => ({ ResourceId: id, ...tag })))
     .filter(({ Key, Value }) => (keys?.includes(Key) ?? true) && (values?.includes(Value) ?? true));
-  return writeDescribeTagsResponse(requestId, tags, undefined);
+  return writeDescribeTagsResponse(requestId, tags);
 }
 
 /** Computes every resource's new tags and checks them all before the first is changed. */

@@ -41,11 +41,10 @@ export interface TagDescription extends Tag {
   readonly ResourceId: string;
 }
 
-/** Writes a DescribeTags response. */
+/** Writes a DescribeTags response: all tags at once, never in pages. */
 export function writeDescribeTagsResponse(
   requestId: string,
   tags: readonly TagDescription[],
-  nextToken: string | undefined,
 ): WireResponse {
   const item = tags.map(({ ResourceId, Key, Value }) => ({
     resourceId: ResourceId,
@@ -53,6 +52,5 @@ export function writeDescribeTagsResponse(
     key: Key,
     value: Value,
   }));
-  const next = nextToken === undefined ? {} : { nextToken };
-  return writeEc2Response("DescribeTags", requestId, { tagSet: { item }, ...next });
+  return writeEc2Response("DescribeTags", requestId, { tagSet: { item } });
 }
