@@ -1,0 +1,88 @@
+// The scorecard in full: every test of test/deep with its full counts, then one table. Run by
+// `npm run deep`, which takes hours; `npm test` runs the short versions.
+//
+//   npm run deep -- [NUMBER …] [--seed N] [--table FILE]
+//
+// With --table, the rows that were run take their place in that page's table, between its markers.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Figure } from "../test/deep/_scorecard.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const FOLDER = join(ROOT, "test", "deep");
+const BEGIN = "<!-- scorecard begins -->";
+const END = "<!-- scorecard ends -->";
+
+const { values, positionals } = parseArgs({
+  options: { seed: { type: "string" }, table: { type: "string" } },
+  allowPositionals: true,
+});
+
+process.exitCode = main();
+
+function main(): number {
+  const files = readdirSync(FOLDER).filter(isAskedFor).sort();
+  if (files.length === 0) {
+    console.error(`varve: no test of the scorecard has the number ${positionals.join(", ")}`);
+    return 2;
+  }
+  const folder = mkdtempSync(join(tmpdir(), "varve-deep-"));
+  try {
+    const report = join(folder, "figures");
+    writeFileSync(report, "");
+    const status = runTests(files, report);
+    const lines = readFileSync(report, "utf8").trim().split("\n").filter(Boolean);
+    const figures = lines.map((line) => JSON.parse(line) as Figure);
+    console.log(`\n${tableOf(figures).join("\n")}`);
+    if (values.table !== undefined) replaceRows(values.table, figures);
+    return status;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** `06-bit-rot.test.ts` is number 6; without numbers, all are asked for. */
+function isAskedFor(file: string): boolean {
+  const number = /^(\d+)-.*\.test\.ts$/.exec(file)?.[1];
+  if (number === undefined) return false;
+  return positionals.length === 0 || positionals.some((asked) => Number(asked) === Number(number));
+}
+
+function runTests(files: readonly string[], report: string): number {
+  const env: NodeJS.ProcessEnv = { ...process.env, VARVE_DEEP_REPORT: report };
+  if (values.seed !== undefined) env["VARVE_SEED"] = values.seed;
+  const options = ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1"];
+  const paths = files.map((file) => join(FOLDER, file));
+  const { status } = spawnSync(process.execPath, [...options, ...paths], { stdio: "inherit", env });
+  return status ?? 1;
+}
+
+function tableOf(figures: readonly Figure[]): string[] {
+  const ordered = figures.toSorted((a, b) => a.number - b.number);
+  const cells = (row: Figure) => [String(row.number), row.name, row.figure, row.goal, row.peer];
+  const head = ["#", "test", "figure reached", "goal", "best peer"];
+  const rule = head.map(() => "---");
+  const rows = [head, rule, ...ordered.map(cells)];
+  return rows.map((row) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`);
+}
+
+/** Rows of tests that were not run now stay as they are. */
+function replaceRows(path: string, figures: readonly Figure[]): void {
+  const page = readFileSync(path, "utf8");
+  const [start, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (start < 0 || end < start) throw new Error(`${path} has no ${BEGIN} … ${END}`);
+  const [head = "", rule = "", ...rows] = tableOf(figures);
+  const numberOf = (row: string) => Number(/^\| (\d+) \|/.exec(row)?.[1]);
+  const kept = page
+    .slice(start, end)
+    .split("\n")
+    .filter((row) => numberOf(row) > 0);
+  const byNumber = new Map([...kept, ...rows].map((row) => [numberOf(row), row]));
+  const merged = [...byNumber].sort(([a], [b]) => a - b).map(([, row]) => row);
+  const table = [BEGIN, "", head, rule, ...merged, "", ""].join("\n");
+  writeFileSync(path, page.slice(0, start) + table + page.slice(end));
+}
