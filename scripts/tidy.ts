@@ -21,12 +21,14 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   segments: ["base"],
   catalog: ["model", "base"],
   tree: ["model", "base"],
+  keys: ["catalog", "model", "base"],
+  "data-folder": ["model", "base"],
   blocks: ["segments", "catalog", "model", "base"],
-  snapshots: ["blocks", "tree", "catalog", "model", "base"],
+  snapshots: ["blocks", "tree", "keys", "catalog", "model", "base"],
   identity: ["catalog", "model", "base"],
   wire: ["model", "base"],
   client: ["wire", "model", "base"],
-  server: ["wire", "snapshots", "identity", "catalog", "model", "base"],
+  server: ["wire", "snapshots", "identity", "keys", "catalog", "model", "base"],
   console: ["client", "wire", "model", "base"],
   cli: ["client", "wire", "model", "base", "service.ts"],
 };
@@ -41,7 +43,11 @@ const PORTS_FOR_SIBLINGS: Readonly<Record<string, string>> = {
 
 /** Node modules that only some folders may import. */
 const NODE_MODULE_RULES = [
-  { rule: "disk", modules: /^node:fs(\/|$)/, folders: ["segments", "catalog", "client", "cli"] },
+  {
+    rule: "disk",
+    modules: /^node:fs(\/|$)/,
+    folders: ["segments", "catalog", "data-folder", "client", "cli"],
+  },
   {
     rule: "socket",
     modules: /^node:(http|https|http2|net|tls|dgram)$/,
@@ -84,7 +90,6 @@ type Rule = "disk" | "socket" | "pure" | "time" | "chance" | "parameters" | "fun
 
 /** The list may only shrink: an entry that is no longer needed is reported, too. */
 const EXCEPTIONS: readonly { rule: Rule; path: string; name?: string; reason: string }[] = [
-  { rule: "disk", path: "src/service.ts", reason: "creates the data folder" },
   ...["putSnapshotBlock", "completeSnapshot", "getSnapshotBlock"].map(seedShape),
   ...["listSnapshotBlocks", "listChangedBlocks"].map(seedShape),
 ];

@@ -1,14 +1,21 @@
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
+import { keepCredentials } from "./data-folder/credentials-file.ts";
+import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
+import { makeDirectory } from "./data-folder/make-directory.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
-import type { AccountId } from "./model/ids.ts";
+import { KeyRing } from "./keys/key-ring.ts";
+import {
+  type KeyEncryptionKeySource,
+  openKeyEncryptionKey,
+} from "./keys/open-key-encryption-key.ts";
+import type { Domain } from "./model/ids.ts";
 import {
   NODE_CACHE_BYTES_MAX,
   RECYCLE_BIN_DAYS_MAX,
@@ -20,6 +27,7 @@ import { BufferPool } from "./server/buffer-pool.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { listen } from "./server/http-server.ts";
+import { Copier } from "./snapshots/copier.ts";
 import type { Core } from "./snapshots/core.ts";
 import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
 import { emptyRecycleBin } from "./snapshots/recycle-bin.ts";
@@ -44,6 +52,10 @@ export interface ServiceConfig {
   readonly region: string;
   /** A key pair to accept instead of minting one. */
   readonly keyPair?: KeyPair | undefined;
+  /** What wraps the secrets of encryption keys; the default is kept in the data folder. */
+  readonly keyEncryptionKey?: KeyEncryptionKeySource | undefined;
+  /** What wrapped them so far, where that changes with this start. */
+  readonly previousKeyEncryptionKey?: KeyEncryptionKeySource | undefined;
   /** Days that deleted snapshots stay in the recycle bin, at most 365; 0, the default, for none. */
   readonly recycleBinDays?: number | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
@@ -54,7 +66,7 @@ export interface ServiceConfig {
   readonly log?: (entry: LogEntry) => void;
 }
 
-export type { EmulationConfig };
+export type { EmulationConfig, KeyEncryptionKeySource };
 
 /** Something an operator should see. Never holds a secret or a block's bytes. */
 export interface LogEntry {
@@ -106,35 +118,6 @@ export async function openService(config: ServiceConfig): Promise<Service> {
   }
 }
 
-/**
- * Makes a folder and those above it, each durable in the one that holds it. Node's own recursive
- * mkdir never ends on a file system that has the folder above but says of the new one that it
- * cannot exist, such as /proc.
- */
-async function makeDirectory(path: string): Promise<void> {
-  const above = dirname(path);
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return;
-    const isMissing = code === "ENOENT" && !(await isThere(above));
-    if (!isMissing) throw error;
-    await makeDirectory(above);
-    await mkdir(path, { mode: 0o700 });
-  }
-  const directory = await open(above, "r");
-  await directory.sync().finally(() => directory.close());
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(ignoringMissing)) !== undefined;
-}
-
-function ignoringMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error;
-}
-
 interface Store {
   readonly catalog: Catalog;
   readonly segments: SegmentStore;
@@ -146,15 +129,20 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
-  const credentialsPath = await keepCredentials(config.dataDirectory, firstKey);
-  const blocks = new BlockStore(segments, catalog.blocks);
-  const core = await makeCore({ ...config, clock, random }, catalog, blocks);
+  const credentialsPath =
+    firstKey.origin === "given"
+      ? undefined
+      : await keepCredentials(config.dataDirectory, firstKey.key);
+  const keys = await openKeyRing({ ...config, clock, random }, catalog);
+  const blocks = new BlockStore(segments, catalog.blocks, keys);
+  const core = await makeCore({ ...config, clock, random }, { catalog, blocks, keys });
   const findKey = async (accessKeyId: string) =>
     firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config, clock);
   await core.sealer.resume();
+  void core.copier.resume();
   const server = await listen(
     {
       core,
@@ -172,6 +160,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   const close = async () => {
     await server.close();
     await Promise.all(chores.map((chore) => chore.stop()));
+    await core.copier.stop();
     await core.sealer.idle();
     await blocks.idle();
     await segments.close();
@@ -205,31 +194,50 @@ function startChores(core: Core, log: Logger): { stop(): Promise<void> }[] {
     every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () => expireSnapshots(core)),
     every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
     every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
+    every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
+    every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
   ];
 }
 
+type ClockedConfig = ServiceConfig & { readonly clock: Clock; readonly random: Random };
+
+/** Opens what encrypts, and changes over to a new key-encryption key where one is given. */
+async function openKeyRing(config: ClockedConfig, catalog: Catalog): Promise<KeyRing> {
+  const { dataDirectory, random, clock } = config;
+  const { keyEncryptionKey: given, previousKeyEncryptionKey: previous } = config;
+  const source = given ?? { secret: await ownKeyEncryptionKey(dataDirectory, random) };
+  const keyEncryptionKey = openKeyEncryptionKey(source, random);
+  const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
+  await keys.rewrap(previous && openKeyEncryptionKey(previous, random));
+  return keys;
+}
+
 async function makeCore(
-  config: ServiceConfig & { readonly clock: Clock; readonly random: Random },
-  catalog: Catalog,
-  blocks: BlockStore,
+  config: ClockedConfig,
+  { catalog, blocks, keys }: Pick<Core, "catalog" | "blocks" | "keys">,
 ): Promise<Core> {
   const { clock, random } = config;
   const log = logger(config, clock);
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   // One cache for all accounts: a node's digest says all of its contents.
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
-  const maps = (domain: AccountId) => new BlockMaps(blocks.nodeStore(domain), nodes);
+  const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
   const onError = (snapshotId: string, error: unknown) =>
     log("Sealing failed and will be tried again", { snapshotId, error });
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const copier = new Copier({
+    ...{ catalog, blocks, maps, sealer },
+    onError: (snapshotId, error) =>
+      log("Copying failed and will be tried again", { snapshotId, error }),
+  });
   const tokens = new Tokens(secret, clock, random);
   const { region, recycleBinDays = 0 } = config;
   if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
   }
   const settings = { region, recycleBinDays };
-  return { catalog, blocks, maps, tokens, sealer, clock, random, ...settings };
+  return { catalog, blocks, keys, maps, tokens, sealer, copier, clock, random, ...settings };
 }
 
 type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;
@@ -251,33 +259,4 @@ function logger({ log = writeToStandardError }: ServiceConfig, clock: Clock): Lo
 
 function writeToStandardError(entry: LogEntry): void {
   process.stderr.write(`${JSON.stringify(entry)}\n`);
-}
-
-/**
- * Keeps the store's own key pair where AWS tools can be pointed at it, readable by the owner
- * alone. Written beside the old file and renamed over it, so a crash leaves one or the other whole.
- */
-async function keepCredentials(
-  dataDirectory: string,
-  { key, origin }: FirstKey,
-): Promise<string | undefined> {
-  if (origin === "given") return undefined;
-  const path = join(dataDirectory, "credentials");
-  // People add profiles to this file; it is left alone as long as it names the key.
-  const existing = await readFile(path, "utf8").catch(ignoringMissing);
-  if (existing?.includes(key.accessKeyId)) return path;
-  const contents =
-    `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
-    `aws_secret_access_key = ${key.secretAccessKey}\n`;
-  const temporary = `${path}.new`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, "wx", 0o600);
-  try {
-    await file.writeFile(contents);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  return path;
 }

@@ -10,13 +10,14 @@ import { BlockStore } from "../../src/blocks/block-store.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
-import { type Digest, digestFromBytes } from "../../src/model/digest.ts";
+import { type Digest, digestFromBytes, type RecordName } from "../../src/model/digest.ts";
 import { blockCountOf } from "../../src/model/geometry.ts";
 import { type AccountId, newSnapshotId, type SnapshotId } from "../../src/model/ids.ts";
 import { BLOCK_SIZE_BYTES, SEGMENT_SIZE_BYTES_MAX } from "../../src/model/limits.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import { BlockMaps, type MapEntry, type Root } from "../../src/tree/block-map.ts";
+import { NO_SECRETS } from "../../test/support/fakes.ts";
 import { randomBytesFrom } from "../harness/blocks.ts";
 import { serveParent } from "../harness/commands.ts";
 import { KEY_PAIR } from "../harness/target.ts";
@@ -67,7 +68,7 @@ async function seed(options: SeedOptions): Promise<SeededStore> {
   const { key } = await ensureFirstAccount(owners, KEY_PAIR);
   const segmentSizeBytesMax = SEGMENT_SIZE_BYTES_MAX;
   const segments = await FileSegments.open({ directory, segmentSizeBytesMax });
-  const blocks = new BlockStore(segments, catalog.blocks);
+  const blocks = new BlockStore(segments, catalog.blocks, NO_SECRETS);
   const maps = new BlockMaps(
     blocks.nodeStore(key.account),
     new LruCache(256 * 1024 * 1024, (node) => node.sizeBytes),
@@ -214,7 +215,7 @@ class Seeder {
         const offset = place % SEGMENT_SIZE_BYTES_MAX;
         return {
           domain: this.#account,
-          digest,
+          name: digest as string as RecordName,
           segment,
           offset,
           length: RECORD_BYTES,

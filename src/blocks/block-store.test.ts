@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeBlockTable, FakeSegments, gate } from "../../test/support/fakes.ts";
+import { FakeBlockTable, FakeSegments, gate, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents, pick, printSeed, seededFraction } from "../../test/support/property.ts";
-import { type Digest, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
+import { type Digest, ZERO_BLOCK_DIGEST, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
@@ -64,7 +64,7 @@ test("BlockStore stores zeros nowhere and reads them all the same", async () => 
   assert.equal(await put(store, { contents: 0 }), ZERO_BLOCK_DIGEST);
   assert.equal(segments.entries.length, 0);
   assert.equal(catalog.locations.size, 0);
-  assert.equal(catalog.commits[0]?.writes[0]?.digest, ZERO_BLOCK_DIGEST);
+  assert.equal(catalog.commits[0]?.writes[0]?.name, ZERO_BLOCK_NAME);
   const bytes = await store.getBlock(DOMAIN, ZERO_BLOCK_DIGEST);
   assert.ok(bytes.length === BLOCK_SIZE_BYTES && bytes.every((byte) => byte === 0));
 });
@@ -147,7 +147,7 @@ test("BlockStore lets the later of two puts to one block index count", async () 
   // The first has to be compressed; the second, of zeros, is ready at once.
   const abandoned = put(store, { contents: 7 });
   await Promise.all([abandoned, put(store, { contents: 0 })]);
-  const writes = catalog.commits.flatMap(({ writes }) => writes.map(({ digest }) => digest));
+  const writes = catalog.commits.flatMap(({ writes }) => writes.map(({ name }) => name));
   assert.deepEqual(writes, [await abandoned, ZERO_BLOCK_DIGEST]);
 });
 
@@ -196,7 +196,7 @@ const TARGET = {
 function setUp() {
   const segments = new FakeSegments();
   const catalog = new FakeBlockTable();
-  return { segments, catalog, store: new BlockStore(segments, catalog) };
+  return { segments, catalog, store: new BlockStore(segments, catalog, NO_SECRETS) };
 }
 
 /** Puts a block and answers its digest. */

@@ -1,24 +1,38 @@
 import { KeyedLock } from "../base/concurrency.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
-import { type Digest, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
+import {
+  type Digest,
+  type RecordName,
+  ZERO_BLOCK_DIGEST,
+  ZERO_BLOCK_NAME,
+} from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import { type Domain, isKeyDomain, type KeyDomain, type SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import { type Entry, RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
-import { decodePayload, encodePayload } from "./codec.ts";
+import { DomainCipher } from "./domain-cipher.ts";
+import type { DomainSecrets } from "./domain-secrets.ts";
+import { encodeRecord, openRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { decodeRecord, encodeRecordHeader, RECORD_KIND, type RecordKind } from "./record.ts";
+import { RECORD_KIND, type RecordKind } from "./record.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
 
 /** Damaged records remembered; beyond that, reading one again is what finds it (ours). */
 const DAMAGED_COUNT_MAX = 100_000;
 
+/** A block index of a pending snapshot and the digest of what was written there. */
+export interface WrittenBlock {
+  readonly blockIndex: number;
+  readonly digest: Digest;
+}
+
 /** Where a block is written to. */
 export interface BlockTarget {
-  readonly domain: AccountId;
+  readonly domain: Domain;
   readonly snapshotId: SnapshotId;
   readonly blockIndex: number;
   /** When the snapshot expires after this write, in milliseconds since 1970. */
@@ -32,16 +46,23 @@ export interface BlockTarget {
 export class BlockStore {
   readonly #segments: SegmentStore;
   readonly #catalog: BlockTable;
+  readonly #secrets: DomainSecrets;
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
   readonly #arriving = new Map<string, Promise<unknown>>();
   /** Records found damaged when they were read: not stored, as far as a put is concerned. */
   readonly #damaged = new Set<string>();
   readonly #puts = new KeyedLock();
+  /** The cipher of each encrypted domain, and the secrets that it was made from. */
+  readonly #ciphers = new Map<
+    KeyDomain,
+    { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
+  >();
 
-  constructor(segments: SegmentStore, catalog: BlockTable) {
+  constructor(segments: SegmentStore, catalog: BlockTable, secrets: DomainSecrets) {
     this.#segments = segments;
     this.#catalog = catalog;
+    this.#secrets = secrets;
     this.#commits = new GroupCommit(segments, catalog, BATCH_SIZE_BYTES_MAX);
   }
 
@@ -58,46 +79,59 @@ export class BlockStore {
     // An earlier put of the same block index may still be under way although its caller has gone;
     // it must not come after this one.
     const key = `${target.snapshotId} ${target.blockIndex}`;
-    return this.#puts.run(key, () => this.#putBlock(target, digest, bytes));
+    return this.#puts.run(key, async () => {
+      const cipher = await this.#cipherOf(target.domain);
+      const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
+      return this.#putBlock(target, { identity, cipher, plain: bytes });
+    });
   }
 
-  async #putBlock(
-    target: BlockTarget,
-    digest: Digest,
-    bytes: Uint8Array,
-  ): Promise<WriteRefusal | undefined> {
-    const write = { ...target, digest };
-    if (await this.#isStored(target.domain, digest)) {
+  async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
+    const { identity } = record;
+    const write = { ...target, name: identity.name };
+    if (await this.#isStored(identity)) {
       const refusal = await this.#commits.commit({ record: undefined, write });
       // Refused as "not-stored": collected since the look-up. The bytes are here, so store them.
       if (refusal !== "not-stored") return refusal;
     }
     // While we looked it up, the same contents may have begun to arrive: then let them.
-    if (this.#arriving.has(target.domain + digest)) return this.#putBlock(target, digest, bytes);
-    const name = { kind: RECORD_KIND.block, domain: target.domain, digest };
-    return this.#store(name, bytes, write);
+    if (this.#arriving.has(keyOf(identity))) return this.#putBlock(target, record);
+    return this.#store(record, write);
   }
 
   /**
    * Reads a block and checks it. Throws a `CorruptionError` if it is missing or damaged. The answer
    * may lie in `buffer`, if one of `BLOCK_BUFFER_BYTES` is given.
    */
-  async getBlock(domain: AccountId, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
+  async getBlock(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK;
     return this.#load(domain, digest, buffer);
   }
 
   /** The store as the block map of one domain sees it. */
-  nodeStore(domain: AccountId): NodeStore {
+  nodeStore(domain: Domain): NodeStore {
     return {
       getNode: (digest) => this.#load(domain, digest),
-      putNode: (bytes) => this.#putRecord({ kind: RECORD_KIND.node, domain }, bytes),
+      putNode: (bytes) => this.#putRecord(RECORD_KIND.node, domain, bytes),
     };
   }
 
   /** Stores a snapshot's manifest; durable when it resolves. Answers its digest. */
-  putManifest(domain: AccountId, bytes: Uint8Array): Promise<Digest> {
-    return this.#putRecord({ kind: RECORD_KIND.manifest, domain }, bytes);
+  putManifest(domain: Domain, bytes: Uint8Array): Promise<Digest> {
+    return this.#putRecord(RECORD_KIND.manifest, domain, bytes);
+  }
+
+  /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */
+  async pendingBlocks(
+    { id, domain }: Pick<Snapshot, "id" | "domain">,
+    fromIndex: number,
+    limit: number,
+  ): Promise<WrittenBlock[]> {
+    const writes = await this.#catalog.pendingWrites(id, fromIndex, limit);
+    const cipher = await this.#cipherOf(domain);
+    const names = writes.map(({ name }) => name);
+    const digests = cipher ? cipher.digestsOf(names) : names;
+    return writes.map(({ blockIndex }, i) => ({ blockIndex, digest: digests[i] as Digest }));
   }
 
   /** Waits for everything handed in so far. */
@@ -105,33 +139,43 @@ export class BlockStore {
     return this.#commits.idle();
   }
 
-  async #isStored(domain: AccountId, digest: Digest): Promise<boolean> {
-    if (digest === ZERO_BLOCK_DIGEST) return true;
-    // The same contents may be on their way already. If they fail to arrive, ours will be stored.
-    await this.#arriving.get(domain + digest)?.catch(() => undefined);
-    if (this.#damaged.has(domain + digest)) return false;
-    return (await this.#catalog.locate(domain, digest)) !== undefined;
+  async #cipherOf(domain: Domain): Promise<DomainCipher | undefined> {
+    if (!isKeyDomain(domain)) return undefined;
+    const secrets = await this.#secrets.secretsOf(domain);
+    const known = this.#ciphers.get(domain);
+    if (known?.secrets === secrets) return known.cipher;
+    const cipher = new DomainCipher(secrets);
+    this.#ciphers.set(domain, { secrets, cipher });
+    return cipher;
   }
 
-  async #putRecord(
-    { kind, domain }: { kind: RecordKind; domain: AccountId },
-    bytes: Uint8Array,
-  ): Promise<Digest> {
-    const digest = digestOf(bytes);
-    if (await this.#isStored(domain, digest)) return digest;
-    if (this.#arriving.has(domain + digest)) return this.#putRecord({ kind, domain }, bytes);
-    await this.#store({ kind, domain, digest }, bytes, undefined);
-    return digest;
+  async #isStored(identity: RecordIdentity): Promise<boolean> {
+    const { domain, name } = identity;
+    if (name === ZERO_BLOCK_NAME) return true;
+    // The same contents may be on their way already. If they fail to arrive, ours will be stored.
+    await this.#arriving.get(keyOf(identity))?.catch(() => undefined);
+    if (this.#damaged.has(keyOf(identity))) return false;
+    return (await this.#catalog.locate(domain, name)) !== undefined;
+  }
+
+  async #putRecord(kind: RecordKind, domain: Domain, plain: Uint8Array): Promise<Digest> {
+    const cipher = await this.#cipherOf(domain);
+    const identity = identityOf(kind, domain, { digest: digestOf(plain), cipher });
+    // Once more after having waited for the same contents, which may have failed to arrive.
+    do {
+      if (await this.#isStored(identity)) return identity.digest;
+    } while (this.#arriving.has(keyOf(identity)));
+    await this.#store({ identity, cipher, plain }, undefined);
+    return identity.digest;
   }
 
   /** Encodes and commits a record, and the write that goes with it. */
   async #store(
-    name: RecordName,
-    bytes: Uint8Array,
+    record: PlainRecord,
     write: PendingWrite | undefined,
   ): Promise<WriteRefusal | undefined> {
-    const key = name.domain + name.digest;
-    const arriving = this.#encodeAndCommit(name, bytes, write);
+    const key = keyOf(record.identity);
+    const arriving = this.#encodeAndCommit(record, write);
     this.#arriving.set(key, arriving);
     try {
       return await arriving;
@@ -141,24 +185,26 @@ export class BlockStore {
   }
 
   async #encodeAndCommit(
-    name: RecordName,
-    bytes: Uint8Array,
+    { identity, cipher, plain }: PlainRecord,
     write: PendingWrite | undefined,
   ): Promise<WriteRefusal | undefined> {
-    const entry = await encodeRecord(name, bytes);
+    const entry = await encodeRecord(identity, plain, cipher);
+    const { domain, name } = identity;
     // A damaged record stays where it is; what is found under its name from now on is this one.
-    const replaces = this.#damaged.has(name.domain + name.digest);
-    const record = { domain: name.domain, digest: name.digest, entry, replaces };
+    const replaces = this.#damaged.has(keyOf(identity));
+    const record = { domain, name, entry, replaces };
     const refusal = await this.#commits.commit({ record, write });
-    if (replaces) this.#damaged.delete(name.domain + name.digest);
+    if (replaces) this.#damaged.delete(keyOf(identity));
     return refusal;
   }
 
-  async #load(domain: AccountId, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
+  async #load(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
+    const cipher = await this.#cipherOf(domain);
+    const name = nameOf(digest, cipher);
     try {
-      return await this.#loadVerified(domain, digest, buffer);
+      return await this.#loadVerified({ domain, digest, name }, cipher, buffer);
     } catch (error) {
-      if (error instanceof CorruptionError) this.#rememberDamaged(domain + digest);
+      if (error instanceof CorruptionError) this.#rememberDamaged(keyOf({ domain, name }));
       throw error;
     }
   }
@@ -169,21 +215,20 @@ export class BlockStore {
   }
 
   async #loadVerified(
-    domain: AccountId,
-    digest: Digest,
+    { domain, digest, name }: Omit<RecordIdentity, "kind">,
+    cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const location = await this.#catalog.locate(domain, digest);
+    const location = await this.#catalog.locate(domain, name);
     if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
-    const { header, payload } = decodeRecord(await this.#read(location, buffer));
-    const bytes = await decodePayload(payload, header.plainLength);
-    if (digestOf(bytes) !== digest) {
+    const { plain } = await openRecord(await this.#read(location, buffer), cipher);
+    if (digestOf(plain) !== digest) {
       const { segment, offset } = location;
       throw new CorruptionError(
         `The record at segment ${segment}, offset ${offset} does not hash to ${digest}`,
       );
     }
-    return bytes;
+    return plain;
   }
 
   /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
@@ -197,14 +242,26 @@ export class BlockStore {
   }
 }
 
-interface RecordName {
-  readonly kind: RecordKind;
-  readonly domain: AccountId;
-  readonly digest: Digest;
+/** Contents on their way into the store. */
+interface PlainRecord {
+  readonly identity: RecordIdentity;
+  readonly cipher: DomainCipher | undefined;
+  readonly plain: Uint8Array;
 }
 
-async function encodeRecord(name: RecordName, plain: Uint8Array): Promise<Entry> {
-  const { codec, bytes } = await encodePayload(plain);
-  const lengths = { plainLength: plain.length, storedLength: bytes.length };
-  return [encodeRecordHeader({ ...name, codec, ...lengths }), bytes];
+function identityOf(
+  kind: RecordKind,
+  domain: Domain,
+  { digest, cipher }: { readonly digest: Digest; readonly cipher: DomainCipher | undefined },
+): RecordIdentity {
+  return { kind, domain, digest, name: nameOf(digest, cipher) };
+}
+
+/** Without a cipher a record is called by its digest. */
+function nameOf(digest: Digest, cipher: DomainCipher | undefined): RecordName {
+  return cipher ? cipher.nameOf(digest) : (digest as string as RecordName);
+}
+
+function keyOf({ domain, name }: Pick<RecordIdentity, "domain" | "name">): string {
+  return domain + name;
 }

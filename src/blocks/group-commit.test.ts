@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, gate } from "../../test/support/fakes.ts";
+import type { RecordName } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
@@ -15,10 +16,10 @@ test("GroupCommit appends the records, then commits their locations, then answer
   assert.deepEqual(log, ["append", "appended", "commit", "committed", "answered"]);
   const [{ locations, writes } = { locations: [], writes: [] }] = catalog.commits;
   assert.deepEqual(locations, [
-    { domain: DOMAIN, digest: digest("a"), replaces: false, segment: 0, offset: 0, length: 1 },
+    { domain: DOMAIN, name: digest("a"), replaces: false, segment: 0, offset: 0, length: 1 },
   ]);
   assert.deepEqual(
-    writes.map((write) => write.digest),
+    writes.map((write) => write.name),
     [digest("a")],
   );
 });
@@ -103,7 +104,7 @@ for (const part of ["segments", "catalog"] as const) {
       assert.match(String(result.reason), /the disk is full/);
     }
     await commits.commit(change("d"));
-    const committed = catalog.commits.flatMap(({ writes }) => writes.map((write) => write.digest));
+    const committed = catalog.commits.flatMap(({ writes }) => writes.map((write) => write.name));
     assert.deepEqual(committed, [digest("a"), digest("d")]);
   });
 }
@@ -147,13 +148,13 @@ function setUp() {
 }
 
 function change(text: string, snapshotId = "snap-1") {
-  const named = { domain: DOMAIN, digest: digest(text) };
+  const named = { domain: DOMAIN, name: digest(text) };
   const write = { ...named, blockIndex: 0, snapshotId: snapshotId as SnapshotId, expiresAtMs: 0 };
   return { record: { ...named, entry: [Buffer.from(text)], replaces: false }, write };
 }
 
 function digest(text: string) {
-  return digestOf(Buffer.from(text));
+  return digestOf(Buffer.from(text)) as string as RecordName;
 }
 
 function texts(batch: readonly Buffer[]): string[] {

@@ -1,14 +1,14 @@
 import type { BlockTable, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
-import type { Digest } from "../model/digest.ts";
-import type { AccountId } from "../model/ids.ts";
+import type { RecordName } from "../model/digest.ts";
+import type { Domain } from "../model/ids.ts";
 import type { Entry, SegmentStore } from "../segments/segment-store.ts";
 
 /** A record on its way into the store. */
 export interface NewRecord {
-  readonly domain: AccountId;
-  readonly digest: Digest;
+  readonly domain: Domain;
+  readonly name: RecordName;
   readonly entry: Entry;
-  /** True when the record known under this digest is damaged and this one takes its place. */
+  /** True when the record known under this name is damaged and this one takes its place. */
   readonly replaces: boolean;
 }
 
@@ -93,8 +93,8 @@ export class GroupCommit {
     const placements =
       records.length > 0 ? await this.#segments.append(records.map(({ entry }) => entry)) : [];
     const locations = placements.map((placement, i) => {
-      const { domain, digest, replaces } = records[i] as NewRecord;
-      return { domain, digest, replaces, ...placement };
+      const { domain, name, replaces } = records[i] as NewRecord;
+      return { domain, name, replaces, ...placement };
     });
     const writes = batch.flatMap(({ write }) => write ?? []);
     const refusals = await this.#catalog.commit(locations, writes);

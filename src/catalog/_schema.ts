@@ -1,6 +1,7 @@
 /*
- * The tables of the embedded catalog. Digests are 32 raw bytes; times are milliseconds since 1970.
- * A change is a new migration at the end of the list; one that has been released never changes.
+ * The tables of the embedded catalog. Digests and record names are 32 raw bytes; times are
+ * milliseconds since 1970. A change is a new migration at the end of the list; one that has been
+ * released never changes.
  */
 
 const VERSION_1 = `
@@ -120,11 +121,49 @@ ALTER TABLE access_keys ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX access_keys_by_account ON access_keys (account, created_at_ms);
 `;
 
+/** What lies under a key's domain is encrypted; accounts say how they encrypt. */
+const ENCRYPTION = `
+ALTER TABLE locations RENAME COLUMN digest TO name;
+ALTER TABLE pending_writes RENAME COLUMN digest TO name;
+
+CREATE TABLE encryption_keys (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL REFERENCES accounts (id),
+  domain TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  manager TEXT NOT NULL,
+  description TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  deletion_at_ms INTEGER,
+  -- JSON: each secret sealed, and which key-encryption key opens it.
+  secrets TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX encryption_keys_by_account ON encryption_keys (account, id);
+CREATE UNIQUE INDEX encryption_keys_made ON encryption_keys (account) WHERE manager = 'service';
+
+CREATE TABLE snapshot_copies (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots (number) ON DELETE CASCADE,
+  source_domain TEXT NOT NULL,
+  source_root BLOB,
+  next_index INTEGER NOT NULL
+);
+DROP INDEX snapshots_unsettled;
+CREATE INDEX snapshots_unsettled ON snapshots (state, expires_at_ms)
+  WHERE state IN ('pending', 'sealing', 'copying');
+
+CREATE TABLE encryption_defaults (
+  account TEXT PRIMARY KEY REFERENCES accounts (id),
+  by_default INTEGER NOT NULL,
+  key TEXT
+) WITHOUT ROWID;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
   SHARING_AND_RETENTION,
   ACCESS_KEY_POLICIES,
+  ENCRYPTION,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -1,5 +1,10 @@
-import { type Digest, digestFromBytes, digestToBytes, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import {
+  digestToBytes,
+  type RecordName,
+  recordNameFromBytes,
+  ZERO_BLOCK_NAME,
+} from "../model/digest.ts";
+import type { Domain, SnapshotId } from "../model/ids.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import type {
   BlockTable,
@@ -10,12 +15,12 @@ import type {
   WriteRefusal,
 } from "./catalog.ts";
 
-const ADD_LOCATION = `INSERT INTO locations (domain, digest, segment, offset, length)
+const ADD_LOCATION = `INSERT INTO locations (domain, name, segment, offset, length)
   VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
-const REPLACE_LOCATION = `INSERT OR REPLACE INTO locations (domain, digest, segment, offset, length)
+const REPLACE_LOCATION = `INSERT OR REPLACE INTO locations (domain, name, segment, offset, length)
   VALUES (?, ?, ?, ?, ?)`;
-const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, digest) VALUES (?, ?, ?)
-  ON CONFLICT DO UPDATE SET digest = excluded.digest`;
+const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET name = excluded.name`;
 
 /** `BlockTable` on SQLite. */
 export class SqliteBlockTable implements BlockTable {
@@ -30,9 +35,9 @@ export class SqliteBlockTable implements BlockTable {
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]> {
     return this.#database.transaction(() => {
-      for (const { domain, digest, segment, offset, length, replaces } of locations) {
+      for (const { domain, name, segment, offset, length, replaces } of locations) {
         const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
-        this.#database.run(sql, domain, digestToBytes(digest), segment, offset, length);
+        this.#database.run(sql, domain, digestToBytes(name), segment, offset, length);
       }
       return this.#addWrites(writes);
     });
@@ -48,43 +53,43 @@ export class SqliteBlockTable implements BlockTable {
       }
       const number = numbers.get(snapshotId);
       if (number === undefined) return "not-pending";
-      if (!this.#isStored(write.domain, write.digest)) return "not-stored";
-      this.#database.run(ADD_WRITE, number, write.blockIndex, digestToBytes(write.digest));
+      if (!this.#isStored(write.domain, write.name)) return "not-stored";
+      this.#database.run(ADD_WRITE, number, write.blockIndex, digestToBytes(write.name));
       return undefined;
     });
   }
 
-  /** Moves a pending snapshot's expiry; answers its number, or undefined if it is not pending. */
+  /** Moves a snapshot's expiry; answers its number, or undefined if it takes no writes. */
   #touchPending(id: SnapshotId, expiresAtMs: number): number | undefined {
     const row = this.#database.get(
       `UPDATE snapshots SET expires_at_ms = max(expires_at_ms, ?)
-       WHERE id = ? AND state = 'pending' RETURNING number`,
+       WHERE id = ? AND state IN ('pending', 'copying') RETURNING number`,
       expiresAtMs,
       id,
     );
     return row?.["number"] as number | undefined;
   }
 
-  #isStored(domain: AccountId, digest: Digest): boolean {
-    return digest === ZERO_BLOCK_DIGEST || this.#locate(domain, digest) !== undefined;
+  #isStored(domain: Domain, name: RecordName): boolean {
+    return name === ZERO_BLOCK_NAME || this.#locate(domain, name) !== undefined;
   }
 
-  #locate(domain: AccountId, digest: Digest): Location | undefined {
+  #locate(domain: Domain, name: RecordName): Location | undefined {
     const row = this.#database.get(
-      "SELECT segment, offset, length FROM locations WHERE domain = ? AND digest = ?",
+      "SELECT segment, offset, length FROM locations WHERE domain = ? AND name = ?",
       domain,
-      digestToBytes(digest),
+      digestToBytes(name),
     );
     return row as unknown as Location | undefined;
   }
 
-  async locate(domain: AccountId, digest: Digest): Promise<Location | undefined> {
-    return this.#locate(domain, digest);
+  async locate(domain: Domain, name: RecordName): Promise<Location | undefined> {
+    return this.#locate(domain, name);
   }
 
   async pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]> {
     const rows = this.#database.all(
-      `SELECT block_index, digest FROM pending_writes
+      `SELECT block_index, name FROM pending_writes
        WHERE snapshot = (SELECT number FROM snapshots WHERE id = ?) AND block_index >= ?
        ORDER BY block_index LIMIT ?`,
       id,
@@ -93,7 +98,7 @@ export class SqliteBlockTable implements BlockTable {
     );
     return rows.map((row) => ({
       blockIndex: row["block_index"] as number,
-      digest: digestFromBytes(row["digest"] as Uint8Array),
+      name: recordNameFromBytes(row["name"] as Uint8Array),
     }));
   }
 
@@ -108,7 +113,7 @@ export class SqliteBlockTable implements BlockTable {
        )
        SELECT number FROM written WHERE number IS NOT NULL AND NOT EXISTS (
          SELECT 1 FROM snapshots
-         WHERE snapshots.number = written.number AND state IN ('pending', 'sealing')
+         WHERE snapshots.number = written.number AND state IN ('pending', 'sealing', 'copying')
        ) LIMIT 1`,
     );
     if (!row) return 0;

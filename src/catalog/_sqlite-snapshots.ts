@@ -1,5 +1,5 @@
 import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 import type {
@@ -35,7 +35,8 @@ const COLUMNS = [
   "completion",
 ] as const;
 
-const INSERT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
+/** Adds a snapshot; its parameters are `snapshotValues`. */
+export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
   VALUES (${COLUMNS.map(() => "?").join(", ")})`;
 
 /** `SnapshotTable` on SQLite. */
@@ -57,7 +58,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
     return this.#database.transaction(() => {
       const earlier = token && this.#startedWith(snapshot.account, token);
       if (earlier) return earlier;
-      this.#database.run(INSERT, ...valuesOf(snapshot));
+      this.#database.run(INSERT_SNAPSHOT, ...snapshotValues(snapshot));
       if (token) {
         this.#database.run(
           `INSERT INTO client_tokens (account, client_token, fingerprint, snapshot)
@@ -116,7 +117,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
       );
       if (!row) return false;
       const assignments = COLUMNS.map((column) => `${column} = ?`).join(", ");
-      const values = valuesOf({ ...snapshotFrom(row), ...change });
+      const values = snapshotValues({ ...snapshotFrom(row), ...change });
       this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
       return true;
     });
@@ -171,7 +172,8 @@ export class SqliteSnapshotTable implements SnapshotTable {
   }
 }
 
-function valuesOf(snapshot: Snapshot) {
+/** What is written in the columns of a snapshot's row. */
+export function snapshotValues(snapshot: Snapshot) {
   return [
     snapshot.id,
     snapshot.account,
@@ -201,7 +203,7 @@ export function snapshotFrom(row: Row): Snapshot {
   return {
     id: row["id"] as SnapshotId,
     account: row["account"] as AccountId,
-    domain: row["domain"] as AccountId,
+    domain: row["domain"] as Domain,
     state: row["state"] as SnapshotState,
     stateMessage: (row["state_message"] as string | null) ?? undefined,
     parent: (row["parent"] as SnapshotId | null) ?? undefined,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { seededBytes } from "../../test/support/property.ts";
-import { type Digest, digestFromBytes, ZERO_BLOCK_DIGEST } from "../model/digest.ts";
+import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
@@ -225,15 +225,15 @@ function clientTokenSuite(name: string, open: Open): void {
 }
 
 function blockTableSuite(name: string, open: Open): void {
-  test(`${name} keeps locations by domain and digest, the first one given for good`, async (t) => {
+  test(`${name} keeps locations by domain and name, the first one given for good`, async (t) => {
     const { catalog, reopen } = await open(t);
     await catalog.blocks.commit([location(1, 10), location(2, 20)], []);
     await catalog.blocks.commit([location(1, 99)], []);
     const again = await reopen();
-    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, digest(1))), place(10));
-    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, digest(2))), place(20));
-    assert.equal(await again.blocks.locate(OTHER, digest(1)), undefined);
-    assert.equal(await again.blocks.locate(ACCOUNT, digest(3)), undefined);
+    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, recordName(1))), place(10));
+    assert.deepEqual(plain(await again.blocks.locate(ACCOUNT, recordName(2))), place(20));
+    assert.equal(await again.blocks.locate(OTHER, recordName(1)), undefined);
+    assert.equal(await again.blocks.locate(ACCOUNT, recordName(3)), undefined);
   });
 
   test(`${name} pages pending writes by block index, the last write counting`, async (t) => {
@@ -273,7 +273,7 @@ function blockTableSuite(name: string, open: Open): void {
     assert.deepEqual(await catalog.blocks.pendingWrites(id("snap-01"), 0, 10), [entry(1, 1)]);
   });
 
-  test(`${name} refuses a write whose digest is not stored in its own domain`, async (t) => {
+  test(`${name} refuses a write whose block is not stored in its own domain`, async (t) => {
     const { catalog } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), undefined);
     const foreign = { ...location(1, 1), domain: OTHER };
@@ -288,10 +288,10 @@ function pendingWriteSuite(name: string, open: Open): void {
   test(`${name} takes a write of zeros although zeros are stored nowhere`, async (t) => {
     const { catalog } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), undefined);
-    const zeros = { ...write("snap-01", 4, 1), digest: ZERO_BLOCK_DIGEST };
+    const zeros = { ...write("snap-01", 4, 1), name: ZERO_BLOCK_NAME };
     assert.deepEqual(await catalog.blocks.commit([], [zeros]), [undefined]);
     const found = await catalog.blocks.pendingWrites(id("snap-01"), 0, 10);
-    assert.deepEqual(found, [{ blockIndex: 4, digest: ZERO_BLOCK_DIGEST }]);
+    assert.deepEqual(found, [{ blockIndex: 4, name: ZERO_BLOCK_NAME }]);
   });
 
   test(`${name} moves the expiry forwards with each write, never back`, async (t) => {
@@ -311,7 +311,7 @@ function pendingWriteSuite(name: string, open: Open): void {
     const broken = { ...write("snap-01", 2, 1), blockIndex: null as unknown as number };
     const writes = [write("snap-01", 1, 1), broken];
     await assert.rejects(catalog.blocks.commit([location(1, 1)], writes));
-    assert.equal(await catalog.blocks.locate(ACCOUNT, digest(1)), undefined);
+    assert.equal(await catalog.blocks.locate(ACCOUNT, recordName(1)), undefined);
     assert.deepEqual(await catalog.blocks.pendingWrites(id("snap-01"), 0, 10), []);
     assert.deepEqual(await catalog.blocks.commit([location(1, 1)], [write("snap-01", 1, 1)]), [
       undefined,
@@ -507,8 +507,12 @@ function digest(n: number): Digest {
   return digestFromBytes(seededBytes(`digest ${n}`, 32));
 }
 
+function recordName(n: number): RecordName {
+  return digest(n) as string as RecordName;
+}
+
 function location(n: number, offset: number): NewLocation {
-  return { domain: ACCOUNT, digest: digest(n), replaces: false, ...place(offset) };
+  return { domain: ACCOUNT, name: recordName(n), replaces: false, ...place(offset) };
 }
 
 function place(offset: number) {
@@ -522,11 +526,11 @@ function plain(value: object | undefined): object {
 
 function write(text: string, blockIndex: number, n: number): PendingWrite {
   const common = { domain: ACCOUNT, expiresAtMs: 6_000 };
-  return { snapshotId: id(text), blockIndex, digest: digest(n), ...common };
+  return { snapshotId: id(text), blockIndex, name: recordName(n), ...common };
 }
 
 function entry(blockIndex: number, n: number) {
-  return { blockIndex, digest: digest(n) };
+  return { blockIndex, name: recordName(n) };
 }
 
 function use(clientToken: string, n = 1) {

@@ -1,5 +1,6 @@
-import type { Digest } from "../model/digest.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { Digest, RecordName } from "../model/digest.ts";
+import type { EncryptionDefaults, EncryptionKey } from "../model/encryption-key.ts";
+import type { AccountId, Domain, EncryptionKeyId, KeyDomain, SnapshotId } from "../model/ids.ts";
 import type { Image } from "../model/image.ts";
 import type {
   Grantee,
@@ -24,6 +25,8 @@ export interface Catalog {
   readonly sharing: SharingTable;
   readonly retention: RetentionTable;
   readonly images: ImageTable;
+  readonly encryption: EncryptionTable;
+  readonly copies: CopyTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -82,6 +85,25 @@ export interface SnapshotTable {
   delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome>;
   /** Replaces all tags of a snapshot. */
   setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void>;
+}
+
+/** A snapshot that is being copied, block by block, from another domain. */
+export interface SnapshotCopy {
+  readonly id: SnapshotId;
+  readonly sourceDomain: Domain;
+  readonly sourceRoot: Digest | undefined;
+  /** Blocks before this index have been copied. */
+  readonly nextIndex: number;
+}
+
+/** Snapshots in the state `copying`. */
+export interface CopyTable {
+  /** Adds a snapshot, in the state `copying`, and what it is copied from. */
+  start(snapshot: Snapshot, source: Omit<SnapshotCopy, "id">): Promise<void>;
+  /** Every copy under way, whoever owns it. */
+  all(): Promise<SnapshotCopy[]>;
+  /** Notes how far a copy has come. */
+  advance(id: SnapshotId, nextIndex: number): Promise<void>;
 }
 
 /** Who may read which snapshot besides its owner. */
@@ -148,24 +170,24 @@ export interface Location {
   readonly length: number;
 }
 
-/** A record that is durable in a segment and is to be found under its digest from now on. */
+/** A record that is durable in a segment and is to be found under its name from now on. */
 export interface NewLocation extends Location {
-  readonly domain: AccountId;
-  readonly digest: Digest;
+  readonly domain: Domain;
+  readonly name: RecordName;
   /** True to take the place of a location known already; else the one known stays. */
   readonly replaces: boolean;
 }
 
-/** One block index of a pending snapshot and the digest written there. */
+/** One block index of a pending snapshot and the name of the block written there. */
 export interface BlockWrite {
   readonly blockIndex: number;
-  readonly digest: Digest;
+  readonly name: RecordName;
 }
 
 /** A block written to a pending snapshot, as acknowledged to its writer. */
 export interface PendingWrite extends BlockWrite {
   readonly snapshotId: SnapshotId;
-  readonly domain: AccountId;
+  readonly domain: Domain;
   /** New expiry of the snapshot, which each write moves. */
   readonly expiresAtMs: number;
 }
@@ -173,11 +195,11 @@ export interface PendingWrite extends BlockWrite {
 /** Why a pending write was not taken. */
 export type WriteRefusal = "not-pending" | "not-stored";
 
-/** Where each digest lies, and what pending snapshots have written. */
+/** Where each record lies, and what pending snapshots have written. */
 export interface BlockTable {
   /**
    * Adds locations, then writes, in one transaction. A write is refused, and the others are
-   * kept, when its snapshot is no longer pending or its digest is not stored in its domain: a
+   * kept, when its snapshot takes none any more or its block is not stored in its domain: a
    * reference and the proof that it can be followed are one decision. Answers a refusal or
    * undefined for each write, in order.
    */
@@ -185,11 +207,35 @@ export interface BlockTable {
     locations: readonly NewLocation[],
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]>;
-  locate(domain: AccountId, digest: Digest): Promise<Location | undefined>;
+  locate(domain: Domain, name: RecordName): Promise<Location | undefined>;
   /** Writes of a pending snapshot from a block index on, ascending, at most `limit`. */
   pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]>;
   /** Forgets up to `limit` writes of snapshots that are no longer pending; answers how many. */
   forgetSettledWrites(limit: number): Promise<number>;
+}
+
+/** Encryption keys, and how accounts encrypt when nothing is said. */
+export interface EncryptionTable {
+  /**
+   * Adds a key. False, and nothing added, when its account has one that the service made already
+   * and this is another, or when its domain is taken.
+   */
+  add(key: EncryptionKey): Promise<boolean>;
+  get(id: EncryptionKeyId): Promise<EncryptionKey | undefined>;
+  /** The key whose domain that is. */
+  ofDomain(domain: KeyDomain): Promise<EncryptionKey | undefined>;
+  /** One account's keys with ids after `afterId`, in order of id, at most `limit`. */
+  page(account: AccountId, afterId: string, limit: number): Promise<EncryptionKey[]>;
+  /** Every key whose time has come to be destroyed. */
+  due(nowMs: number): Promise<EncryptionKey[]>;
+  /** The key that the service made for an account; undefined if it made none. */
+  madeFor(account: AccountId): Promise<EncryptionKey | undefined>;
+  /** Keys with a secret that another key-encryption key than this one wrapped. */
+  notWrappedBy(keyEncryptionKeyId: string): Promise<EncryptionKey[]>;
+  /** Replaces `from` by `to`; false when it is no longer `from` (someone else was first). */
+  replace(from: EncryptionKey, to: EncryptionKey): Promise<boolean>;
+  defaults(account: AccountId): Promise<EncryptionDefaults>;
+  setDefaults(account: AccountId, change: Partial<EncryptionDefaults>): Promise<EncryptionDefaults>;
 }
 
 /** An access key with its secret. */

@@ -1,7 +1,9 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
+import { SqliteCopyTable } from "./_sqlite-copies.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
+import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
@@ -28,6 +30,8 @@ export function openSqliteCatalog(path: string): Catalog {
     sharing: new SqliteSharingTable(database),
     retention: new SqliteRetentionTable(database),
     images: new SqliteImageTable(database),
+    encryption: new SqliteEncryptionTable(database),
+    copies: new SqliteCopyTable(database),
     async close() {
       database.close();
     },

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../client/index.ts";
 import { RECYCLE_BIN_DAYS_MAX } from "../model/limits.ts";
-import type { EmulationConfig } from "../service.ts";
+import type { EmulationConfig, KeyEncryptionKeySource } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
+import { readKeyEncryptionKey } from "./key-encryption-key.ts";
 import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
 
 /** Options of `varve serve`, as given on the command line. */
@@ -15,6 +16,8 @@ export interface ServeOptions {
   readonly allowPlainHttp?: boolean;
   readonly recycleBinDays?: string;
   readonly emulate?: string;
+  readonly keyEncryptionKey?: string;
+  readonly previousKeyEncryptionKey?: string;
 }
 
 /** Everything `varve serve` needs to know, put together and checked. */
@@ -28,6 +31,9 @@ export interface ServeSettings {
   /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
   readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** Undefined for the one that is kept in the data folder. */
+  readonly keyEncryptionKey: KeyEncryptionKeySource | undefined;
+  readonly previousKeyEncryptionKey: KeyEncryptionKeySource | undefined;
 }
 
 const DATA_DEFAULT = "./data";
@@ -41,6 +47,8 @@ const CONFIG_NAMES = [
   "region",
   "recycleBinDays",
   "emulate",
+  "keyEncryptionKey",
+  "previousKeyEncryptionKey",
   "accessKeyId",
   "secretAccessKey",
 ] as const;
@@ -64,7 +72,16 @@ export async function serveSettings(
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
+    keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
+    previousKeyEncryptionKey: await keyFrom(
+      options.previousKeyEncryptionKey ?? file.previousKeyEncryptionKey,
+      env,
+    ),
   };
+}
+
+async function keyFrom(text: string | undefined, env: Environment) {
+  return text ? readKeyEncryptionKey(text, env) : undefined;
 }
 
 async function readConfig(path: string): Promise<ConfigFile> {

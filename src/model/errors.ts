@@ -11,9 +11,11 @@ export type ServiceErrorCode =
 
 /** The reasons this service gives; the names are AWS's. */
 export type ServiceErrorReason =
+  | "DEPENDENCY_RESOURCE_NOT_FOUND"
   | "INVALID_BLOCK"
   | "INVALID_BLOCK_TOKEN"
   | "INVALID_CONTENT_ENCODING"
+  | "INVALID_DEPENDENCY_REQUEST"
   | "INVALID_PAGE_TOKEN"
   | "INVALID_PARAMETER_VALUE"
   | "INVALID_SNAPSHOT_ID"
@@ -47,6 +49,12 @@ export class CorruptionError extends Error {
 /** A request that the API rules out, with the reason AWS gives for it. */
 export function invalid(reason: ServiceErrorReason, message: string): ServiceError {
   return new ServiceError("ValidationException", reason, message);
+}
+
+/** What AWS says of a snapshot whose encryption key cannot be used. */
+export function keyNotFound(): ServiceError {
+  const message = "KMS key not found.";
+  return new ServiceError("ResourceNotFoundException", "DEPENDENCY_RESOURCE_NOT_FOUND", message);
 }
 
 /** What AWS says of a snapshot that is unknown, unreadable or somebody else's. */

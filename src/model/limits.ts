@@ -63,6 +63,11 @@ export const PAGE_TOKEN_LIFETIME_SECONDS = 3_600;
 export const NODE_FANOUT = 512;
 /** Levels of the block map, leaves included. */
 export const NODE_LEVELS = 3;
+/** Days between asking for an encryption key's deletion and its end (AWS). */
+export const KEY_DELETION_DAYS_MIN = 7;
+export const KEY_DELETION_DAYS_MAX = 30;
+/** Bytes of an encryption key's secret, and of a key-encryption key (AES-256). */
+export const DOMAIN_SECRET_BYTES = 32;
 /** Bytes in a digest (SHA-256). */
 export const DIGEST_SIZE_BYTES = 32;
 

@@ -1,12 +1,23 @@
 import type { Digest } from "./digest.ts";
-import type { AccountId, SnapshotId } from "./ids.ts";
+import type { AccountId, Domain, SnapshotId } from "./ids.ts";
 
 /**
  * Where a snapshot stands. `sealing` is ours: completion was asked for and is being carried out;
- * callers see it as `pending`. `recycled`: completed, then deleted, and kept in the recycle bin;
+ * callers see it as `pending`. `copying`: blocks are being copied into it from another domain; also
+ * seen as `pending`. `recycled`: completed, then deleted, and kept in the recycle bin;
  * to all but the bin's own operations it does not exist.
  */
-export type SnapshotState = "pending" | "sealing" | "completed" | "error" | "recycled";
+export type SnapshotState = "pending" | "sealing" | "copying" | "completed" | "error" | "recycled";
+
+/** A state as callers see it. */
+export type VisibleState = "pending" | "completed" | "error";
+
+/** What callers see of a state. */
+export function visibleState(state: SnapshotState): VisibleState {
+  if (state === "sealing" || state === "copying") return "pending";
+  // Whoever sees a snapshot in the recycle bin asked for those there.
+  return state === "recycled" ? "completed" : state;
+}
 
 /** A key and a value attached to a snapshot by its owner. */
 export interface Tag {
@@ -50,11 +61,11 @@ export interface Snapshot {
   readonly id: SnapshotId;
   readonly account: AccountId;
   /**
-   * The account within whose stored contents this snapshot's blocks and nodes lie. The owner's
-   * own, but for a copy of another account's snapshot and what is built on it; one lineage lies
-   * in one domain.
+   * Where this snapshot's blocks and nodes lie: in its encryption key's domain or, unencrypted, in
+   * its owner's, but for a copy of another account's snapshot and what is built on it. A snapshot
+   * and its parent lie in one domain.
    */
-  readonly domain: AccountId;
+  readonly domain: Domain;
   readonly state: SnapshotState;
   /** Why the state is `error`. */
   readonly stateMessage: string | undefined;

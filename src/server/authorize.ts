@@ -2,8 +2,10 @@ import { formatTimeMs } from "../base/clock.ts";
 import { type Decision, decide } from "../identity/policy.ts";
 import type { Principal } from "../identity/principal.ts";
 import { ServiceError } from "../model/errors.ts";
+import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
 import { type Core, findOwned } from "../snapshots/core.ts";
+import { keyArn } from "../snapshots/key-arns.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
 
 /** Who is calling, and from where. */
@@ -18,8 +20,8 @@ export interface Access {
   /** For example `ebs:PutSnapshotBlock`. */
   readonly action: string;
   /**
-   * What it is done to: the id of a snapshot or an image, `null` for a snapshot that starts from
-   * nothing, `*` for any snapshot; undefined for actions that are not done to one thing.
+   * What it is done to: the id of a snapshot or an image, the ARN of a key, `null` for a snapshot
+   * that starts from nothing, `*` for any snapshot; undefined for actions not done to one thing.
    */
   readonly resourceId: string | undefined;
   /** Condition keys of the request itself. */
@@ -92,13 +94,45 @@ async function findDenial(
   return undefined;
 }
 
+/** What is done to a key on behalf of whoever does this to a snapshot encrypted under it. */
+export const KEY_USES = {
+  start: ["kms:GenerateDataKey"],
+  startChild: ["kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:Decrypt"],
+  list: ["kms:DescribeKey"],
+  read: ["kms:DescribeKey", "kms:Decrypt"],
+} as const;
+
+/**
+ * Why the caller's policy forbids these uses of a domain's key; undefined when it does not. The
+ * key that the service made for an account may be used by all of that account.
+ */
+export async function findKeyDenial(
+  core: Core,
+  caller: Caller,
+  { domain, uses }: { readonly domain: Domain; readonly uses: readonly string[] },
+): Promise<string | undefined> {
+  if (!isKeyDomain(domain) || caller.principal.policy === undefined) return undefined;
+  const key = await core.catalog.encryption.ofDomain(domain);
+  if (key?.manager !== "customer") return undefined;
+  const resourceId = keyArn(core, key);
+  return findDenial(
+    core,
+    caller,
+    uses.map((action) => ({ action, resourceId })),
+  );
+}
+
 const REASONS: Readonly<Record<Exclude<Decision, "allowed">, (action: string) => string>> = {
   "not-allowed": (action) => `because no identity-based policy allows the ${action} action`,
   "denied-explicitly": () => "with an explicit deny in an identity-based policy",
 };
 
-/** The name of a snapshot or an image in policies; its account field is empty, as on AWS. */
+/**
+ * The name of a snapshot or an image in policies; its account field is empty, as on AWS. Other
+ * things are named by their ARN already.
+ */
 export function resourceArn(region: string, id: string): string {
+  if (id.startsWith("arn:")) return id;
   return `arn:aws:ec2:${region}::${id.startsWith("ami-") ? "image" : "snapshot"}/${id}`;
 }
 

@@ -1,8 +1,10 @@
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
-import { invalid } from "../model/errors.ts";
+import { invalid, keyNotFound } from "../model/errors.ts";
+import type { Domain } from "../model/ids.ts";
 import { completeSnapshot } from "../snapshots/complete-snapshot.ts";
-import type { Core } from "../snapshots/core.ts";
+import { type Core, findVisible } from "../snapshots/core.ts";
 import { getSnapshotBlock } from "../snapshots/get-snapshot-block.ts";
+import { keyArnOf } from "../snapshots/key-arns.ts";
 import { listBlockDigests } from "../snapshots/list-block-digests.ts";
 import { listChangedBlocks } from "../snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../snapshots/list-snapshot-blocks.ts";
@@ -42,7 +44,14 @@ import {
   type StartSnapshotRequest,
   writeStartSnapshotResponse,
 } from "../wire/start-snapshot.ts";
-import { type Access, authorize, type Caller, resourceArn } from "./authorize.ts";
+import {
+  type Access,
+  authorize,
+  type Caller,
+  findKeyDenial,
+  KEY_USES,
+  resourceArn,
+} from "./authorize.ts";
 
 /** An authenticated call of one operation. */
 export interface Call extends Caller {
@@ -62,6 +71,7 @@ export const EBS_OPERATIONS: Readonly<
     const input = readStartSnapshotRequest(request);
     await authorize(core, call, ...accessesOfStart(core, input));
     const snapshot = await startSnapshot(core, principal.account, {
+      checkKeyUse: (domain) => authorizeStart(core, call, { domain, input }),
       volumeSizeGib: input.VolumeSize,
       parentSnapshotId: input.ParentSnapshotId,
       tags: input.Tags ?? [],
@@ -81,6 +91,7 @@ export const EBS_OPERATIONS: Readonly<
       Description: snapshot.description,
       Tags: snapshot.tags,
       ParentSnapshotId: snapshot.parent,
+      KmsKeyArn: await keyArnOf(core, snapshot.domain),
     });
   },
 
@@ -122,6 +133,7 @@ export const EBS_OPERATIONS: Readonly<
     const { principal, request, parameters, borrow } = call;
     const input = readGetSnapshotBlockRequest(request, parameters);
     await authorize(core, call, { action: "ebs:GetSnapshotBlock", resourceId: input.SnapshotId });
+    await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.read });
     const block = await getSnapshotBlock(core, principal.account, {
       snapshotId: input.SnapshotId,
       blockIndex: input.BlockIndex,
@@ -136,6 +148,7 @@ export const EBS_OPERATIONS: Readonly<
     const input = readListSnapshotBlocksRequest(request, parameters);
     await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listSnapshotBlocks(core, principal.account, query);
     return writeListSnapshotBlocksResponse({
       Blocks: page.blocks.map(({ blockIndex, blockToken }) => ({
@@ -157,6 +170,8 @@ export const EBS_OPERATIONS: Readonly<
       { action: "ebs:ListChangedBlocks", resourceId: input.FirstSnapshotId },
       { action: "ebs:ListChangedBlocks", resourceId: input.SecondSnapshotId },
     );
+    const snapshotIds = [input.FirstSnapshotId, input.SecondSnapshotId];
+    await authorizeKey(core, call, { snapshotIds, uses: KEY_USES.list });
     const page = await listChangedBlocks(core, principal.account, {
       firstSnapshotId: input.FirstSnapshotId,
       secondSnapshotId: input.SecondSnapshotId,
@@ -180,6 +195,7 @@ export const EBS_OPERATIONS: Readonly<
     // Allowed to whom the listing is allowed that it extends.
     await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listBlockDigests(core, principal.account, query);
     return writeListBlockDigestsResponse({
       Blocks: page.blocks.map(({ blockIndex, digest }) => ({
@@ -204,6 +220,37 @@ function accessesOfStart(core: Core, input: StartSnapshotRequest): Access[] {
   const start = { action: "ebs:StartSnapshot", resourceId: parentId ?? "null", keys, tags };
   const tagging = { action: "ec2:CreateTags", resourceId: "*", tags };
   return tags.length === 0 ? [start] : [start, tagging];
+}
+
+/** Throws what a start under a key says that the caller's policy does not let it use. */
+async function authorizeStart(
+  core: Core,
+  call: Call,
+  { domain, input }: { readonly domain: Domain; readonly input: StartSnapshotRequest },
+): Promise<void> {
+  const uses = input.ParentSnapshotId === undefined ? KEY_USES.start : KEY_USES.startChild;
+  const denial = await findKeyDenial(core, call, { domain, uses });
+  if (denial === undefined) return;
+  const message = `KMS refused the request: AccessDeniedException: ${denial}`;
+  throw invalid("INVALID_DEPENDENCY_REQUEST", message);
+}
+
+/** Throws "KMS key not found" where the caller's policy does not let it use a snapshot's key. */
+async function authorizeKey(
+  core: Core,
+  call: Call,
+  {
+    snapshotIds,
+    uses,
+  }: { readonly snapshotIds: readonly string[]; readonly uses: readonly string[] },
+): Promise<void> {
+  if (call.principal.policy === undefined) return;
+  for (const snapshotId of snapshotIds) {
+    const snapshot = await findVisible(core, call.principal.account, snapshotId);
+    if (snapshot?.state !== "completed") continue;
+    const denial = await findKeyDenial(core, call, { domain: snapshot.domain, uses });
+    if (denial !== undefined) throw keyNotFound();
+  }
 }
 
 function pageInput(members: PagingMembers) {

@@ -8,6 +8,7 @@ import type { Core } from "../snapshots/core.ts";
 import { matchAdminRoute } from "../wire/admin/routes.ts";
 import { QueryParameters, type QueryService, writeQueryErrorResponse } from "../wire/ec2/query.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
+import { kmsOperationOf, writeKmsErrorResponse } from "../wire/kms/message.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { matchRoute } from "../wire/operations.ts";
 import { writeListBucketsResponse, writeS3ErrorResponse } from "../wire/s3/list-buckets.ts";
@@ -23,6 +24,7 @@ import { authorizeQuery, type Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { ConnectionCut, type Emulation } from "./emulation/emulation.ts";
+import { callKmsOperation } from "./kms-operations.ts";
 import { callQueryAction } from "./query-actions.ts";
 import { forQueryService } from "./query-errors.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
@@ -86,7 +88,7 @@ export async function answer(
 }
 
 async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireResponse> {
-  let service: QueryService | "s3" | undefined;
+  let service: Service | undefined;
   try {
     const head = readRequestHead(exchange.req);
     service = serviceOf(head);
@@ -98,14 +100,19 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
     const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
     if (!isCallers) parts.onError(exchange.requestId, error);
     if (service === undefined) return writeErrorResponse(error);
+    if (service === "kms") return writeKmsErrorResponse(error);
     if (service === "s3") return writeS3ErrorResponse(exchange.requestId, error);
     return writeQueryErrorResponse(service, exchange.requestId, forQueryService(service, error));
   }
 }
 
+/** A service beside the direct APIs. */
+type Service = QueryService | "s3" | "kms";
+
 /** Whose shape request and answer have; undefined for the direct APIs. */
-function serviceOf(head: RequestHead): QueryService | "s3" | undefined {
+function serviceOf(head: RequestHead): Service | undefined {
   if (head.path !== "/") return undefined;
+  if (head.method === "POST" && kmsOperationOf(head) !== undefined) return "kms";
   if (head.method === "GET" && claimedService(head) === "s3") return "s3";
   return head.method === "POST" ? claimedQueryService(head) : undefined;
 }
@@ -113,9 +120,10 @@ function serviceOf(head: RequestHead): QueryService | "s3" | undefined {
 function answerCall(
   parts: ExchangeParts,
   exchange: Exchange,
-  { head, service }: { readonly head: RequestHead; readonly service: ReturnType<typeof serviceOf> },
+  { head, service }: { readonly head: RequestHead; readonly service: Service | undefined },
 ): Promise<WireResponse> {
   if (service === undefined) return answerOperation(parts, exchange, head);
+  if (service === "kms") return answerKms(parts, exchange, head);
   if (service === "s3") return answerListBuckets(parts, exchange, head);
   return answerQuery(parts, exchange, { head, service });
 }
@@ -232,6 +240,18 @@ async function answerQuery(
   const parameters = new QueryParameters(body);
   await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
   return callQueryAction(parts.core, service, { principal, parameters, requestId });
+}
+
+async function answerKms(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<WireResponse> {
+  const body = await readSmallBody(exchange.req, exchange.res);
+  const principal = await authenticateBody(parts, head, { service: "kms", body });
+  const operation = kmsOperationOf(head) ?? "";
+  const call = { ...callerOf(exchange, principal), operation, request: { ...head, body } };
+  return callKmsOperation(parts.core, call);
 }
 
 /** Every account may ask for its buckets and has none, so there is nothing to authorize. */

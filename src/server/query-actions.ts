@@ -3,6 +3,7 @@ import { writeGetCallerIdentityResponse } from "../wire/ec2/get-caller-identity.
 import { type QueryService, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
+import { ENCRYPTION_ACTIONS } from "./encryption-actions.ts";
 import { IMAGE_ACTIONS } from "./image-actions.ts";
 import { LOCK_ACTIONS } from "./lock-actions.ts";
 import type { QueryActions, QueryCall } from "./query-call.ts";
@@ -22,6 +23,7 @@ const ACTIONS: Readonly<Record<QueryService, QueryActions>> = {
     ...LOCK_ACTIONS,
     ...RECYCLE_BIN_ACTIONS,
     ...IMAGE_ACTIONS,
+    ...ENCRYPTION_ACTIONS,
   },
   sts: {
     async GetCallerIdentity(_core, { principal, requestId }) {

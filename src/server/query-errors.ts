@@ -1,3 +1,4 @@
+import { ServiceError } from "../model/errors.ts";
 import { type QueryService, queryFault } from "../wire/ec2/query.ts";
 import { ServiceFault } from "../wire/errors.ts";
 
@@ -22,4 +23,13 @@ export function forQueryService(service: QueryService, error: unknown): unknown 
     return queryFault(403, "SignatureDoesNotMatch", error.message);
   }
   return queryFault(error.status, error.code.replace(/Exception$/, ""), error.message);
+}
+
+/** Throws an error of the service in EC2's words, where a key is at fault; others as they are. */
+export function rethrowForEc2(error: unknown): never {
+  const reasons = ["INVALID_DEPENDENCY_REQUEST", "DEPENDENCY_RESOURCE_NOT_FOUND"];
+  if (error instanceof ServiceError && reasons.includes(error.reason ?? "")) {
+    throw queryFault(400, "InvalidParameterValue", error.message);
+  }
+  throw error;
 }

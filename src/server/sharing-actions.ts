@@ -1,5 +1,6 @@
 import { shareSnapshot, snapshotGrantees } from "../snapshots/share-snapshot.ts";
 import { writeDoneResponse } from "../wire/ec2/delete-snapshot.ts";
+import { queryFault } from "../wire/ec2/query.ts";
 import {
   readDescribeSnapshotAttributeRequest,
   readModifySnapshotAttributeRequest,
@@ -8,12 +9,20 @@ import {
 } from "../wire/ec2/snapshot-attribute.ts";
 import { type QueryActions, snapshotFault } from "./query-call.ts";
 
+function notShareable() {
+  const message =
+    "Encrypted snapshots with EBS default key cannot be shared, and no encrypted one with all";
+  return queryFault(400, "OperationNotPermitted", message);
+}
+
 /** The actions that let other accounts read a snapshot. */
 export const SHARING_ACTIONS: QueryActions = {
   async ModifySnapshotAttribute(core, { principal, parameters, requestId }) {
     const { SnapshotId, add, remove } = readModifySnapshotAttributeRequest(parameters);
     const change = { snapshotId: SnapshotId, add, remove };
-    if (!(await shareSnapshot(core, principal.account, change))) throw snapshotFault(SnapshotId);
+    const outcome = await shareSnapshot(core, principal.account, change);
+    if (outcome === "not-shareable") throw notShareable();
+    if (!outcome) throw snapshotFault(SnapshotId);
     return writeDoneResponse("ModifySnapshotAttribute", requestId);
   },
 

@@ -4,6 +4,7 @@ import { copySnapshot } from "../snapshots/copy-snapshot.ts";
 import { type Core, findVisible } from "../snapshots/core.ts";
 import { deleteSnapshot } from "../snapshots/delete-snapshot.ts";
 import { describeSnapshots, findSnapshots } from "../snapshots/describe-snapshots.ts";
+import { keyArnsOf } from "../snapshots/key-arns.ts";
 import { isRestorableBy } from "../snapshots/share-snapshot.ts";
 import { snapshotMatcher, unknownFilters } from "../snapshots/snapshot-filters.ts";
 import { readCopySnapshotRequest, writeCopySnapshotResponse } from "../wire/ec2/copy-snapshot.ts";
@@ -16,6 +17,7 @@ import { invalidValue } from "../wire/ec2/members.ts";
 import { queryFault } from "../wire/ec2/query.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { filterFault, type QueryActions, type QueryCall, snapshotFault } from "./query-call.ts";
+import { rethrowForEc2 } from "./query-errors.ts";
 import { openPage, pageAfter } from "./query-paging.ts";
 import { checkTagsForEc2 } from "./tag-actions.ts";
 
@@ -55,13 +57,26 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
     if (found.unknownIds[0] !== undefined) throw snapshotFault(found.unknownIds[0]);
     const wanted = await Promise.all(found.snapshots.map(matches));
     const snapshots = found.snapshots.filter((_, i) => wanted[i]);
-    return writeDescribeSnapshotsResponse(requestId, snapshots, undefined);
+    return answerWith(core, requestId, { snapshots, nextToken: undefined });
   }
   const withShared = !input.OwnerIds.every((id) => id === "self") || input.OwnerIds.length === 0;
   const page = { matches, withShared, ...openPage(core, call, input) };
   const { snapshots, hasMore } = await describeSnapshots(core, account, page);
   const nextToken = pageAfter(core, call, hasMore ? snapshots.at(-1)?.id : undefined);
-  return writeDescribeSnapshotsResponse(requestId, snapshots, nextToken);
+  return answerWith(core, requestId, { snapshots, nextToken });
+}
+
+async function answerWith(
+  core: Core,
+  requestId: string,
+  page: { readonly snapshots: readonly Snapshot[]; readonly nextToken: string | undefined },
+): Promise<WireResponse> {
+  const keyArns = await keyArnsOf(
+    core,
+    page.snapshots.map(({ domain }) => domain),
+  );
+  const { snapshots, nextToken } = page;
+  return writeDescribeSnapshotsResponse(requestId, snapshots, { nextToken, keyArns });
 }
 
 /** Snapshots named one by one come all at once. */
@@ -102,15 +117,17 @@ async function copy(
     throw queryFault(400, "UnsupportedOperation", message);
   }
   checkTagsForEc2(input.Tags);
-  if (input.Encrypted || input.KmsKeyId !== undefined) {
-    const message = "Encryption is not supported by this service yet";
-    throw queryFault(400, "UnsupportedOperation", message);
+  if (input.KmsKeyId !== undefined && input.Encrypted === false) {
+    const message = "KmsKeyId can only be given where Encrypted is true";
+    throw queryFault(400, "InvalidParameterDependency", message);
   }
   const copied = await copySnapshot(core, principal.account, {
     sourceSnapshotId: input.SourceSnapshotId,
     description: input.Description,
     tags: input.Tags,
-  });
+    encrypted: input.Encrypted,
+    kmsKeyId: input.KmsKeyId,
+  }).catch(rethrowForEc2);
   if (copied === undefined) throw snapshotFault(input.SourceSnapshotId);
   if (typeof copied === "string") {
     const message = `Snapshot is in invalid state - ${copied}`;

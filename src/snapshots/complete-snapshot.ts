@@ -2,6 +2,7 @@ import { waitAtMost } from "../base/clock.ts";
 import type { Digest } from "../model/digest.ts";
 import { snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
+import { type VisibleState, visibleState } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
 
 /** Parameters of CompleteSnapshot. */
@@ -11,9 +12,6 @@ export interface CompleteSnapshotInput {
   /** Aggregate over the written blocks' digests; undefined when the caller gave none. */
   readonly linearDigest: Digest | undefined;
 }
-
-/** What callers see of a snapshot's state. */
-export type VisibleStatus = "pending" | "completed" | "error";
 
 /**
  * How long the first answer waits for the sealing, so that a caller who reads right afterwards
@@ -30,14 +28,10 @@ export async function completeSnapshot(
   core: Core,
   account: AccountId,
   input: CompleteSnapshotInput,
-): Promise<VisibleStatus> {
+): Promise<VisibleState> {
   const snapshot = await findOwned(core, account, input.snapshotId);
   if (!snapshot) throw snapshotNotFound(input.snapshotId);
-  if (snapshot.state !== "pending") {
-    // An owned snapshot is never in the recycle bin, so what is left is completed or in error.
-    if (snapshot.state === "sealing") return "pending";
-    return snapshot.state === "error" ? "error" : "completed";
-  }
+  if (snapshot.state !== "pending") return visibleState(snapshot.state);
   const { changedBlocksCount, linearDigest } = input;
   const completion = { changedBlocksCount, linearDigest };
   const change = { state: "sealing", completion } as const;

@@ -16,7 +16,13 @@ const COPIER = "444455556666" as AccountId;
 const ROOT = "a1".repeat(32) as Digest;
 const ID = "snap-01" as SnapshotId;
 const DELETION = { nowMs: 0, binnedUntilMs: undefined };
-const INPUT = { sourceSnapshotId: ID, description: "a copy", tags: [] };
+const INPUT = {
+  sourceSnapshotId: ID,
+  description: "a copy",
+  tags: [],
+  encrypted: undefined,
+  kmsKeyId: undefined,
+};
 
 test("copySnapshot shares root, domain and lineage; its manifest goes first", async (t) => {
   const { core, manifests, catalog } = await setUp(t);

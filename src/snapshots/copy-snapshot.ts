@@ -1,7 +1,9 @@
-import { type AccountId, newSnapshotId } from "../model/ids.ts";
+import { type AccountId, type Domain, isKeyDomain, newSnapshotId } from "../model/ids.ts";
 import { TIMEOUT_MINUTES_DEFAULT } from "../model/limits.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
-import { type Core, findVisible } from "./core.ts";
+import { defaultKey, namedKey } from "./choose-domain.ts";
+import { type Core, checkKeyUsable, findVisible } from "./core.ts";
+import { DEFAULT_KEY_ALIAS } from "./key-arns.ts";
 import { encodeManifest } from "./manifest.ts";
 import { checkTags } from "./tags.ts";
 
@@ -10,13 +12,18 @@ export interface CopySnapshotInput {
   readonly sourceSnapshotId: string;
   readonly description: string | undefined;
   readonly tags: readonly Tag[];
+  readonly encrypted: boolean | undefined;
+  /** ARN or id of the key to encrypt the copy with; undefined for the account's default. */
+  readonly kmsKeyId: string | undefined;
 }
 
 /**
  * Makes a new snapshot, owned by the caller, of the contents of one that the caller owns or that
- * is shared with it. Instant, whatever the size: the copy has the source's root, so it lies in
- * the source's domain and lineage, and keeps all it needs when the source is deleted. Answers
- * undefined when there is no such source, its state when it is not completed.
+ * is shared with it. Instant, whatever the size, where the copy is encrypted like the source: it
+ * has the source's root, so it lies in the source's domain and lineage, and keeps all it needs
+ * when the source is deleted. Otherwise its blocks are encrypted anew, which goes on by itself
+ * while callers see the copy as pending. Answers undefined when there is no such source, its
+ * state when it is not completed.
  */
 export async function copySnapshot(
   core: Core,
@@ -28,6 +35,9 @@ export async function copySnapshot(
   if (!source) return undefined;
   if (source.state === "error") return "error";
   if (source.state !== "completed") return "pending";
+  await checkKeyUsable(core, source);
+  const domain = await domainForCopy(core, account, { source, input });
+  if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
   const copy = copyOf(core, account, { source, input });
   // The same order as at completion: what is needed to bring it back first, then the row.
   await core.blocks.putManifest(copy.domain, encodeManifest(copy));
@@ -37,6 +47,50 @@ export async function copySnapshot(
   const terms = { nowMs: core.clock.nowMs(), binnedUntilMs: undefined };
   await core.catalog.snapshots.delete(copy.id, terms);
   return undefined;
+}
+
+/** A copy of what is encrypted is encrypted, under the key asked for or the account's default. */
+async function domainForCopy(
+  core: Core,
+  account: AccountId,
+  { source, input }: { readonly source: Snapshot; readonly input: CopySnapshotInput },
+): Promise<Domain> {
+  const { byDefault } = await core.catalog.encryption.defaults(account);
+  const isWanted = input.encrypted ?? (byDefault || input.kmsKeyId !== undefined);
+  if (!isKeyDomain(source.domain) && !isWanted) return source.domain;
+  const { kmsKeyId } = input;
+  const isNamed = kmsKeyId !== undefined && kmsKeyId !== DEFAULT_KEY_ALIAS;
+  const key = isNamed ? namedKey(core, account, kmsKeyId) : defaultKey(core, account);
+  return (await key).domain;
+}
+
+/** The copy has a lineage of its own: snapshots of one lineage lie in one domain. */
+async function startCopying(
+  core: Core,
+  account: AccountId,
+  from: {
+    readonly source: Snapshot;
+    readonly input: CopySnapshotInput;
+    readonly domain: Domain;
+  },
+): Promise<Snapshot> {
+  const { source, domain } = from;
+  const copy = copyOf(core, account, from);
+  const pending: Snapshot = {
+    ...copy,
+    state: "copying",
+    domain,
+    lineage: copy.id,
+    completionTimeMs: undefined,
+    root: undefined,
+    blockCount: 0,
+    // Its writes come from here; no caller's silence ends it.
+    expiresAtMs: Number.MAX_SAFE_INTEGER,
+  };
+  const sourceOf = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
+  await core.catalog.copies.start(pending, sourceOf);
+  void core.copier.resume();
+  return pending;
 }
 
 function copyOf(

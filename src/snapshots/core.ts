@@ -2,10 +2,12 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { invalid, snapshotNotFound } from "../model/errors.ts";
-import { type AccountId, parseSnapshotId } from "../model/ids.ts";
+import type { KeyRing } from "../keys/key-ring.ts";
+import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
+import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
+import type { Copier } from "./copier.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -13,10 +15,12 @@ import type { Tokens } from "./tokens.ts";
 export interface Core {
   readonly catalog: Catalog;
   readonly blocks: BlockStore;
+  readonly keys: KeyRing;
   /** The block maps of one domain. */
-  readonly maps: (domain: AccountId) => BlockMaps;
+  readonly maps: (domain: Domain) => BlockMaps;
   readonly tokens: Tokens;
   readonly sealer: Sealer;
+  readonly copier: Copier;
   readonly clock: Clock;
   readonly random: Random;
   /** The region this service runs as. */
@@ -55,9 +59,9 @@ export async function findVisible(
 }
 
 /**
- * The snapshot of that id if this account may read it; else undefined. Only completed ones are:
- * one's own, and those shared with the account by name. A public one is refused in so many words,
- * as on AWS, even to an account that is also named.
+ * The snapshot of that id if this account may read it, whatever its key; else undefined. Only
+ * completed ones are: one's own, and those shared with the account by name. A public one is
+ * refused in so many words, as on AWS, even to an account that is also named.
  */
 export async function findReadable(
   core: Core,
@@ -74,7 +78,7 @@ export async function findReadable(
   return grantees.includes(account) ? snapshot : undefined;
 }
 
-/** Like `findReadable`, but throws AWS's "does not exist". */
+/** Like `findReadable`, but throws AWS's "does not exist", and for a key that is not usable. */
 export async function readable(
   core: Core,
   account: AccountId,
@@ -82,5 +86,13 @@ export async function readable(
 ): Promise<Snapshot> {
   const snapshot = await findReadable(core, account, snapshotId);
   if (!snapshot) throw snapshotNotFound(snapshotId);
+  await checkKeyUsable(core, snapshot);
   return snapshot;
+}
+
+/** Throws AWS's "KMS key not found" unless the snapshot's key, if it has one, may be used. */
+export async function checkKeyUsable(core: Core, { domain }: Snapshot): Promise<void> {
+  if (!isKeyDomain(domain)) return;
+  const key = await core.catalog.encryption.ofDomain(domain);
+  if (key?.state !== "enabled") throw keyNotFound();
 }

@@ -1,7 +1,7 @@
 import { invalid, snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
 import { diffMaps } from "../tree/diff.ts";
-import { type Core, findReadable } from "./core.ts";
+import { type Core, checkKeyUsable, findReadable } from "./core.ts";
 import { cutPage, openPage, type PageInput } from "./paging.ts";
 
 /** Parameters of ListChangedBlocks. */
@@ -71,6 +71,7 @@ async function findPair(core: Core, account: AccountId, input: ListChangedBlocks
   if (!first || !second) {
     throw snapshotNotFound(input.firstSnapshotId, input.secondSnapshotId);
   }
+  for (const snapshot of [first, second]) await checkKeyUsable(core, snapshot);
   if (first.lineage !== second.lineage) {
     const message = `The snapshot ${first.id} and ${second.id} are not related.`;
     throw invalid("UNRELATED_SNAPSHOTS", message);

@@ -5,7 +5,7 @@ import { blockCountOf } from "../model/geometry.ts";
 import type { AccountId } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { type Core, findOwned } from "./core.ts";
+import { type Core, checkKeyUsable, findOwned } from "./core.ts";
 
 /** Parameters of PutSnapshotBlock without the block's bytes. */
 export interface PutSnapshotBlockInput {
@@ -52,6 +52,7 @@ async function findPending(core: Core, account: AccountId, snapshotId: string): 
   if (snapshot.state !== "pending") {
     throw invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed");
   }
+  await checkKeyUsable(core, snapshot);
   return snapshot;
 }
 

@@ -1,5 +1,5 @@
 import type { ImageRefusal } from "../catalog/catalog.ts";
-import { type AccountId, newImageId } from "../model/ids.ts";
+import { type AccountId, isKeyDomain, newImageId } from "../model/ids.ts";
 import type { Image, ImageDevice } from "../model/image.ts";
 import { type Core, findOwned } from "./core.ts";
 
@@ -41,7 +41,7 @@ export async function registerImage(
   return refusal === undefined ? image : refusalOf(refusal, devices);
 }
 
-/** The device as given; where nothing was said of its size, with its snapshot's. */
+/** The device as given; where nothing was said of size and encryption, with its snapshot's. */
 async function withVolumeSize(
   core: Core,
   account: AccountId,
@@ -52,7 +52,11 @@ async function withVolumeSize(
   const snapshot = await findOwned(core, account, snapshotId);
   if (!snapshot) return { reason: "unknown-snapshot", snapshotId };
   if (snapshot.state !== "completed") return { reason: "incomplete-snapshot", snapshotId };
-  return { ...device, settings: { volumeSize: String(snapshot.volumeSizeGib), ...settings } };
+  const known = {
+    volumeSize: String(snapshot.volumeSizeGib),
+    encrypted: String(isKeyDomain(snapshot.domain)),
+  };
+  return { ...device, settings: { ...known, ...settings } };
 }
 
 /** A snapshot that was there a moment ago is not any more: the first will do as an example. */

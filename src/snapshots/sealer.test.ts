@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { FakeSegments } from "../../test/support/fakes.ts";
+import { FakeSegments, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents } from "../../test/support/property.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
@@ -97,7 +97,7 @@ async function setUp(
   t.after(() => catalog.close());
   await catalog.identity.addAccount(ACCOUNT);
   const segments = new FakeSegments();
-  const blocks = new BlockStore(segments, catalog.blocks);
+  const blocks = new BlockStore(segments, catalog.blocks, NO_SECRETS);
   const snapshot = { ...PENDING, id: ID, lineage: ID, account: ACCOUNT, domain: ACCOUNT };
   await catalog.snapshots.start(snapshot, undefined);
   const linear = createHash("sha256");

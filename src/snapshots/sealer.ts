@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { Limiter } from "../base/concurrency.ts";
-import type { BlockStore } from "../blocks/block-store.ts";
-import type { BlockWrite, Catalog } from "../catalog/catalog.ts";
+import type { BlockStore, WrittenBlock } from "../blocks/block-store.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { messageOfDestroyedKey } from "../keys/key-ring.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import type { Domain, SnapshotId } from "../model/ids.ts";
 import { SEAL_PAGE_COUNT } from "../model/limits.ts";
 import type { CompletionRequest, Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
@@ -15,7 +16,7 @@ import { encodeManifest } from "./manifest.ts";
 export interface SealerParts {
   readonly catalog: Catalog;
   readonly blocks: BlockStore;
-  readonly maps: (domain: AccountId) => BlockMaps;
+  readonly maps: (domain: Domain) => BlockMaps;
   readonly clock: Clock;
   /** Hears of a sealing that failed; `resume` tries it again. */
   readonly onError: (snapshotId: SnapshotId, error: unknown) => void;
@@ -66,18 +67,26 @@ export class Sealer {
     if (snapshot?.state !== "sealing") return;
     const { completion } = snapshot;
     assert(completion, `sealing snapshot ${id} carries its completion request`);
-    const written = await this.#summarise(id);
+    const sealed = this.#sealOrRefuse(snapshot, completion);
+    const stateMessage = await sealed.catch(messageOfDestroyedKey);
+    if (stateMessage === undefined) return;
+    await snapshots.changeState(id, "sealing", { state: "error", stateMessage });
+  }
+
+  /** Completes the snapshot, or answers why it cannot be. */
+  async #sealOrRefuse(
+    snapshot: Snapshot,
+    completion: CompletionRequest,
+  ): Promise<string | undefined> {
+    const written = await this.#summarise(snapshot);
     const stateMessage = disagreement(completion, written);
-    if (stateMessage !== undefined) {
-      await snapshots.changeState(id, "sealing", { state: "error", stateMessage });
-    } else {
-      await this.#complete(snapshot, written.count);
-    }
+    if (stateMessage === undefined) await this.#complete(snapshot, written.count);
+    return stateMessage;
   }
 
   async #complete(snapshot: Snapshot, writtenBlockCount: number): Promise<void> {
     const { catalog, blocks, maps, clock } = this.#parts;
-    const writes = this.#pages(snapshot.id);
+    const writes = this.#pages(snapshot);
     const applied = await maps(snapshot.domain).apply(snapshot.parentRoot, writes);
     const change = {
       state: "completed",
@@ -93,20 +102,19 @@ export class Sealer {
   }
 
   /** Number of blocks written and the LINEAR aggregate: SHA-256 of their digests in order. */
-  async #summarise(id: SnapshotId): Promise<{ count: number; linearDigest: Digest }> {
+  async #summarise(snapshot: Snapshot): Promise<{ count: number; linearDigest: Digest }> {
     const hash = createHash("sha256");
     let count = 0;
-    for await (const page of this.#pages(id)) {
+    for await (const page of this.#pages(snapshot)) {
       for (const { digest } of page) hash.update(digestToBytes(digest));
       count += page.length;
     }
     return { count, linearDigest: digestFromBytes(hash.digest()) };
   }
 
-  async *#pages(id: SnapshotId): AsyncGenerator<readonly BlockWrite[]> {
+  async *#pages(snapshot: Snapshot): AsyncGenerator<readonly WrittenBlock[]> {
     for (let fromIndex = 0; ; ) {
-      const { blocks } = this.#parts.catalog;
-      const page = await blocks.pendingWrites(id, fromIndex, SEAL_PAGE_COUNT);
+      const page = await this.#parts.blocks.pendingBlocks(snapshot, fromIndex, SEAL_PAGE_COUNT);
       const last = page.at(-1);
       if (!last) return;
       yield page;

@@ -1,16 +1,24 @@
 import type { GranteesChange } from "../catalog/catalog.ts";
-import type { AccountId } from "../model/ids.ts";
+import { type AccountId, isKeyDomain } from "../model/ids.ts";
 import type { Grantee, Snapshot } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
 
-/** Gives other accounts leave to read a snapshot and takes it away; false if it is not owned. */
+/**
+ * Gives other accounts leave to read a snapshot and takes it away; false if it is not owned. An
+ * encrypted one is shared with accounts by name only, and not under the key that the service made:
+ * "not-shareable".
+ */
 export async function shareSnapshot(
   core: Core,
   account: AccountId,
   { snapshotId, ...change }: { readonly snapshotId: string } & GranteesChange,
-): Promise<boolean> {
+): Promise<boolean | "not-shareable"> {
   const snapshot = await findOwned(core, account, snapshotId);
   if (!snapshot) return false;
+  if (change.add.length > 0 && isKeyDomain(snapshot.domain)) {
+    const key = await core.catalog.encryption.ofDomain(snapshot.domain);
+    if (key?.manager !== "customer" || change.add.includes("all")) return "not-shareable";
+  }
   await core.catalog.sharing.changeGrantees(snapshot.id, change);
   return true;
 }

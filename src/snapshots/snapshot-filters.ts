@@ -1,7 +1,8 @@
 import { formatTimeMs } from "../base/clock.ts";
 import { wildcardPattern } from "../base/wildcard.ts";
+import { isKeyDomain } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import type { Snapshot } from "../model/snapshot.ts";
+import { type Snapshot, visibleState } from "../model/snapshot.ts";
 
 /** A filter of DescribeSnapshots: the values are alternatives and may hold `*` and `?`. */
 export interface SnapshotFilter {
@@ -12,14 +13,14 @@ export interface SnapshotFilter {
 /** What each filter looks at; a snapshot matches when any of the texts does. */
 const FIELDS: Readonly<Record<string, (snapshot: Snapshot) => readonly string[]>> = {
   "snapshot-id": ({ id }) => [id],
-  status: ({ state }) => [state === "sealing" ? "pending" : state],
+  status: ({ state }) => [visibleState(state)],
   description: ({ description }) => [description ?? ""],
   "owner-id": ({ account }) => [account],
   progress: ({ state }) => [state === "completed" ? "100%" : "0%"],
   "start-time": ({ startTimeMs }) => [formatTimeMs(startTimeMs)],
   "volume-size": ({ volumeSizeGib }) => [String(volumeSizeGib)],
   "volume-id": () => ["vol-ffffffff"],
-  encrypted: () => ["false"],
+  encrypted: ({ domain }) => [String(isKeyDomain(domain))],
   "storage-tier": () => ["standard"],
   "transfer-type": () => ["standard"],
   "full-snapshot-size-in-bytes": ({ blockCount }) => [String(blockCount * BLOCK_SIZE_BYTES)],

@@ -1,9 +1,10 @@
 import { digestOf } from "../blocks/hash.ts";
 import type { ClientTokenUse, EarlierStart } from "../catalog/catalog.ts";
 import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
-import { type AccountId, newSnapshotId } from "../model/ids.ts";
+import { type AccountId, type Domain, newSnapshotId } from "../model/ids.ts";
 import { TIMEOUT_MINUTES_DEFAULT, VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
+import { chooseDomain } from "./choose-domain.ts";
 import { type Core, findOwned } from "./core.ts";
 import { checkTags } from "./tags.ts";
 
@@ -17,6 +18,8 @@ export interface StartSnapshotInput {
   readonly encrypted: boolean | undefined;
   readonly kmsKeyArn: string | undefined;
   readonly timeoutMinutes: number | undefined;
+  /** Throws when the caller may not use the key of the domain chosen. */
+  readonly checkKeyUse?: ((domain: Domain) => Promise<void>) | undefined;
 }
 
 /**
@@ -35,7 +38,9 @@ export async function startSnapshot(
   const earlier = token && (await core.catalog.snapshots.startedWith(account, token));
   if (earlier) return replay(earlier, input);
   const parent = await findParent(core, account, input);
-  const snapshot = newSnapshot(core, { account, input, parent });
+  const domain = await chooseDomain(core, account, { wish: input, parent });
+  await input.checkKeyUse?.(domain);
+  const snapshot = newSnapshot(core, { account, input, parent, domain });
   const overtaking = await core.catalog.snapshots.start(snapshot, token);
   return overtaking ? replay(overtaking, input) : snapshot;
 }
@@ -69,10 +74,6 @@ function checkParameters(input: StartSnapshotInput): void {
     const message = "Encrypt cannot be false when KmsKeyArn is specified";
     throw invalid("INVALID_PARAMETER_VALUE", message);
   }
-  if (input.encrypted || input.kmsKeyArn !== undefined) {
-    const message = "Encrypted snapshots are not supported by this service yet";
-    throw invalid("INVALID_PARAMETER_VALUE", message);
-  }
   checkTags(input.tags);
 }
 
@@ -96,16 +97,21 @@ async function findParent(
 
 function newSnapshot(
   core: Core,
-  from: { account: AccountId; input: StartSnapshotInput; parent: Snapshot | undefined },
+  from: {
+    readonly account: AccountId;
+    readonly input: StartSnapshotInput;
+    readonly parent: Snapshot | undefined;
+    readonly domain: Domain;
+  },
 ): Snapshot {
-  const { account, input, parent } = from;
+  const { account, input, parent, domain } = from;
   const id = newSnapshotId(core.random);
   const startTimeMs = core.clock.nowMs();
   const timeoutMinutes = input.timeoutMinutes ?? TIMEOUT_MINUTES_DEFAULT;
   return {
     id,
     account,
-    domain: parent?.domain ?? account,
+    domain,
     state: "pending",
     stateMessage: undefined,
     parent: parent?.id,

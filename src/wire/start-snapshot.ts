@@ -42,6 +42,8 @@ export interface StartSnapshotResponse {
   readonly Description?: string | undefined;
   readonly Tags?: readonly Tag[] | undefined;
   readonly ParentSnapshotId?: string | undefined;
+  /** The key that encrypts the snapshot; undefined when it is not encrypted. */
+  readonly KmsKeyArn?: string | undefined;
 }
 
 const DESCRIPTION: TextBounds = {
@@ -108,7 +110,7 @@ export function writeStartSnapshotResponse(
 ): WireResponse {
   const { Tags: tags = [] } = response;
   const json = `{"BlockSize":${BLOCK_SIZE_BYTES},"Description":${jsonOrNull(response.Description)},\
-"KmsKeyArn":null,"OwnerId":${JSON.stringify(response.OwnerId)},\
+"KmsKeyArn":${jsonOrNull(response.KmsKeyArn)},"OwnerId":${JSON.stringify(response.OwnerId)},\
 "ParentSnapshotId":${jsonOrNull(response.ParentSnapshotId)},\
 "SnapshotId":${JSON.stringify(response.SnapshotId)},"SseType":null,\
 "StartTime":${formatEpochSeconds(response.startTimeMs)},\

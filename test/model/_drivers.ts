@@ -15,11 +15,14 @@ import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { KeyRing } from "../../src/keys/key-ring.ts";
+import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
 import { checksumOf, type Digest, digestFromChecksum } from "../../src/model/digest.ts";
-import type { AccountId } from "../../src/model/ids.ts";
+import type { AccountId, Domain } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import { openService, type Service } from "../../src/service.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
+import { Copier } from "../../src/snapshots/copier.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
 import { expireSnapshots } from "../../src/snapshots/expire-snapshots.ts";
@@ -164,17 +167,31 @@ async function openCore(directory: string, clock: Clock) {
     directory: join(directory, "segments"),
     segmentSizeBytesMax: 64 * 1024,
   });
-  const blocks = new BlockStore(segments, catalog.blocks);
+  const keyEncryptionKey = new LocalKeyEncryptionKey(new Uint8Array(32), random);
+  const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
+  const blocks = new BlockStore(segments, catalog.blocks, keys);
   const nodes = new LruCache<Node>(4_000, (node) => node.sizeBytes);
-  const maps = (domain: AccountId) => new BlockMaps(blocks.nodeStore(domain), nodes);
+  const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
   const onError = (_: string, error: unknown) => {
     throw error;
   };
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const copier = new Copier({ catalog, blocks, maps, sealer, onError });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);
   const settings = { region: "us-east-1", recycleBinDays: 0 };
-  const core: Core = { catalog, blocks, maps, tokens, sealer, clock, random, ...settings };
+  const core: Core = {
+    catalog,
+    blocks,
+    keys,
+    maps,
+    tokens,
+    sealer,
+    copier,
+    clock,
+    random,
+    ...settings,
+  };
   await sealer.resume();
   return {
     core,

@@ -1,3 +1,4 @@
+import type { DomainSecrets } from "../../src/blocks/domain-secrets.ts";
 import type {
   BlockTable,
   BlockWrite,
@@ -6,13 +7,18 @@ import type {
   PendingWrite,
   WriteRefusal,
 } from "../../src/catalog/catalog.ts";
-import { ZERO_BLOCK_DIGEST } from "../../src/model/digest.ts";
+import { ZERO_BLOCK_NAME } from "../../src/model/digest.ts";
 import type {
   Entry,
   Placement,
   SegmentInfo,
   SegmentStore,
 } from "../../src/segments/segment-store.ts";
+
+/** For stores in which nothing is encrypted. */
+export const NO_SECRETS: DomainSecrets = {
+  secretsOf: (domain) => Promise.reject(new Error(`There are no secrets for ${domain}`)),
+};
 
 /** Segments in memory that can be held up, made to fail, and damaged. */
 export class FakeSegments implements SegmentStore {
@@ -74,21 +80,21 @@ export class FakeBlockTable implements BlockTable {
     this.log.push("commit");
     await this.beforeCommit();
     this.commits.push({ locations, writes });
-    for (const { domain, digest, segment, offset, length, replaces } of locations) {
-      const key = domain + digest;
+    for (const { domain, name, segment, offset, length, replaces } of locations) {
+      const key = domain + name;
       const isKnown = this.locations.has(key);
       if (!isKnown || replaces) this.locations.set(key, { segment, offset, length });
     }
     this.log.push("committed");
-    return writes.map(({ snapshotId, domain, digest }) => {
+    return writes.map(({ snapshotId, domain, name }) => {
       if (this.closed.has(snapshotId)) return "not-pending";
-      const isStored = digest === ZERO_BLOCK_DIGEST || this.locations.has(domain + digest);
+      const isStored = name === ZERO_BLOCK_NAME || this.locations.has(domain + name);
       return isStored ? undefined : "not-stored";
     });
   }
 
-  async locate(domain: string, digest: string): Promise<Location | undefined> {
-    return this.locations.get(domain + digest);
+  async locate(domain: string, name: string): Promise<Location | undefined> {
+    return this.locations.get(domain + name);
   }
 
   async pendingWrites(): Promise<BlockWrite[]> {

@@ -26,12 +26,17 @@ export function addServeCommand(program: Command): void {
     .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
     .option(
       "--config <file>",
-      "JSON with data, listen, region, recycleBinDays, emulate, accessKeyId, secretAccessKey",
+      "JSON with the same in camelCase, and accessKeyId and secretAccessKey",
     )
     .option(
       "--emulate <list>",
       "for tests of clients: quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]",
     )
+    .option(
+      "--key-encryption-key <source>",
+      "what protects encryption keys: file:PATH, env:NAME, aws-kms:ARN (default: in the folder)",
+    )
+    .option("--previous-key-encryption-key <source>", "what protected them until now")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
     .action((_options: object, command: Command) =>
       serve(command.optsWithGlobals<ServeOptions & GlobalOptions>()),

@@ -8,7 +8,7 @@ export interface CopySnapshotRequest {
   readonly SourceRegion: string;
   readonly SourceSnapshotId: string;
   readonly Description: string | undefined;
-  readonly Encrypted: boolean;
+  readonly Encrypted: boolean | undefined;
   readonly KmsKeyId: string | undefined;
   readonly Tags: readonly Tag[];
   /** Names of members that only mean something elsewhere: Outposts and Local Zones. */
@@ -22,11 +22,15 @@ export function readCopySnapshotRequest(parameters: QueryParameters): CopySnapsh
     SourceRegion: required(parameters, "SourceRegion"),
     SourceSnapshotId: required(parameters, "SourceSnapshotId"),
     Description: parameters.get("Description"),
-    Encrypted: parameters.get("Encrypted") === "true",
+    Encrypted: booleanOf(parameters.get("Encrypted")),
     KmsKeyId: parameters.get("KmsKeyId"),
     Tags: readTagSpecifications(parameters, "snapshot"),
     Unsupported: elsewhere.filter((name) => parameters.get(name) !== undefined),
   };
+}
+
+function booleanOf(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : text === "true";
 }
 
 /** Writes a CopySnapshot response. */

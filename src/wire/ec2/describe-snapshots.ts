@@ -1,6 +1,7 @@
 import { formatTimeMs } from "../../base/clock.ts";
+import { type Domain, isKeyDomain } from "../../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
-import type { Snapshot, Tag } from "../../model/snapshot.ts";
+import { type Snapshot, type Tag, visibleState } from "../../model/snapshot.ts";
 import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
 import { type Filter, nextTokenElement, readFilters, tagSet } from "./members.ts";
 import {
@@ -38,6 +39,9 @@ export interface SnapshotDescription {
   readonly Description: string;
   /** Bytes of all blocks visible in the snapshot. */
   readonly FullSnapshotSizeInBytes?: number | undefined;
+  readonly Encrypted: boolean;
+  /** ARN of the key that encrypts it. */
+  readonly KmsKeyId?: string | undefined;
   readonly Tags: readonly Tag[];
 }
 
@@ -69,30 +73,31 @@ export function readDescribeSnapshotsRequest(
 export function writeDescribeSnapshotsResponse(
   requestId: string,
   snapshots: readonly Snapshot[],
-  nextToken: string | undefined,
+  { nextToken, keyArns }: { nextToken: string | undefined; keyArns: ReadonlyMap<Domain, string> },
 ): WireResponse {
   return writeEc2Response("DescribeSnapshots", requestId, {
-    snapshotSet: { item: snapshots.map(snapshotItem) },
+    snapshotSet: { item: snapshots.map((each) => snapshotItem(each, keyArns.get(each.domain))) },
     ...nextTokenElement(nextToken),
   });
 }
 
 /** The elements of one snapshot; elements without a value are left out, as EC2 leaves them out. */
-function snapshotItem(snapshot: Snapshot): object {
+function snapshotItem(snapshot: Snapshot, kmsKeyId: string | undefined): object {
   const isCompleted = snapshot.state === "completed";
   const { completionTimeMs, tags } = snapshot;
   return {
     snapshotId: snapshot.id,
     // No volume stands behind a snapshot written through the EBS direct APIs; EC2 says so thus.
     volumeId: "vol-ffffffff",
-    status: snapshot.state === "sealing" ? "pending" : snapshot.state,
+    status: visibleState(snapshot.state),
     ...(snapshot.stateMessage === undefined ? {} : { statusMessage: snapshot.stateMessage }),
     startTime: formatTimeMs(snapshot.startTimeMs),
     progress: isCompleted ? "100%" : "0%",
     ownerId: snapshot.account,
     volumeSize: snapshot.volumeSizeGib,
     description: snapshot.description ?? "",
-    encrypted: false,
+    encrypted: isKeyDomain(snapshot.domain),
+    ...(kmsKeyId === undefined ? {} : { kmsKeyId }),
     storageTier: "standard",
     transferType: "standard",
     ...(completionTimeMs === undefined ? {} : { completionTime: formatTimeMs(completionTimeMs) }),
@@ -141,6 +146,8 @@ function descriptionFrom(item: XmlElement): SnapshotDescription {
     VolumeSize: Number(item["volumeSize"]),
     Description: item["description"] ?? "",
     FullSnapshotSizeInBytes: size === undefined ? undefined : Number(size),
+    Encrypted: item["encrypted"] === "true",
+    KmsKeyId: item["kmsKeyId"],
     Tags: (item["tagSet"]?.["item"] ?? []).map((tag) => ({
       Key: tag["key"] ?? "",
       Value: tag["value"] ?? "",

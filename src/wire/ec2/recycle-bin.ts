@@ -1,4 +1,5 @@
-import type { RecycledSnapshot, Snapshot } from "../../model/snapshot.ts";
+import { isKeyDomain } from "../../model/ids.ts";
+import { type RecycledSnapshot, type Snapshot, visibleState } from "../../model/snapshot.ts";
 import type { WireResponse } from "../message.ts";
 import { nextTokenElement, required, timeElements } from "./members.ts";
 import { type QueryParameters, writeEc2Response } from "./query.ts";
@@ -49,11 +50,11 @@ export function writeRestoreSnapshotResponse(requestId: string, snapshot: Snapsh
   return writeEc2Response("RestoreSnapshotFromRecycleBin", requestId, {
     snapshotId: snapshot.id,
     description: snapshot.description ?? "",
-    encrypted: false,
+    encrypted: isKeyDomain(snapshot.domain),
     ownerId: snapshot.account,
     progress: "100%",
     ...timeElements({ startTime: snapshot.startTimeMs }),
-    status: snapshot.state,
+    status: visibleState(snapshot.state),
     volumeId: "vol-ffffffff",
     volumeSize: snapshot.volumeSizeGib,
   });

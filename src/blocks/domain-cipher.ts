@@ -1,0 +1,140 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
+import { assert } from "../base/assert.ts";
+import {
+  type Digest,
+  digestToBytes,
+  type RecordName,
+  ZERO_BLOCK_DIGEST,
+  ZERO_BLOCK_NAME,
+} from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
+import { DIGEST_SIZE_BYTES, DOMAIN_SECRET_BYTES } from "../model/limits.ts";
+import type { Codec } from "./codec.ts";
+import { type RecordKind, type RecordSeal, SALT_BYTES } from "./record.ts";
+
+/*
+ * How the records of one encryption key's domain are encrypted. From each of the key's secrets,
+ * HKDF-SHA-256 derives three keys; the first secret's name key is used for ever, so that equal
+ * contents have one name however often the key is rotated.
+ *
+ *   name  = AES-256 of the digest's two halves under the name key
+ *   salt  = HMAC-SHA-256(salt key, payload's SHA-256), its first 11 bytes
+ *   key   = HMAC-SHA-256(record key, kind ‖ codec ‖ name ‖ salt)
+ *   bytes = AES-256-GCM(key, nonce 0, payload; header up to its checksum) ‖ tag
+ *
+ * A key encrypts one payload only: name and codec fix the contents and the salt the very bytes,
+ * which two versions of a compressor may make differently. So the nonce is constant and nothing
+ * depends on chance, not even on a machine that was set back to an earlier state. The header is
+ * under the tag: a record that was moved, relabelled or shortened does not open.
+ */
+
+const CIPHER_NAME = "aes-256-gcm";
+const NONCE = Buffer.alloc(12);
+/** Bytes that encryption adds to a payload. */
+export const TAG_BYTES = 16;
+const HALF_BYTES = DIGEST_SIZE_BYTES / 2;
+
+/** What a record's key depends on. */
+export interface RecordIdentity {
+  readonly kind: RecordKind;
+  readonly codec: Codec;
+  readonly name: RecordName;
+}
+
+interface DerivedKeys {
+  readonly names: Uint8Array;
+  readonly salts: Uint8Array;
+  readonly records: Uint8Array;
+}
+
+/** Names, encrypts and decrypts the records of one domain. */
+export class DomainCipher {
+  /** Oldest first; a record says which one it was encrypted with, counted from 1. */
+  readonly #keys: readonly DerivedKeys[];
+
+  constructor(secrets: readonly Uint8Array[]) {
+    assert(secrets.length > 0, "a domain has at least one secret");
+    this.#keys = secrets.map(deriveKeys);
+  }
+
+  /** Under what name contents of that digest lie. Zeros, which are not stored, keep theirs. */
+  nameOf(digest: Digest): RecordName {
+    if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK_NAME;
+    const cipher = createCipheriv("aes-256-ecb", this.#nameKey, null).setAutoPadding(false);
+    return cipher.update(digestToBytes(digest)).toString("hex") as RecordName;
+  }
+
+  /** The digests that those names stand for, in order. */
+  digestsOf(names: readonly RecordName[]): Digest[] {
+    const cipher = createDecipheriv("aes-256-ecb", this.#nameKey, null).setAutoPadding(false);
+    const masked = Buffer.from(names.join(""), "hex");
+    const plain = Buffer.concat([cipher.update(masked), cipher.final()]).toString("hex");
+    return names.map((name, i) => {
+      if (name === ZERO_BLOCK_NAME) return ZERO_BLOCK_DIGEST;
+      const start = i * DIGEST_SIZE_BYTES * 2;
+      return plain.slice(start, start + DIGEST_SIZE_BYTES * 2) as Digest;
+    });
+  }
+
+  /** How a payload of that SHA-256 is to be sealed from now on. */
+  sealFor(payloadDigest: Digest): RecordSeal {
+    const { salts } = this.#keys.at(-1) as DerivedKeys;
+    const salt = createHmac("sha256", salts).update(payloadDigest, "hex").digest();
+    return { keyVersion: this.#keys.length, salt: salt.subarray(0, SALT_BYTES) };
+  }
+
+  /** Encrypts a payload; the answer is `TAG_BYTES` longer. `covered` is bound to it. */
+  encrypt(
+    identity: RecordIdentity,
+    seal: RecordSeal,
+    { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
+  ): Uint8Array {
+    const cipher = createCipheriv(CIPHER_NAME, this.#recordKey(identity, seal), NONCE);
+    cipher.setAAD(covered);
+    return Buffer.concat([cipher.update(payload), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** Decrypts a payload. Throws a `CorruptionError` for anything that `encrypt` did not make. */
+  decrypt(
+    identity: RecordIdentity,
+    seal: RecordSeal,
+    { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
+  ): Uint8Array {
+    if (payload.length < TAG_BYTES) {
+      throw new CorruptionError(`An encrypted payload has ${payload.length} bytes`);
+    }
+    const end = payload.length - TAG_BYTES;
+    const decipher = createDecipheriv(CIPHER_NAME, this.#recordKey(identity, seal), NONCE);
+    decipher.setAAD(covered).setAuthTag(payload.subarray(end));
+    try {
+      return Buffer.concat([decipher.update(payload.subarray(0, end)), decipher.final()]);
+    } catch (cause) {
+      throw new CorruptionError("An encrypted payload does not match its tag", { cause });
+    }
+  }
+
+  get #nameKey(): Uint8Array {
+    return (this.#keys[0] as DerivedKeys).names;
+  }
+
+  #recordKey({ kind, codec, name }: RecordIdentity, { keyVersion, salt }: RecordSeal): Uint8Array {
+    const keys = this.#keys[keyVersion - 1];
+    if (!keys) {
+      const known = `this key has versions 1 to ${this.#keys.length}`;
+      throw new CorruptionError(`A record is encrypted with key version ${keyVersion}; ${known}`);
+    }
+    return createHmac("sha256", keys.records)
+      .update(Uint8Array.of(kind, codec))
+      .update(name, "hex")
+      .update(salt)
+      .digest();
+  }
+}
+
+function deriveKeys(secret: Uint8Array): DerivedKeys {
+  assert(secret.length === DOMAIN_SECRET_BYTES, `a secret has ${DOMAIN_SECRET_BYTES} bytes`);
+  assert(HALF_BYTES === 16, "a digest's half is one block of AES");
+  const derive = (purpose: string) =>
+    new Uint8Array(hkdfSync("sha256", secret, "", `varve 1 ${purpose}`, 32));
+  return { names: derive("names"), salts: derive("salts"), records: derive("records") };
+}

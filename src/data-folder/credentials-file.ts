@@ -1,0 +1,23 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ignoringMissing } from "./_ignoring-missing.ts";
+import { writeSecretFile } from "./_secret-file.ts";
+
+/**
+ * Keeps a key pair where AWS tools can be pointed at it, in the form of `~/.aws/credentials`.
+ * Answers the file's path.
+ */
+export async function keepCredentials(
+  dataDirectory: string,
+  key: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): Promise<string> {
+  const path = join(dataDirectory, "credentials");
+  // People add profiles to this file; it is left alone as long as it names the key.
+  const existing = await readFile(path, "utf8").catch(ignoringMissing);
+  if (existing?.includes(key.accessKeyId)) return path;
+  const contents =
+    `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
+    `aws_secret_access_key = ${key.secretAccessKey}\n`;
+  await writeSecretFile(path, contents);
+  return path;
+}

@@ -1,0 +1,180 @@
+import type { Clock } from "../base/clock.ts";
+import { KeyedLock } from "../base/concurrency.ts";
+import type { Random } from "../base/random.ts";
+import type { EncryptionTable } from "../catalog/catalog.ts";
+import type {
+  EncryptionKey,
+  EncryptionKeyManager,
+  WrappedSecret,
+} from "../model/encryption-key.ts";
+import { type AccountId, domainOfKey, type KeyDomain, newEncryptionKeyId } from "../model/ids.ts";
+import { DOMAIN_SECRET_BYTES } from "../model/limits.ts";
+import type { KeyEncryptionKey } from "./key-encryption-key.ts";
+
+/** What the key ring works with. */
+export interface KeyRingParts {
+  readonly table: EncryptionTable;
+  readonly keyEncryptionKey: KeyEncryptionKey;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+/**
+ * The encryption keys and their secrets. Secrets are made here, lie in the catalog wrapped by the
+ * key-encryption key, and are unwrapped into memory when they are first needed.
+ */
+export class KeyRing {
+  readonly #parts: KeyRingParts;
+  readonly #secrets = new Map<KeyDomain, readonly Uint8Array[]>();
+  readonly #unwrapping = new KeyedLock();
+
+  constructor(parts: KeyRingParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The secrets of a domain's key, oldest first; the same array until the key is rotated. Rejects
+   * when the key was destroyed or the key-encryption key cannot open them.
+   */
+  async secretsOf(domain: KeyDomain): Promise<readonly Uint8Array[]> {
+    const known = this.#secrets.get(domain);
+    if (known) return known;
+    return this.#unwrapping.run(domain, async () => {
+      const meanwhile = this.#secrets.get(domain);
+      if (meanwhile) return meanwhile;
+      const key = await this.#parts.table.ofDomain(domain);
+      if (!key || key.state === "destroyed") throw new KeyDestroyedError(domain);
+      const secrets = await Promise.all(key.secrets.map((secret) => this.#unwrap(key, secret)));
+      this.#secrets.set(domain, secrets);
+      return secrets;
+    });
+  }
+
+  /** Makes a key with a secret nobody else has. */
+  async create(account: AccountId, description: string): Promise<EncryptionKey> {
+    const key = await this.#add(account, { description, manager: "customer" });
+    // Its domain was taken, which chance alone can do.
+    return key ?? this.create(account, description);
+  }
+
+  /** The key that stands for an account which names none; made when it is first needed. */
+  async madeFor(account: AccountId): Promise<EncryptionKey> {
+    const known = await this.#parts.table.madeFor(account);
+    if (known) return known;
+    const description = "Encrypts snapshots of this account when no other key is named";
+    const made = await this.#add(account, { description, manager: "service" });
+    // Somebody else was first.
+    return made ?? this.madeFor(account);
+  }
+
+  /** Adds a secret that encrypts what is new from now on; what is stored stays as it is. */
+  async rotate(key: EncryptionKey): Promise<boolean> {
+    const secrets = [...key.secrets, await this.#newSecret(key.domain)];
+    const isDone = await this.#parts.table.replace(key, { ...key, secrets });
+    this.#secrets.delete(key.domain);
+    return isDone;
+  }
+
+  /** Destroys the keys whose time has come; what was encrypted under them can never be read. */
+  async destroyDue(): Promise<void> {
+    const { table, clock } = this.#parts;
+    for (const key of await table.due(clock.nowMs())) {
+      const destroyed = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
+      await table.replace(key, { ...key, ...destroyed });
+      this.#secrets.delete(key.domain);
+    }
+  }
+
+  /**
+   * Wraps anew whatever another key-encryption key wrapped, with `previous` to open it. Records
+   * stay as they are. Throws, naming it, for a secret that neither of the two can open.
+   */
+  async rewrap(previous: KeyEncryptionKey | undefined): Promise<void> {
+    const { table, keyEncryptionKey } = this.#parts;
+    for (const key of await table.notWrappedBy(keyEncryptionKey.id)) {
+      const secrets: WrappedSecret[] = [];
+      for (const secret of key.secrets) secrets.push(await this.#rewrapped(key, secret, previous));
+      await table.replace(key, { ...key, secrets });
+    }
+  }
+
+  async #rewrapped(
+    key: EncryptionKey,
+    secret: WrappedSecret,
+    previous: KeyEncryptionKey | undefined,
+  ): Promise<WrappedSecret> {
+    if (secret.wrappedBy === this.#parts.keyEncryptionKey.id) return secret;
+    if (secret.wrappedBy !== previous?.id) throw wrongKeyEncryptionKey(key, secret, this.#parts);
+    return this.#wrap(key.domain, await previous.unwrap(secret.sealed, contextOf(key.domain)));
+  }
+
+  async #add(
+    account: AccountId,
+    { description, manager }: { description: string; manager: EncryptionKeyManager },
+  ): Promise<EncryptionKey | undefined> {
+    const { table, random, clock } = this.#parts;
+    const id = newEncryptionKeyId(random);
+    const domain = domainOfKey(id);
+    const key: EncryptionKey = {
+      id,
+      account,
+      domain,
+      state: "enabled",
+      manager,
+      description,
+      createdAtMs: clock.nowMs(),
+      deletionAtMs: undefined,
+      secrets: [await this.#newSecret(domain)],
+    };
+    return (await table.add(key)) ? key : undefined;
+  }
+
+  #newSecret(domain: KeyDomain): Promise<WrappedSecret> {
+    return this.#wrap(domain, this.#parts.random.bytes(DOMAIN_SECRET_BYTES));
+  }
+
+  async #wrap(domain: KeyDomain, secret: Uint8Array): Promise<WrappedSecret> {
+    const { keyEncryptionKey } = this.#parts;
+    const sealed = await keyEncryptionKey.wrap(secret, contextOf(domain));
+    return { wrappedBy: keyEncryptionKey.id, sealed };
+  }
+
+  #unwrap(key: EncryptionKey, secret: WrappedSecret): Promise<Uint8Array> {
+    const { keyEncryptionKey } = this.#parts;
+    if (secret.wrappedBy !== keyEncryptionKey.id) {
+      throw wrongKeyEncryptionKey(key, secret, this.#parts);
+    }
+    return keyEncryptionKey.unwrap(secret.sealed, contextOf(key.domain));
+  }
+}
+
+/** What was encrypted under a key that is gone; it can never be read again. */
+export class KeyDestroyedError extends Error {
+  override readonly name = "KeyDestroyedError";
+
+  constructor(domain: KeyDomain) {
+    super(`The encryption key of domain ${domain} has been destroyed`);
+  }
+}
+
+/** Why a snapshot whose key is gone for good cannot be completed; throws every other error. */
+export function messageOfDestroyedKey(error: unknown): string {
+  if (error instanceof KeyDestroyedError) return "The KMS key of the snapshot has been deleted";
+  throw error;
+}
+
+/** A wrapped secret opens for its own key only. */
+function contextOf(domain: KeyDomain): string {
+  return `varve encryption key ${domain}`;
+}
+
+function wrongKeyEncryptionKey(
+  { id }: EncryptionKey,
+  { wrappedBy }: WrappedSecret,
+  { keyEncryptionKey }: KeyRingParts,
+): Error {
+  return new Error(
+    `Encryption key ${id} is wrapped by the key-encryption key ${wrappedBy}, not by the one ` +
+      `given, ${keyEncryptionKey.id}. Start with that one, or name it as the previous one.`,
+  );
+}

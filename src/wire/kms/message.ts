@@ -1,0 +1,94 @@
+import { ServiceError } from "../../model/errors.ts";
+import { ServiceFault } from "../errors.ts";
+import { parseJsonObject } from "../json.ts";
+import type { WireRequest, WireResponse } from "../message.ts";
+
+/*
+ * The part of AWS KMS that manages encryption keys: JSON 1.1, one path, the operation in a header.
+ */
+
+/** What stands before the operation in `X-Amz-Target`. */
+export const KMS_TARGET_PREFIX = "TrentService.";
+
+/** The operation that a request asks for; undefined when it is none of KMS. */
+export function kmsOperationOf({ headers }: Pick<WireRequest, "headers">): string | undefined {
+  const target = headers.get("x-amz-target");
+  if (!target?.startsWith(KMS_TARGET_PREFIX)) return undefined;
+  return target.slice(KMS_TARGET_PREFIX.length);
+}
+
+/** The members of a KMS request, and what may be there. */
+export class KmsMembers {
+  readonly #json: Record<string, unknown>;
+
+  /** Throws for a member that the operation does not take here, for it would mean something. */
+  constructor(request: Pick<WireRequest, "body">, names: readonly string[]) {
+    this.#json = request.body.length === 0 ? {} : parseJsonObject(request.body);
+    const unknown = Object.keys(this.#json).find((name) => !names.includes(name));
+    if (unknown === undefined) return;
+    const message = `Varve does not support the member ${unknown.slice(0, 64)} here`;
+    throw kmsFault("UnsupportedOperationException", message);
+  }
+
+  /** An optional text. */
+  text(name: string): string | undefined {
+    const value = this.#json[name];
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === "string" && value.length <= 8_192) return value;
+    throw validationFault(name, "a text of at most 8192 characters");
+  }
+
+  /** A text that must be there. */
+  required(name: string): string {
+    const value = this.text(name);
+    if (value) return value;
+    throw validationFault(name, "not empty");
+  }
+
+  /** An optional whole number within bounds. */
+  integer(name: string, min: number, max: number): number | undefined {
+    const value = this.#json[name];
+    if (value === undefined || value === null) return undefined;
+    if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) {
+      return value as number;
+    }
+    throw validationFault(name, `a whole number from ${min} to ${max}`);
+  }
+
+  /** Refuses any value of a member but the ones that mean what happens anyway. */
+  only(name: string, values: readonly unknown[]): void {
+    const value = this.#json[name];
+    if (value === undefined || value === null || values.includes(value)) return;
+    const message = `Varve supports ${values.map(String).join(", ")} as ${name} only`;
+    throw kmsFault("UnsupportedOperationException", message);
+  }
+}
+
+/** An error of KMS; all of them are answered with 400. */
+export function kmsFault(code: string, message: string): ServiceFault {
+  return new ServiceFault({ status: 400, code, message });
+}
+
+function validationFault(member: string, wanted: string): ServiceFault {
+  return kmsFault("ValidationException", `Member ${member} must be ${wanted}`);
+}
+
+/** Writes the answer of an operation. */
+export function writeKmsResponse(members: object): WireResponse {
+  return kmsResponse(200, members);
+}
+
+/** Writes any error as KMS answers it. An unknown one tells nothing of itself. */
+export function writeKmsErrorResponse(error: unknown): WireResponse {
+  if (error instanceof ServiceFault || error instanceof ServiceError) {
+    const status = error instanceof ServiceFault ? error.status : 400;
+    return kmsResponse(status, { __type: error.code, message: error.message });
+  }
+  const message = "An internal error has occurred. Please retry your request.";
+  return kmsResponse(500, { __type: "KMSInternalException", message });
+}
+
+function kmsResponse(status: number, members: object): WireResponse {
+  const headers = { "Content-Type": "application/x-amz-json-1.1" };
+  return { status, headers, body: JSON.stringify(members) };
+}
