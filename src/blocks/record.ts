@@ -21,7 +21,9 @@ import { CODEC, type Codec, type EncodedPayload } from "./codec.ts";
 export const RECORD_FORMAT_VERSION = 1;
 /** Bytes before the payload. */
 export const RECORD_HEADER_BYTES = 80;
-const MAGIC = 0x43455256; // "VREC" as a little-endian number
+/** What a record begins with. */
+export const RECORD_MAGIC = "VREC";
+const MAGIC = 0x43455256; // the same as a little-endian number
 const NAME_OFFSET = 24;
 const SEAL_OFFSET = 64;
 const CRC_OFFSET = 76;
@@ -91,7 +93,7 @@ export function decodeRecord(record: Uint8Array): {
   readonly headerBytes: Uint8Array;
 } {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
-  const header = decodeHeader(bytes);
+  const header = decodeHeader(record);
   const stored = bytes.subarray(RECORD_HEADER_BYTES);
   if (stored.length !== header.storedLength) {
     throw new CorruptionError(
@@ -102,7 +104,9 @@ export function decodeRecord(record: Uint8Array): {
   return { header, payload: { codec: header.codec, bytes: stored }, headerBytes };
 }
 
-function decodeHeader(bytes: Buffer): RecordHeader {
+/** Decodes the header that a record begins with. Throws a `CorruptionError` if there is none. */
+export function decodeHeader(record: Uint8Array): RecordHeader {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
   if (bytes.length < RECORD_HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) {
     throw new CorruptionError("There is no record where one should begin");
   }

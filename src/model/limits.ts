@@ -113,6 +113,8 @@ export const POLICY_CHARACTERS_MAX = 6_144;
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;
 
+/** Bytes of a record's payload: a block, or what encryption or a damaged length makes of it (ours). */
+export const RECORD_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** A segment file is closed and a new one begun above this size (ours: few files, fast scans). */
 export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 /** Bytes in one group commit: one sync's worth of work, and a bound on memory (ours). */

@@ -35,6 +35,11 @@ export class OpenFiles {
     await Promise.all([...this.#files.keys()].map((segment) => this.#retire(segment)));
   }
 
+  /** Closes a file that is about to be removed, as soon as its last user has ended. */
+  forget(segment: number): Promise<void> {
+    return this.#retire(segment);
+  }
+
   #take(segment: number): OpenFile {
     const known = this.#files.get(segment);
     if (known) {

@@ -153,12 +153,32 @@ export class FileSegments implements SegmentStore {
 
   async list(): Promise<SegmentInfo[]> {
     const numbers = await segmentNumbers(this.#directory);
-    return Promise.all(
-      numbers.map(async (segment) => ({
-        segment,
-        sizeBytes: (await stat(this.#pathOf(segment))).size,
-      })),
-    );
+    const found = await Promise.all(numbers.map((segment) => this.#infoOf(segment)));
+    return found.filter((info) => info !== undefined);
+  }
+
+  async #infoOf(segment: number): Promise<SegmentInfo | undefined> {
+    const active = this.#active?.segment === segment ? this.#active : undefined;
+    const sizeBytes = active?.sizeBytes ?? (await this.#sizeOf(segment));
+    if (sizeBytes === undefined) return undefined;
+    return { segment, sizeBytes, firstOffset: SEGMENT_HEADER_BYTES, isClosed: !active };
+  }
+
+  /** Undefined when it was removed since its folder was read. */
+  async #sizeOf(segment: number): Promise<number | undefined> {
+    const found = await stat(this.#pathOf(segment)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    return found?.size;
+  }
+
+  async remove(segment: number): Promise<void> {
+    assert(this.#active?.segment !== segment, `segment ${segment} is still appended to`);
+    await this.#openFiles.forget(segment);
+    await unlink(this.#pathOf(segment)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    await syncDirectory(this.#directory);
   }
 
   async close(): Promise<void> {

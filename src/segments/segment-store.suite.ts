@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { propertyRuns, seededBytes } from "../../test/support/property.ts";
-import type { Entry, Placement, SegmentStore } from "./segment-store.ts";
+import {
+  type Entry,
+  type Placement,
+  RangeMissingError,
+  type SegmentStore,
+} from "./segment-store.ts";
 
 /** A store under test, and the way to close it and open it again where it lies. */
 export interface SegmentStoreSubject {
@@ -17,6 +22,38 @@ export function segmentStoreSuite(name: string, open: Open): void {
   appendSuite(name, open);
   lifeSuite(name, open);
   readSuite(name, open);
+  removeSuite(name, open);
+}
+
+function removeSuite(name: string, open: Open): void {
+  test(`${name} lists what it holds, and where the first entry lies`, async (t) => {
+    const { store, reopen } = await open(t);
+    assert.deepEqual(await store.list(), []);
+    const [placement] = (await store.append([entry("a", 100)])) as [Placement];
+    const [only] = await store.list();
+    assert.deepEqual(
+      [only?.segment, only?.firstOffset, only?.sizeBytes],
+      [placement.segment, placement.offset, placement.offset + 100],
+    );
+    const [again] = await (await reopen()).list();
+    assert.deepEqual(again, { ...only, isClosed: true });
+  });
+
+  test(`${name} removes a closed segment, for good, and leaves the others`, async (t) => {
+    const { store, reopen } = await open(t);
+    const [old] = (await store.append([entry("a", 100)])) as [Placement];
+    const second = await reopen();
+    const [kept] = (await second.append([entry("b", 100)])) as [Placement];
+    await second.read(old);
+    await second.remove(old.segment);
+    await second.remove(old.segment);
+    await assert.rejects(second.read(old), RangeMissingError);
+    const third = await reopen();
+    await assert.rejects(third.read(old), RangeMissingError);
+    assert.deepEqual(await third.read(kept), Buffer.concat(entry("b", 100)));
+    const [next] = (await third.append([entry("c", 1)])) as [Placement];
+    assert.ok(next.segment > kept.segment, "a number is never given twice");
+  });
 }
 
 function appendSuite(name: string, open: Open): void {

@@ -11,7 +11,12 @@ export type Entry = readonly Uint8Array[];
 /** A segment as it lies in the store. */
 export interface SegmentInfo {
   readonly segment: number;
+  /** Bytes up to its end; in a segment that is appended to, up to the last whole batch. */
   readonly sizeBytes: number;
+  /** Offset of the first entry. */
+  readonly firstOffset: number;
+  /** True when nothing will ever be appended to it again. */
+  readonly isClosed: boolean;
 }
 
 /** The range asked for is known not to be in the store. */
@@ -35,7 +40,13 @@ export class RangeMissingError extends Error {
 export interface SegmentStore {
   append(batch: readonly Entry[]): Promise<Placement[]>;
   read(placement: Placement, buffer?: Uint8Array): Promise<Uint8Array>;
+  /** All segments, in order of their numbers; a new one always has the greatest. */
   list(): Promise<SegmentInfo[]>;
+  /**
+   * Removes a closed segment with all that it holds, also on a full disk; durable when it resolves.
+   * Removing one that is not there is harmless.
+   */
+  remove(segment: number): Promise<void>;
   /** Waits for the append in progress, then releases everything held open. */
   close(): Promise<void>;
 }

@@ -49,7 +49,13 @@ export class FakeSegments implements SegmentStore {
   }
 
   async list(): Promise<SegmentInfo[]> {
-    return this.batches.map((_, segment) => ({ segment, sizeBytes: 0 }));
+    return this.batches.map((batch, segment) => {
+      return { segment, sizeBytes: batch.length, firstOffset: 0, isClosed: true };
+    });
+  }
+
+  async remove(segment: number): Promise<void> {
+    this.batches[segment] = [];
   }
 
   async close(): Promise<void> {}
