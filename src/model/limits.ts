@@ -113,7 +113,7 @@ export const POLICY_CHARACTERS_MAX = 6_144;
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;
 
-/** Bytes of a record's payload: a block, or what encryption or a damaged length makes of it (ours). */
+/** Bytes of a record that a header may speak of; the largest real one is a manifest (ours). */
 export const RECORD_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** A segment file is closed and a new one begun above this size (ours: few files, fast scans). */
 export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
