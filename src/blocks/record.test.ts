@@ -13,6 +13,7 @@ import {
 import type { RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { CODEC, decodePayload, encodePayload } from "./codec.ts";
 import { digestOf } from "./hash.ts";
 import {
@@ -185,6 +186,13 @@ for (const { name, offset, value } of [
     assert.throws(() => decodeRecord(record), CorruptionError);
   });
 }
+
+test("decodeRecord refuses a record that says it holds more than a block", () => {
+  const record = Buffer.from(GOLDEN_RECORD, "hex");
+  record.writeUInt32LE(BLOCK_SIZE_BYTES + 1, 56);
+  record.writeUInt32LE(crc32(record.subarray(0, 76)), 76);
+  assert.throws(() => decodeRecord(record), /says that it holds 524289 bytes/);
+});
 
 async function encodeRecord(kind: RecordKind, plain: Uint8Array): Promise<Buffer> {
   const { codec, bytes } = await encodePayload(plain);

@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { CODEC, type Codec, type EncodedPayload } from "./codec.ts";
 
 /*
@@ -129,12 +130,19 @@ export function decodeHeader(record: Uint8Array): RecordHeader {
   if (kind !== RECORD_KIND.block && kind !== RECORD_KIND.node && kind !== RECORD_KIND.manifest) {
     throw new CorruptionError(`A record is of an unknown kind: ${kind}`);
   }
+  // Room for the plain bytes is made by what is said here: nothing we store is longer than a block.
+  const plainLength = bytes.readUInt32LE(56);
+  if (plainLength > BLOCK_SIZE_BYTES) {
+    throw new CorruptionError(
+      `A record says that it holds ${plainLength} bytes; at most ${BLOCK_SIZE_BYTES} are stored`,
+    );
+  }
   return {
     kind,
     codec,
     domain: bytes.toString("latin1", 8, 8 + DOMAIN_BYTES).replace(/\0+$/, "") as Domain,
     name: bytes.toString("hex", NAME_OFFSET, NAME_OFFSET + NAME_BYTES) as RecordName,
-    plainLength: bytes.readUInt32LE(56),
+    plainLength,
     storedLength: bytes.readUInt32LE(60),
     seal: cipher === CIPHER.none ? undefined : sealOf(bytes),
   };

@@ -76,7 +76,7 @@ async function setUp(t: TestContext) {
   const directory = await temporaryDirectory(t);
   const options = { directory: join(directory, "segments"), segmentSizeBytesMax: 2 ** 30 };
   const writer = await FileSegments.open(options);
-  const plains = [seededBytes("large", 2_500_000), blockContents(7), blockContents(1)];
+  const plains = [seededBytes("large", 500_000), blockContents(7), blockContents(1)];
   const entries = [];
   const names: string[] = [];
   for (const plain of [...plains, Buffer.from("hello")]) {

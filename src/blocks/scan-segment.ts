@@ -9,7 +9,7 @@ export type Scanned =
   | { readonly placement: Placement; readonly header: undefined };
 
 /** Bytes of a segment looked at together while searching for the next record. */
-const SEARCH_BYTES = 1024 * 1024;
+const SEARCH_BYTES = 128 * 1024;
 
 /**
  * Walks the records of a segment in order of their offsets, by their headers: payloads are neither

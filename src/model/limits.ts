@@ -75,6 +75,19 @@ export const DIGEST_SIZE_BYTES = 32;
 export const BODY_SIZE_BYTES_MAX = 65_536;
 /** The header section of a request; Node answers 431 above it (ours). */
 export const HEADERS_SIZE_BYTES_MAX = 8_192;
+/** Headers of a request: signed ones have about a dozen, and proxies add some (ours). */
+export const HEADERS_COUNT_MAX = 64;
+/** Connections at once (ours: a bound on memory, far above real use). */
+export const CONNECTIONS_COUNT_MAX = 1_024;
+/** Requests of one connection that wait for their turn; hardly a client sends any ahead (ours). */
+export const PIPELINED_COUNT_MAX = 64;
+/**
+ * Milliseconds for a body over a connection that has shown no valid signature yet: 5 s, and a block
+ * at 64 KiB a second (ours).
+ */
+export const UNPROVEN_BODY_MS_MAX = 13_000;
+/** Blocks read at once before their signature can be verified: a bound on memory (ours). */
+export const UNPROVEN_BLOCKS_COUNT_MAX = 32;
 /** Path and query of a request; the longest real one carries a 256-character token (ours). */
 export const TARGET_CHARACTERS_MAX = 2_048;
 /** Clock difference allowed between a signature's date and ours (AWS: 15 minutes). */

@@ -22,6 +22,7 @@ import {
 } from "./authenticate.ts";
 import { authorizeQuery, type Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+import type { Connections, Peer } from "./connections.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { ConnectionCut, type Emulation } from "./emulation/emulation.ts";
 import { callKmsOperation } from "./kms-operations.ts";
@@ -29,12 +30,16 @@ import { callQueryAction } from "./query-actions.ts";
 import { forQueryService } from "./query-errors.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
 import { drainBody, readBlockBody, readSmallBody } from "./request-body.ts";
+import type { Turns } from "./turns.ts";
 
 /** What answering requests takes. */
 export interface ExchangeParts extends AuthenticationParts {
   readonly core: Core;
   readonly random: Random;
   readonly buffers: BufferPool;
+  readonly connections: Connections;
+  /** Who may make a page of blocks now. */
+  readonly turns: Turns;
   /** Quotas, delays and faults on purpose; undefined for none. */
   readonly emulation: Emulation | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
@@ -45,6 +50,7 @@ interface Exchange {
   readonly requestId: string;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly peer: Peer;
   /** Lends a buffer until the request is done with and its answer sent. */
   readonly borrow: () => Uint8Array;
 }
@@ -65,9 +71,10 @@ export async function answer(
     lent.push(buffer);
     return buffer;
   };
+  const exchange = { requestId, req, res, borrow, peer: parts.connections.of(req.socket) };
   try {
-    const response = await respond(parts, { requestId, req, res, borrow });
-    const isDrained = await drainBody(req);
+    const response = await respond(parts, exchange);
+    const isDrained = await drainBody(exchange);
     const isLast = !isDrained || response.status === 400;
     send(res, requestId, { ...response, isLast });
     return !isLast;
@@ -91,6 +98,7 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
   let service: Service | undefined;
   try {
     const head = readRequestHead(exchange.req);
+    if (head.path === "*") return ABOUT_SERVER;
     service = serviceOf(head);
     const call = { head, service };
     if (parts.emulation === undefined) return await answerCall(parts, exchange, call);
@@ -108,6 +116,13 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
 
 /** A service beside the direct APIs. */
 type Service = QueryService | "s3" | "kms";
+
+/** What "OPTIONS *" is told, which asks for nothing that needs a key. */
+const ABOUT_SERVER: WireResponse = {
+  status: 204,
+  headers: { Allow: "DELETE, GET, OPTIONS, POST, PUT" },
+  body: "",
+};
 
 /** Whose shape request and answer have; undefined for the direct APIs. */
 function serviceOf(head: RequestHead): Service | undefined {
@@ -137,13 +152,12 @@ async function answerOperation(
     const { principal, body } = await authenticateBlock(parts, exchange, head);
     return dispatch(parts, exchange, { principal, request: { ...head, body } });
   }
-  const body = await readSmallBody(exchange.req, exchange.res);
-  const principal = await authenticateBody(parts, head, { service: "ebs", body });
+  const { principal, body } = await authenticateBody(parts, exchange, { head, service: "ebs" });
   return dispatch(parts, exchange, { principal, request: { ...head, body } });
 }
 
 function dispatch(
-  { core, emulation }: ExchangeParts,
+  { core, emulation, turns }: ExchangeParts,
   exchange: Exchange,
   { principal, request }: Pick<Call, "principal" | "request">,
 ): Promise<WireResponse> {
@@ -163,7 +177,9 @@ function dispatch(
   const { account } = principal;
   const { snapshotId } = parameters;
   const seen = emulation?.view(core, { operation, account, snapshotId }) ?? core;
-  return EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
+  const carryOut = () =>
+    EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
+  return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
 }
 
 function callerOf({ req }: Exchange, principal: Principal): Caller {
@@ -173,20 +189,26 @@ function callerOf({ req }: Exchange, principal: Principal): Caller {
   return { principal, sourceIp };
 }
 
-/** A small body is read first, so its hash is always at hand. */
+/**
+ * A small body is read only after the signature is verified, when the request says what its
+ * payload hash is; where it does not, the body has to be read for its hash.
+ */
 async function authenticateBody(
   parts: ExchangeParts,
-  head: RequestHead,
-  { service, body }: { readonly service: string; readonly body: Uint8Array },
-): Promise<Principal> {
+  exchange: Exchange,
+  { head, service }: { readonly head: RequestHead; readonly service: string },
+): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
   const declared = declaredPayloadHash(head);
-  const payloadHash = hash("sha256", body, "hex");
-  const principal = await authenticate(parts, head, {
-    service,
-    payloadHash: declared ?? payloadHash,
-  });
-  if (declared !== undefined && declared !== payloadHash) throw payloadMismatch();
-  return principal;
+  const prove = (payloadHash: string) =>
+    authenticatePeer(parts, exchange, { head, service, payloadHash });
+  if (declared === undefined) {
+    const body = await readSmallBody(exchange);
+    return { principal: await prove(hash("sha256", body, "hex")), body };
+  }
+  const principal = await prove(declared);
+  const body = await readSmallBody(exchange);
+  if (declared !== hash("sha256", body, "hex")) throw payloadMismatch();
+  return { principal, body };
 }
 
 /**
@@ -195,29 +217,38 @@ async function authenticateBody(
  */
 async function authenticateBlock(
   parts: ExchangeParts,
-  { req, res, borrow }: Exchange,
+  exchange: Exchange,
   head: RequestHead,
 ): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
+  const { borrow } = exchange;
   const declared = declaredPayloadHash(head);
-  if (declared !== undefined) {
-    const principal = await authenticate(parts, head, { service: "ebs", payloadHash: declared });
-    const body = await readBlockBody(req, res, borrow());
-    if (!isBoundByChecksum(head, declared) && declared !== hash("sha256", body, "hex")) {
-      throw payloadMismatch();
-    }
+  const prove = (payloadHash: string) =>
+    authenticatePeer(parts, exchange, { head, service: "ebs", payloadHash });
+  try {
+    const principal = await prove(declared ?? UNSIGNED_PAYLOAD);
+    const body = await readBlockBody(exchange, borrow());
+    const isBound = declared === undefined || isBoundByChecksum(head, declared);
+    if (!isBound && declared !== hash("sha256", body, "hex")) throw payloadMismatch();
     return { principal, body };
+  } catch (error) {
+    const isSignature = error instanceof ServiceFault && error.code === "InvalidSignatureException";
+    if (declared !== undefined || !isSignature) throw error;
   }
-  const body = await readBlockBody(req, res, borrow());
-  const payloadHash = hash("sha256", body, "hex");
-  const principal = await authenticate(parts, head, { service: "ebs", payloadHash }).catch(
-    (error: unknown) => {
-      const isOther =
-        !(error instanceof ServiceFault) || error.code !== "InvalidSignatureException";
-      if (isOther) throw error;
-      return authenticate(parts, head, { service: "ebs", payloadHash: UNSIGNED_PAYLOAD });
-    },
-  );
-  return { principal, body };
+  return await parts.connections.unprovenBlocks.run(async () => {
+    const body = await readBlockBody(exchange, borrow());
+    return { principal: await prove(hash("sha256", body, "hex")), body };
+  });
+}
+
+/** Authenticates a request, and with it the peer that sent it. */
+async function authenticatePeer(
+  parts: ExchangeParts,
+  { peer }: Exchange,
+  request: { readonly head: RequestHead; readonly service: string; readonly payloadHash: string },
+): Promise<Principal> {
+  const principal = await authenticate(parts, request.head, request);
+  peer.prove();
+  return principal;
 }
 
 /**
@@ -234,9 +265,8 @@ async function answerQuery(
   exchange: Exchange,
   { head, service }: { readonly head: RequestHead; readonly service: QueryService },
 ): Promise<WireResponse> {
-  const { req, res, requestId } = exchange;
-  const body = await readSmallBody(req, res);
-  const principal = await authenticateBody(parts, head, { service, body });
+  const { requestId } = exchange;
+  const { principal, body } = await authenticateBody(parts, exchange, { head, service });
   const parameters = new QueryParameters(body);
   await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
   return callQueryAction(parts.core, service, { principal, parameters, requestId });
@@ -247,8 +277,7 @@ async function answerKms(
   exchange: Exchange,
   head: RequestHead,
 ): Promise<WireResponse> {
-  const body = await readSmallBody(exchange.req, exchange.res);
-  const principal = await authenticateBody(parts, head, { service: "kms", body });
+  const { principal, body } = await authenticateBody(parts, exchange, { head, service: "kms" });
   const operation = kmsOperationOf(head) ?? "";
   const call = { ...callerOf(exchange, principal), operation, request: { ...head, body } };
   return callKmsOperation(parts.core, call);
@@ -257,11 +286,11 @@ async function answerKms(
 /** Every account may ask for its buckets and has none, so there is nothing to authorize. */
 async function answerListBuckets(
   parts: ExchangeParts,
-  { req, res }: Exchange,
+  exchange: Exchange,
   head: RequestHead,
 ): Promise<WireResponse> {
-  const body = await readSmallBody(req, res);
-  const { account } = await authenticateBody(parts, head, { service: "s3", body });
+  const { principal } = await authenticateBody(parts, exchange, { head, service: "s3" });
+  const { account } = principal;
   return writeListBucketsResponse({ id: hash("sha256", account, "hex"), displayName: account });
 }
 
@@ -300,8 +329,10 @@ function send(
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   res.writeHead(status, {
     "x-amzn-RequestId": requestId,
+    "X-Content-Type-Options": "nosniff",
     ...headers,
-    "Content-Length": bytes.length,
+    // Of an answer that has no body, no length may be said.
+    ...(status === 204 ? {} : { "Content-Length": bytes.length }),
     ...(isLast ? { Connection: "close" } : {}),
   });
   res.end(bytes);

@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
-import { HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
+import { HEADERS_SIZE_BYTES_MAX, PIPELINED_COUNT_MAX } from "../model/limits.ts";
+import { Connections } from "./connections.ts";
 import { answer, type ExchangeParts } from "./exchange.ts";
+import { Turns } from "./turns.ts";
 
 /** Where to listen; port 0 takes any free port. */
 export interface ListenAddress {
@@ -27,14 +29,17 @@ export interface HttpServer {
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 15_000;
-const CHECK_INTERVAL_MS = 2_000;
+const CHECK_INTERVAL_MS = 1_000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_GRACE_MS = 10_000;
-/** Connections at once; the next one is refused (ours: a bound on memory, far above real use). */
-const CONNECTIONS_MAX = 1_024;
 
 /** Starts listening. Rejects when the address cannot be had. */
-export async function listen(parts: ExchangeParts, address: ListenAddress): Promise<HttpServer> {
+export async function listen(
+  given: Omit<ExchangeParts, "connections" | "turns">,
+  address: ListenAddress,
+): Promise<HttpServer> {
+  const connections = new Connections(given.clock);
+  const parts = { ...given, connections, turns: new Turns(given.clock) };
   const server = createServer({
     maxHeaderSize: HEADERS_SIZE_BYTES_MAX,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -43,9 +48,9 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     noDelay: true,
   });
-  // Node would drop the headers above a count without a word; their bytes are bounded anyway.
+  // Node would drop the headers above a count without a word; here they are refused.
   server.maxHeadersCount = 0;
-  server.maxConnections = CONNECTIONS_MAX;
+  server.on("connection", (socket: Socket) => connections.add(socket));
   // Also ends connections whose peer has stopped reading or sending in the middle of something.
   server.setTimeout(REQUEST_TIMEOUT_MS, (socket) => socket.destroy());
   const running = new Set<Promise<unknown>>();
@@ -56,13 +61,18 @@ export async function listen(parts: ExchangeParts, address: ListenAddress): Prom
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseUnparsable(error, socket, randomUuid(parts.random));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(address.port, address.host, resolve);
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(address.port, address.host, resolve);
+    });
+  } catch (error) {
+    await connections.stop();
+    throw error;
+  }
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => close(server, parts.clock, running),
+    close: () => close(server, parts.clock, running).finally(() => connections.stop()),
   };
 }
 
@@ -75,17 +85,29 @@ function inTurns(
   parts: ExchangeParts,
   running: Set<Promise<unknown>>,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const turns = new WeakMap<Socket, Promise<boolean>>();
+  const turns = new WeakMap<Socket, { last: Promise<boolean>; count: number }>();
   return (req, res) => {
-    const before = turns.get(req.socket) ?? Promise.resolve(true);
-    const turn = before.then(async (isOpen) => {
-      const staysOpen = isOpen && (await answer(parts, req, res));
-      if (staysOpen && !res.closed) await once(res, "close");
-      return staysOpen;
-    });
-    turns.set(req.socket, turn);
+    const { socket } = req;
+    const queue = turns.get(socket) ?? { last: Promise.resolve(true), count: 0 };
+    turns.set(socket, queue);
+    // Node goes on reading requests while none is answered; each takes memory.
+    if (queue.count >= PIPELINED_COUNT_MAX) {
+      socket.destroy();
+      return;
+    }
+    queue.count++;
+    const turn = queue.last
+      .then(async (isOpen) => {
+        const staysOpen = isOpen && !socket.destroyed && (await answer(parts, req, res));
+        if (staysOpen && !res.closed) await once(res, "close");
+        return staysOpen;
+      })
+      .finally(() => {
+        queue.count--;
+        running.delete(turn);
+      });
+    queue.last = turn;
     running.add(turn);
-    turn.finally(() => running.delete(turn));
   };
 }
 
@@ -100,6 +122,7 @@ function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket, requestI
   const answer =
     `HTTP/1.1 ${status}\r\nx-amzn-RequestId: ${requestId}\r\n` +
     "x-amzn-ErrorType: MalformedRequestException\r\nContent-Type: application/json\r\n" +
+    "X-Content-Type-Options: nosniff\r\n" +
     `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
   // Node leaves the socket to us from here on; a peer that never closes its side must not keep it.
   socket.end(answer, () => socket.destroy());

@@ -3,6 +3,7 @@ import type { AccountId } from "../../model/ids.ts";
 import type { Core } from "../../snapshots/core.ts";
 import type { WireResponse } from "../../wire/message.ts";
 import type { OperationName } from "../../wire/operations.ts";
+import type { Peer } from "../connections.ts";
 
 /*
  * What AWS does and Varve need not do, for people who test their clients: quotas, delays, faults.
@@ -31,6 +32,7 @@ export interface EmulationConfig {
 export interface EmulatedRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly peer: Peer;
 }
 
 /** An operation of the direct APIs about to be carried out for an account. */

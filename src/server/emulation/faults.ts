@@ -32,7 +32,7 @@ export function faults(clock: Clock, share: number, seed: number): Link {
     const fault = draw(isBlockRead(request));
     if (fault === undefined) return work();
     if (fault.isAfterWork) return spoil(fault, { clock, request, work });
-    await drainBody(request.req);
+    await drainBody(request);
     if (fault.kind === "stalled") await stall(clock, request);
     throw errorOf(fault);
   };

@@ -19,24 +19,51 @@ const VERSIONS: Readonly<Record<QueryService, string>> = { ec2: "2016-11-15", st
 /** Numbered members a list may have; more is refused rather than read. */
 const LIST_COUNT_MAX = 1_000;
 
+/** Parts of a parameter's name that are looked at; the longest real one has five. */
+const NAME_PARTS_COUNT_MAX = 8;
+
 /** The parameters of one action. */
 export class QueryParameters {
   readonly action: string;
-  readonly #values: URLSearchParams;
+  readonly #pairs: URLSearchParams;
+  /** The first value of each name. */
+  readonly #values = new Map<string, string>();
+  /**
+   * The numbers that follow each name. Found once for all names: a body has room for thousands of
+   * lists, and looking through all of it for each would keep everybody else waiting.
+   */
+  readonly #numbers = new Map<string, Set<number>>();
 
   constructor(body: Uint8Array) {
-    this.#values = new URLSearchParams(new TextDecoder().decode(body));
+    this.#pairs = new URLSearchParams(new TextDecoder().decode(body));
+    for (const [name, value] of this.#pairs) {
+      if (this.#values.has(name)) continue;
+      this.#values.set(name, value);
+      this.#rememberNumbers(name);
+    }
     this.action = this.#values.get("Action") ?? "";
+  }
+
+  #rememberNumbers(name: string): void {
+    const parts = name.split(".", NAME_PARTS_COUNT_MAX);
+    let before = parts[0] ?? "";
+    for (const part of parts.slice(1)) {
+      if (/^[1-9][0-9]{0,8}$/.test(part)) {
+        const numbers = this.#numbers.get(before) ?? new Set();
+        this.#numbers.set(before, numbers.add(Number(part)));
+      }
+      before = `${before}.${part}`;
+    }
   }
 
   /** One parameter, or undefined. */
   get(name: string): string | undefined {
-    return this.#values.get(name) ?? undefined;
+    return this.#values.get(name);
   }
 
   /** Every parameter whose name matches, however often it is given. */
   matching(names: RegExp): { readonly name: string; readonly value: string }[] {
-    return [...this.#values]
+    return [...this.#pairs]
       .filter(([name]) => names.test(name))
       .map(([name, value]) => ({ name, value }));
   }
@@ -59,12 +86,7 @@ export class QueryParameters {
   }
 
   #numbersOf(name: string): number[] {
-    const numbers = new Set<number>();
-    for (const key of this.#values.keys()) {
-      if (!key.startsWith(`${name}.`)) continue;
-      const [number = ""] = key.slice(name.length + 1).split(".");
-      if (/^[1-9][0-9]{0,8}$/.test(number)) numbers.add(Number(number));
-    }
+    const numbers = this.#numbers.get(name) ?? new Set<number>();
     if (numbers.size > LIST_COUNT_MAX) {
       const message = `More than ${LIST_COUNT_MAX} values of ${name}`;
       throw queryFault(400, "InvalidParameterValue", message);
