@@ -120,11 +120,17 @@ ALTER TABLE access_keys ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX access_keys_by_account ON access_keys (account, created_at_ms);
 `;
 
+/** Snapshots know who wrote their blocks, where a service that emulates AWS sealed them. */
+const WRITER_MAPS = `
+ALTER TABLE snapshots ADD COLUMN writers_root BLOB;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
   SHARING_AND_RETENTION,
   ACCESS_KEY_POLICIES,
+  WRITER_MAPS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -33,6 +33,7 @@ const COLUMNS = [
   "block_count",
   "written_block_count",
   "completion",
+  "writers_root",
 ] as const;
 
 const INSERT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
@@ -193,6 +194,7 @@ function valuesOf(snapshot: Snapshot) {
     snapshot.blockCount,
     snapshot.writtenBlockCount,
     snapshot.completion ? JSON.stringify(snapshot.completion) : null,
+    snapshot.writersRoot ? digestToBytes(snapshot.writersRoot) : null,
   ];
 }
 
@@ -219,6 +221,7 @@ export function snapshotFrom(row: Row): Snapshot {
     blockCount: row["block_count"] as number,
     writtenBlockCount: row["written_block_count"] as number,
     completion: completionFrom(row["completion"] as string | null),
+    ...(row["writers_root"] === null ? {} : { writersRoot: digestFrom(row["writers_root"]) }),
   };
 }
 

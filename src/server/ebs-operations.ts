@@ -4,6 +4,7 @@ import { completeSnapshot } from "../snapshots/complete-snapshot.ts";
 import type { Core } from "../snapshots/core.ts";
 import { getSnapshotBlock } from "../snapshots/get-snapshot-block.ts";
 import { listBlockDigests } from "../snapshots/list-block-digests.ts";
+import { listBlocksByWriter } from "../snapshots/list-blocks-by-writer.ts";
 import { listChangedBlocks } from "../snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../snapshots/put-snapshot-block.ts";
@@ -157,7 +158,8 @@ export const EBS_OPERATIONS: Readonly<
       { action: "ebs:ListChangedBlocks", resourceId: input.FirstSnapshotId },
       { action: "ebs:ListChangedBlocks", resourceId: input.SecondSnapshotId },
     );
-    const page = await listChangedBlocks(core, principal.account, {
+    const listing = core.changesBy === "writers" ? listBlocksByWriter : listChangedBlocks;
+    const page = await listing(core, principal.account, {
       firstSnapshotId: input.FirstSnapshotId,
       secondSnapshotId: input.SecondSnapshotId,
       ...pageInput(input),
