@@ -18,15 +18,18 @@ import {
 import type { Domain } from "./model/ids.ts";
 import {
   NODE_CACHE_BYTES_MAX,
+  PUT_OFF_SEALING_INTERVAL_MS,
   RECYCLE_BIN_DAYS_MAX,
   SEGMENT_SIZE_BYTES_MAX,
 } from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
+import { emulatedSealing, latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { listen } from "./server/http-server.ts";
+import { AwsTokens } from "./snapshots/aws-tokens.ts";
 import { Copier } from "./snapshots/copier.ts";
 import type { Core } from "./snapshots/core.ts";
 import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
@@ -156,7 +159,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = startChores(core, log);
+  const chores = startChores(core, log, config.emulation ?? {});
   const close = async () => {
     await server.close();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -184,19 +187,33 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
 }
 
 /** What has to be done again and again while the service runs. */
-function startChores(core: Core, log: Logger): { stop(): Promise<void> }[] {
+function startChores(
+  core: Core,
+  log: Logger,
+  emulation: EmulationConfig,
+): { stop(): Promise<void> }[] {
+  const { timeoutMs } = latenessOf(emulation);
   const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
     repeat(core.clock, intervalMs, {
       work,
       onError: (error) => log(`${name} failed`, { error }),
     });
   return [
-    every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () => expireSnapshots(core)),
+    every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () =>
+      expireSnapshots(core, timeoutMs),
+    ),
     every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
     every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
     every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
+    ...(emulation.aws
+      ? [
+          every(PUT_OFF_SEALING_INTERVAL_MS, "Looking for sealings put off", () =>
+            core.sealer.resumePutOff(),
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -225,14 +242,15 @@ async function makeCore(
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
   const onError = (snapshotId: string, error: unknown) =>
     log("Sealing failed and will be tried again", { snapshotId, error });
-  const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const { region, recycleBinDays = 0, emulation = {} } = config;
+  const emulated = emulatedSealing(emulation);
+  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
   const copier = new Copier({
     ...{ catalog, blocks, maps, sealer },
     onError: (snapshotId, error) =>
       log("Copying failed and will be tried again", { snapshotId, error }),
   });
-  const tokens = new Tokens(secret, clock, random);
-  const { region, recycleBinDays = 0 } = config;
+  const tokens = new (emulation.aws ? AwsTokens : Tokens)(secret, clock, random);
   if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
   }

@@ -95,6 +95,15 @@ test("docs/api.md names every error code and reason of the service, and no other
   assert.deepEqual(documentedReasons, unionMembers(errorsSource, "ServiceErrorReason"));
 });
 
+test("docs/api.md says of every deviation whether --emulate aws does as AWS", () => {
+  const rows = rowsOf(api.split("## Where Varve deviates")[1] ?? "").slice(1);
+  assert.ok(rows.length >= 30);
+  for (const row of rows) {
+    assert.equal(row.length, 5, row[0]);
+    assert.match(row[4] ?? "", /^(yes|the first|no: ..)/, row[0]);
+  }
+});
+
 test("docs/operating.md lists every exit code", async () => {
   const page = await readFile(new URL("../docs/operating.md", import.meta.url), "utf8");
   const documented = rowsOf(page.split("## Exit codes")[1] ?? "")

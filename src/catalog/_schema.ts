@@ -158,12 +158,18 @@ CREATE TABLE encryption_defaults (
 ) WITHOUT ROWID;
 `;
 
+/** Snapshots know who wrote their blocks, where a service that emulates AWS sealed them. */
+const WRITER_MAPS = `
+ALTER TABLE snapshots ADD COLUMN writers_root BLOB;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
   SHARING_AND_RETENTION,
   ACCESS_KEY_POLICIES,
   ENCRYPTION,
+  WRITER_MAPS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -33,6 +33,7 @@ const COLUMNS = [
   "block_count",
   "written_block_count",
   "completion",
+  "writers_root",
 ] as const;
 
 /** Adds a snapshot; its parameters are `snapshotValues`. */
@@ -195,6 +196,7 @@ export function snapshotValues(snapshot: Snapshot) {
     snapshot.blockCount,
     snapshot.writtenBlockCount,
     snapshot.completion ? JSON.stringify(snapshot.completion) : null,
+    snapshot.writersRoot ? digestToBytes(snapshot.writersRoot) : null,
   ];
 }
 
@@ -221,6 +223,7 @@ export function snapshotFrom(row: Row): Snapshot {
     blockCount: row["block_count"] as number,
     writtenBlockCount: row["written_block_count"] as number,
     completion: completionFrom(row["completion"] as string | null),
+    ...(row["writers_root"] === null ? {} : { writersRoot: digestFrom(row["writers_root"]) }),
   };
 }
 

@@ -47,7 +47,13 @@ export type EarlierStart =
 export type StateChange = { readonly state: SnapshotState } & Partial<
   Pick<
     Snapshot,
-    "stateMessage" | "completion" | "completionTimeMs" | "root" | "blockCount" | "writtenBlockCount"
+    | "stateMessage"
+    | "completion"
+    | "completionTimeMs"
+    | "root"
+    | "blockCount"
+    | "writtenBlockCount"
+    | "writersRoot"
   >
 >;
 

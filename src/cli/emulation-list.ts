@@ -29,10 +29,9 @@ const SWITCHES: Readonly<Record<string, Switch>> = {
     const [faultShare, seed] = parseSeeded(value, 1, "faults=SHARE[:SEED]");
     return { faultShare, ...seed };
   },
-  aws() {
-    throw new UsageError(
-      "Cannot emulate 'aws' yet: where Varve deviates from AWS stands in docs/api.md.",
-    );
+  aws(value) {
+    if (value === undefined) return { aws: true };
+    throw new UsageError(`Cannot emulate 'aws=${value}': aws takes no value.`);
   },
 };
 
@@ -44,7 +43,7 @@ export function parseEmulation(list: string): EmulationConfig | undefined {
     const [name = "", ...rest] = item.split("=");
     const parse = Object.hasOwn(SWITCHES, name) ? SWITCHES[name] : undefined;
     if (parse === undefined) {
-      const known = "quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]";
+      const known = "aws, quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]";
       throw new UsageError(`Cannot emulate '${item}': known are ${known}.`);
     }
     const part = parse(rest.length === 0 ? undefined : rest.join("="));
@@ -60,8 +59,9 @@ export function parseEmulation(list: string): EmulationConfig | undefined {
 
 /** The list that repeats an emulation, and the seed where something is drawn from it. */
 export function formatEmulation(config: EmulationConfig & { readonly seed: number }): string {
-  const { quotas, lagSeconds, latencyMs, faultShare, seed } = config;
+  const { aws, quotas, lagSeconds, latencyMs, faultShare, seed } = config;
   const items = [
+    ...(aws ? ["aws"] : []),
     ...(quotas ? ["quotas"] : []),
     ...(lagSeconds === undefined ? [] : [`lag=${lagSeconds}`]),
     ...(latencyMs === undefined ? [] : [`latency=${latencyMs}:${seed}`]),

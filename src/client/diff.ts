@@ -1,7 +1,7 @@
 import { type Extent, extentsOf } from "../model/extent.ts";
 import { offsetOf } from "../model/geometry.ts";
 import type { Client } from "./client.ts";
-import { changedBlockPagesOf } from "./listings.ts";
+import { blockPagesOf, changedBlockPagesOf } from "./listings.ts";
 
 /** Two snapshots of one lineage to compare. */
 export interface DiffOptions {
@@ -30,13 +30,25 @@ export async function diffSnapshots(client: Client, options: DiffOptions): Promi
   const counts = { volumeSizeGib: 0, changedBlocks: 0, onlyInFirst: 0, onlyInSecond: 0 };
   const extents: { start: number; count: number }[] = [];
   for await (const page of changedBlockPagesOf(client, options, { signal: options.signal })) {
-    counts.volumeSizeGib = page.volumeSizeGib;
+    counts.volumeSizeGib = page.volumeSizeGib || counts.volumeSizeGib;
     counts.changedBlocks += page.items.length;
     counts.onlyInFirst += page.items.filter((block) => !block.SecondBlockToken).length;
     counts.onlyInSecond += page.items.filter((block) => !block.FirstBlockToken).length;
     appendExtents(extents, extentsOf(page.items.map(({ BlockIndex }) => BlockIndex)));
   }
+  counts.volumeSizeGib ||= await volumeSizeGibOf(client, options);
   return { ...counts, changedBytes: offsetOf(counts.changedBlocks), extents };
+}
+
+/** Asked for by itself where nothing changed and the service tells nothing but that. */
+async function volumeSizeGibOf(
+  client: Client,
+  { secondSnapshotId, signal }: DiffOptions,
+): Promise<number> {
+  for await (const page of blockPagesOf(client, secondSnapshotId, { signal })) {
+    return page.volumeSizeGib;
+  }
+  return 0;
 }
 
 /** Adds the extents of one page; one that runs over the page's edge stays one. */

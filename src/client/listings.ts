@@ -12,7 +12,7 @@ import { listBlockDigests, listChangedBlocks, listSnapshotBlocks } from "./opera
 export interface BlockPage<T> {
   readonly items: readonly T[];
   readonly nextToken: string | undefined;
-  /** GiB. */
+  /** GiB; 0 where the service does not say, as AWS's on a last page without changes. */
   readonly volumeSizeGib: number;
   /** All block indexes listed are below this. */
   readonly blockCount: number;
@@ -83,9 +83,10 @@ export function digestPagesOf(
 
 function pageOf<T>(
   items: readonly T[],
-  response: { readonly NextToken?: string | null | undefined; readonly VolumeSize: number },
+  response: { readonly NextToken?: string | null | undefined; readonly VolumeSize: number | null },
 ): BlockPage<T> {
-  const { NextToken, VolumeSize: volumeSizeGib } = response;
+  const { NextToken } = response;
+  const volumeSizeGib = response.VolumeSize ?? 0;
   const blockCount = blockCountOf(volumeSizeGib);
   return { items, nextToken: NextToken || undefined, volumeSizeGib, blockCount };
 }

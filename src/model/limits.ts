@@ -113,6 +113,33 @@ export const PENDING_SNAPSHOTS_COUNT_MAX = 100;
 export const EMULATED_LAG_SECONDS_DEFAULT = 2;
 /** Longest emulated lag: far above AWS's (ours). */
 export const EMULATED_LAG_SECONDS_MAX = 600;
+/*
+ * Delays where AWS itself is emulated, in seconds, each within what was seen of it (AWS: observed);
+ * an emulated lag stands in for all but the first two.
+ */
+/** From CompleteSnapshot to the state `completed`, shortest and longest. */
+export const AWS_COMPLETION_SECONDS_MIN = 1;
+export const AWS_COMPLETION_SECONDS_MAX = 2;
+/** From StartSnapshot to the first put that is taken. */
+export const AWS_START_LAG_SECONDS = 4;
+/** From the state `completed` to the first read, or child. */
+export const AWS_READ_LAG_SECONDS = 8;
+/** From CompleteSnapshot with a wrong checksum, or a wrong count, to the state `error`. */
+export const AWS_WRONG_CHECKSUM_SECONDS = 30;
+export const AWS_WRONG_COUNT_SECONDS = 90;
+/** From a pending snapshot's timeout to the state `error`. */
+export const AWS_TIMEOUT_LATE_SECONDS = 315;
+/** How often sealings that are put off are looked at, in milliseconds (ours). */
+export const PUT_OFF_SEALING_INTERVAL_MS = 200;
+/**
+ * What an emulated ExpiryTime lies ahead, in minutes, at least and at most: its instant is fixed
+ * for as long as it is further ahead than the least.
+ */
+export const AWS_EXPIRY_MINUTES_MIN = 9_010;
+export const AWS_EXPIRY_MINUTES_MAX = 10_330;
+/** Largest time to live of a signature in a query (AWS). */
+export const PRESIGNED_SECONDS_MAX = 604_800;
+
 /** Longest emulated latency: an answer must come before the connection's own deadline (ours). */
 export const EMULATED_LATENCY_MS_MAX = 10_000;
 /** How long an emulated stall withholds an answer: longer than clients should wait (ours). */

@@ -91,4 +91,10 @@ export interface Snapshot {
   /** Distinct block indexes written in this snapshot itself, once completed. */
   readonly writtenBlockCount: number;
   readonly completion: CompletionRequest | undefined;
+  /**
+   * Root of the writer map: block index → `writerDigest` of the snapshot that wrote there. While
+   * pending, the parent's; once completed, its own. Kept only by a service that emulates AWS;
+   * absent, or without an index, where it is not known who wrote.
+   */
+  readonly writersRoot?: Digest | undefined;
 }

@@ -13,6 +13,7 @@ import {
   stringToSign,
   UNSIGNED_PAYLOAD,
 } from "../wire/signature.ts";
+import type { Leniency } from "./leniency.ts";
 import type { RequestHead } from "./raw-request.ts";
 
 /** What authentication works with. */
@@ -21,6 +22,8 @@ export interface AuthenticationParts {
   readonly clock: Clock;
   /** The region this service runs as; "local" is taken beside it, for clients that have none. */
   readonly region: string;
+  /** In what to be as AWS is, where that is emulated; by itself in nothing. */
+  readonly leniency?: Leniency | undefined;
 }
 
 /** Region that local development clients sign with. */
@@ -31,20 +34,23 @@ const LOCAL_REGION = "local";
  * only way to a `Principal`. `payloadHash` is what the canonical request ends with: what the
  * request declares, or the hash of the body where it declares nothing.
  *
- * Stricter than AWS in one point: every `x-amz-*` header received must be signed. The block's
- * bytes are outside the signature; the signed checksum header is what binds them.
+ * Stricter than AWS in one point, unless `leniency` says otherwise: every `x-amz-*` header received
+ * must be signed. The block's bytes are outside the signature; the signed checksum header is what
+ * binds them.
  */
 export async function authenticate(
-  { verifier, clock, region }: AuthenticationParts,
+  { verifier, clock, region, leniency }: AuthenticationParts,
   head: RequestHead,
   request: { readonly service: string; readonly payloadHash: string },
 ): Promise<Principal> {
-  const { authorization, dateTime } = readClaim(head);
+  const inQuery = leniency?.claimInQuery(head);
+  const { authorization, dateTime } = inQuery ?? readClaim(head);
   checkScope(authorization, { dateTime, region, service: request.service });
-  checkTime(dateTime, clock.nowMs());
-  checkSignedHeaders(authorization, head);
+  checkTime(dateTime, clock.nowMs(), inQuery?.lifetimeSeconds);
+  checkSignedHeaders(authorization, head, leniency);
   const { accessKeyId, scope, signature, signedHeaders } = authorization;
-  const canonical = canonicalRequest(head, signedHeaders, request.payloadHash);
+  const signedHead = inQuery?.signedHead ?? head;
+  const canonical = canonicalRequest(signedHead, signedHeaders, request.payloadHash);
   const text = stringToSign(dateTime, scope, hash("sha256", canonical, "hex"));
   const claim = { accessKeyId, ...scope, stringToSign: text, signature };
   const principal = await verifier.verify(claim);
@@ -109,7 +115,11 @@ function checkScope(
   }
 }
 
-function checkTime(dateTime: string, nowMs: number): void {
+function checkTime(
+  dateTime: string,
+  nowMs: number,
+  lifetimeSeconds = SIGNATURE_SKEW_SECONDS_MAX,
+): void {
   const timeMs = parseSigningTime(dateTime);
   if (timeMs === undefined) {
     const message = `Date must be in ISO-8601 'basic format'. Got '${shorten(dateTime)}'.`;
@@ -117,9 +127,11 @@ function checkTime(dateTime: string, nowMs: number): void {
   }
   const now = formatSigningTime(nowMs);
   const boundMs = SIGNATURE_SKEW_SECONDS_MAX * 1000;
-  if (timeMs < nowMs - boundMs) {
-    const relation = `is now earlier than ${formatSigningTime(nowMs - boundMs)}`;
-    const message = `Signature expired: ${dateTime} ${relation} (${now} - 15 min.)`;
+  const earliestMs = nowMs - lifetimeSeconds * 1000;
+  if (timeMs < earliestMs) {
+    const relation = `is now earlier than ${formatSigningTime(earliestMs)}`;
+    const age = `${lifetimeSeconds / 60} min.`;
+    const message = `Signature expired: ${dateTime} ${relation} (${now} - ${age})`;
     throw fault(403, "InvalidSignatureException", message);
   }
   if (timeMs > nowMs + boundMs) {
@@ -129,9 +141,13 @@ function checkTime(dateTime: string, nowMs: number): void {
   }
 }
 
-function checkSignedHeaders({ signedHeaders }: Authorization, { headers }: RequestHead): void {
-  const signed = new Set(signedHeaders);
-  const missing = [...headers.keys()].filter(
+function checkSignedHeaders(
+  { signedHeaders }: Authorization,
+  head: RequestHead,
+  leniency: Leniency | undefined,
+): void {
+  const signed = new Set([...signedHeaders, ...(leniency?.unsignedHeaders(head) ?? [])]);
+  const missing = [...head.headers.keys()].filter(
     (name) => (name === "host" || name.startsWith("x-amz-")) && !signed.has(name),
   );
   if (missing.length > 0) {

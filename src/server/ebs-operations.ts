@@ -6,6 +6,7 @@ import { type Core, findVisible } from "../snapshots/core.ts";
 import { getSnapshotBlock } from "../snapshots/get-snapshot-block.ts";
 import { keyArnOf } from "../snapshots/key-arns.ts";
 import { listBlockDigests } from "../snapshots/list-block-digests.ts";
+import { listBlocksByWriter } from "../snapshots/list-blocks-by-writer.ts";
 import { listChangedBlocks } from "../snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../snapshots/put-snapshot-block.ts";
@@ -172,7 +173,8 @@ export const EBS_OPERATIONS: Readonly<
     );
     const snapshotIds = [input.FirstSnapshotId, input.SecondSnapshotId];
     await authorizeKey(core, call, { snapshotIds, uses: KEY_USES.list });
-    const page = await listChangedBlocks(core, principal.account, {
+    const listing = core.changesBy === "writers" ? listBlocksByWriter : listChangedBlocks;
+    const page = await listing(core, principal.account, {
       firstSnapshotId: input.FirstSnapshotId,
       secondSnapshotId: input.SecondSnapshotId,
       ...pageInput(input),

@@ -84,6 +84,7 @@ async function startCopying(
     completionTimeMs: undefined,
     root: undefined,
     blockCount: 0,
+    writersRoot: undefined,
     // Its writes come from here; no caller's silence ends it.
     expiresAtMs: Number.MAX_SAFE_INTEGER,
   };

@@ -27,6 +27,8 @@ export interface Core {
   readonly region: string;
   /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
   readonly recycleBinDays: number;
+  /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
+  readonly changesBy?: "writers" | undefined;
 }
 
 /** The snapshot of that id, whoever owns it, unless it was deleted or the text is no id. */

@@ -4,9 +4,12 @@ import type { Core } from "./core.ts";
 /** Pages forgotten before other chores, and the end of the service, get their turn. */
 const PAGES_A_RUN_MAX = 20;
 
-/** Moves pending snapshots whose time is up to `error`; from then on a late put is refused. */
-export async function expireSnapshots(core: Core): Promise<void> {
-  await core.catalog.snapshots.expire(core.clock.nowMs(), "Snapshot timed out");
+/**
+ * Moves pending snapshots whose time is up, `lateByMs` ago at least, to `error`; from then on a
+ * late put is refused.
+ */
+export async function expireSnapshots(core: Core, lateByMs = 0): Promise<void> {
+  await core.catalog.snapshots.expire(core.clock.nowMs() - lateByMs, "Snapshot timed out");
 }
 
 /**

@@ -1,6 +1,7 @@
 import { invalid, snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
-import { diffMaps } from "../tree/diff.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { type Difference, diffMaps } from "../tree/diff.ts";
 import { type Core, checkKeyUsable, findReadable } from "./core.ts";
 import { cutPage, openPage, type PageInput } from "./paging.ts";
 
@@ -20,10 +21,11 @@ export interface ChangedBlock {
 /** One page of the differences, ascending. */
 export interface ChangedBlocksPage {
   readonly changedBlocks: readonly ChangedBlock[];
-  readonly expiryTimeMs: number;
+  /** Undefined, like the next, only where AWS is emulated and there is nothing to tell. */
+  readonly expiryTimeMs: number | undefined;
   readonly nextToken: string | undefined;
   /** Of the second snapshot. */
-  readonly volumeSizeGib: number;
+  readonly volumeSizeGib: number | undefined;
 }
 
 /**
@@ -43,29 +45,20 @@ export async function listChangedBlocks(
   const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
   const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
   const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
-  const firstTokens = mintFor(
-    core,
-    first.id,
-    entries.filter(({ inFirst }) => inFirst),
-  );
-  const secondTokens = mintFor(
-    core,
-    second.id,
-    entries.filter(({ inSecond }) => inSecond),
-  );
   return {
-    changedBlocks: entries.map(({ blockIndex }) => ({
-      blockIndex,
-      firstBlockToken: firstTokens.get(blockIndex),
-      secondBlockToken: secondTokens.get(blockIndex),
-    })),
-    expiryTimeMs: core.tokens.blockTokenExpiryMs(),
+    changedBlocks: mintChanges(core, { first, second }, entries),
+    expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),
     nextToken,
     volumeSizeGib: second.volumeSizeGib,
   };
 }
 
-async function findPair(core: Core, account: AccountId, input: ListChangedBlocksInput) {
+/** Two snapshots of one lineage that the account may read; throws what AWS says of others. */
+export async function findPair(
+  core: Core,
+  account: AccountId,
+  input: Pick<ListChangedBlocksInput, "firstSnapshotId" | "secondSnapshotId">,
+): Promise<readonly [first: Snapshot, second: Snapshot]> {
   const first = await findReadable(core, account, input.firstSnapshotId);
   const second = await findReadable(core, account, input.secondSnapshotId);
   if (!first || !second) {
@@ -76,7 +69,30 @@ async function findPair(core: Core, account: AccountId, input: ListChangedBlocks
     const message = `The snapshot ${first.id} and ${second.id} are not related.`;
     throw invalid("UNRELATED_SNAPSHOTS", message);
   }
-  return [first, second] as const;
+  return [first, second];
+}
+
+/** Adds to each difference the tokens that read it. */
+export function mintChanges(
+  core: Core,
+  { first, second }: { readonly first: Snapshot; readonly second: Snapshot },
+  differences: readonly Difference[],
+): ChangedBlock[] {
+  const firstTokens = mintFor(
+    core,
+    first.id,
+    differences.filter(({ inFirst }) => inFirst),
+  );
+  const secondTokens = mintFor(
+    core,
+    second.id,
+    differences.filter(({ inSecond }) => inSecond),
+  );
+  return differences.map(({ blockIndex }) => ({
+    blockIndex,
+    firstBlockToken: firstTokens.get(blockIndex),
+    secondBlockToken: secondTokens.get(blockIndex),
+  }));
 }
 
 function mintFor(

@@ -27,7 +27,7 @@ export async function listSnapshotBlocks(
   const pageScope = { kind: "listPage", snapshotIds } as const;
   const { fromIndex, limit } = openPage(core, pageScope, input);
   const isBeyond = fromIndex >= blockCountOf(snapshot.volumeSizeGib);
-  const expiryTimeMs = isBeyond ? core.clock.nowMs() : core.tokens.blockTokenExpiryMs();
+  const expiryTimeMs = isBeyond ? core.clock.nowMs() : core.tokens.blockTokenExpiryMs(snapshotIds);
   const maps = core.maps(snapshot.domain);
   const found = isBeyond ? [] : await maps.indexes(snapshot.root, fromIndex, limit + 1);
   const page = cutPage(core, pageScope, { found, limit, indexOf: (blockIndex) => blockIndex });

@@ -9,8 +9,9 @@ import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts"
 import type { Domain, SnapshotId } from "../model/ids.ts";
 import { SEAL_PAGE_COUNT } from "../model/limits.ts";
 import type { CompletionRequest, Snapshot } from "../model/snapshot.ts";
-import type { BlockMaps } from "../tree/block-map.ts";
+import type { BlockMaps, Root } from "../tree/block-map.ts";
 import { encodeManifest } from "./manifest.ts";
+import { byWriter, writerDigest } from "./writer-map.ts";
 
 /** What the sealer works with. */
 export interface SealerParts {
@@ -20,7 +21,18 @@ export interface SealerParts {
   readonly clock: Clock;
   /** Hears of a sealing that failed; `resume` tries it again. */
   readonly onError: (snapshotId: SnapshotId, error: unknown) => void;
+  /** How AWS seals, where that is emulated. */
+  readonly emulated?: EmulatedSealing | undefined;
 }
+
+/** What a sealer that emulates AWS does besides. */
+export interface EmulatedSealing {
+  /** Milliseconds that a sealing takes at least, from when it was first looked at. */
+  durationMs(id: SnapshotId, outcome: SealingOutcome): number;
+}
+
+/** How a sealing ends. */
+export type SealingOutcome = "completed" | "wrong-count" | "wrong-checksum";
 
 /** Sealings at once: each holds one branch's worth of nodes in memory. */
 const SEALINGS_AT_ONCE = 2;
@@ -34,12 +46,14 @@ export class Sealer {
   readonly #parts: SealerParts;
   readonly #running = new Map<SnapshotId, Promise<void>>();
   readonly #limiter = new Limiter(SEALINGS_AT_ONCE);
+  /** Sealings put off, where AWS is emulated: what they come to, and since when. */
+  readonly #putOff = new Map<SnapshotId, PutOff>();
 
   constructor(parts: SealerParts) {
     this.#parts = parts;
   }
 
-  /** Seals one snapshot; resolves when that has ended, well or badly. Never rejects. */
+  /** Seals one snapshot; resolves when that has ended, well, badly or put off. Never rejects. */
   seal(id: SnapshotId): Promise<void> {
     const known = this.#running.get(id);
     if (known !== undefined) return known;
@@ -61,10 +75,18 @@ export class Sealer {
     await Promise.all(this.#running.values());
   }
 
+  /** Takes up the sealings that were put off. */
+  async resumePutOff(): Promise<void> {
+    for (const id of [...this.#putOff.keys()]) void this.seal(id);
+  }
+
   async #seal(id: SnapshotId): Promise<void> {
     const { snapshots } = this.#parts.catalog;
     const snapshot = await snapshots.get(id);
-    if (snapshot?.state !== "sealing") return;
+    if (snapshot?.state !== "sealing") {
+      this.#putOff.delete(id);
+      return;
+    }
     const { completion } = snapshot;
     assert(completion, `sealing snapshot ${id} carries its completion request`);
     const sealed = this.#sealOrRefuse(snapshot, completion);
@@ -73,15 +95,29 @@ export class Sealer {
     await snapshots.changeState(id, "sealing", { state: "error", stateMessage });
   }
 
-  /** Completes the snapshot, or answers why it cannot be. */
+  /** Completes the snapshot, or puts that off, or answers why it cannot be. */
   async #sealOrRefuse(
     snapshot: Snapshot,
     completion: CompletionRequest,
   ): Promise<string | undefined> {
-    const written = await this.#summarise(snapshot);
-    const stateMessage = disagreement(completion, written);
-    if (stateMessage === undefined) await this.#complete(snapshot, written.count);
-    return stateMessage;
+    const { id } = snapshot;
+    const written = this.#putOff.get(id)?.written ?? (await this.#summarise(snapshot));
+    const outcome = outcomeOf(completion, written);
+    if (this.#putsOff(id, written, outcome)) return undefined;
+    this.#putOff.delete(id);
+    if (outcome !== "completed") return STATE_MESSAGES[outcome];
+    await this.#complete(snapshot, written.count);
+    return undefined;
+  }
+
+  /** True while the emulated AWS would still be at it. A restart begins that time anew. */
+  #putsOff(id: SnapshotId, written: Written, outcome: SealingOutcome): boolean {
+    const { emulated, clock } = this.#parts;
+    if (emulated === undefined) return false;
+    const nowMs = clock.nowMs();
+    const { sinceMs } = this.#putOff.get(id) ?? { sinceMs: nowMs };
+    this.#putOff.set(id, { written, sinceMs });
+    return nowMs < sinceMs + emulated.durationMs(id, outcome);
   }
 
   async #complete(snapshot: Snapshot, writtenBlockCount: number): Promise<void> {
@@ -94,6 +130,7 @@ export class Sealer {
       root: applied.root,
       blockCount: snapshot.parentBlockCount + applied.addedCount,
       writtenBlockCount,
+      writersRoot: await this.#writersRoot(snapshot),
     } as const;
     // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
@@ -101,8 +138,22 @@ export class Sealer {
     await catalog.snapshots.changeState(snapshot.id, "sealing", change);
   }
 
+  /**
+   * The parent's writer map with this snapshot laid over it; undefined where none is kept, also
+   * for what a service without emulation seals on a parent that has one: it would name the parent
+   * for what this snapshot wrote.
+   */
+  async #writersRoot(snapshot: Snapshot): Promise<Root> {
+    if (this.#parts.emulated === undefined) return undefined;
+    const { id, domain, parentRoot, writersRoot } = snapshot;
+    const writes = byWriter(this.#pages(snapshot), writerDigest(id));
+    // What inherits no block inherits no writer.
+    const base = parentRoot && writersRoot;
+    return (await this.#parts.maps(domain).apply(base, writes)).root;
+  }
+
   /** Number of blocks written and the LINEAR aggregate: SHA-256 of their digests in order. */
-  async #summarise(snapshot: Snapshot): Promise<{ count: number; linearDigest: Digest }> {
+  async #summarise(snapshot: Snapshot): Promise<Written> {
     const hash = createHash("sha256");
     let count = 0;
     for await (const page of this.#pages(snapshot)) {
@@ -123,16 +174,26 @@ export class Sealer {
   }
 }
 
-/** What the caller said against what was written: AWS's state message, or undefined if it fits. */
-function disagreement(
-  said: CompletionRequest,
-  written: { readonly count: number; readonly linearDigest: Digest },
-): string | undefined {
-  if (said.changedBlocksCount !== written.count) {
-    return "Changed blocks count mismatch for snapshot";
-  }
-  if (said.linearDigest !== undefined && said.linearDigest !== written.linearDigest) {
-    return "Checksum mismatch for snapshot";
-  }
-  return undefined;
+/** What a snapshot's own writes come to. */
+interface Written {
+  readonly count: number;
+  readonly linearDigest: Digest;
+}
+
+interface PutOff {
+  readonly written: Written;
+  readonly sinceMs: number;
+}
+
+/** AWS's words for completions that do not fit what was written. */
+const STATE_MESSAGES = {
+  "wrong-count": "Changed blocks count mismatch for snapshot",
+  "wrong-checksum": "Checksum mismatch for snapshot",
+} as const;
+
+/** What the caller said against what was written. */
+function outcomeOf(said: CompletionRequest, written: Written): SealingOutcome {
+  if (said.changedBlocksCount !== written.count) return "wrong-count";
+  const isWrong = said.linearDigest !== undefined && said.linearDigest !== written.linearDigest;
+  return isWrong ? "wrong-checksum" : "completed";
 }

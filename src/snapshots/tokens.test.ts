@@ -97,7 +97,7 @@ for (const { kind, seconds } of [
 test("Tokens.blockTokenExpiryMs promises no more time than a token minted now is good for", () => {
   const time = { nowMs: 1_700_000_000_999 };
   const { tokens } = setUp(time);
-  const promised = tokens.blockTokenExpiryMs();
+  const promised = tokens.blockTokenExpiryMs(BLOCK.snapshotIds);
   assert.equal(promised, time.nowMs + BLOCK_TOKEN_LIFETIME_SECONDS * 1_000);
   const [token] = tokens.mint(BLOCK, [5]) as [string];
   time.nowMs = promised - 1;

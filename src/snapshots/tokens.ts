@@ -2,6 +2,7 @@ import { createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { BLOCK_TOKEN_LIFETIME_SECONDS, PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
+import { openAwsToken } from "./_aws-token.ts";
 
 /*
  * Tokens are capabilities: whoever holds one was shown that listing. One token is 36 bytes, which
@@ -14,6 +15,9 @@ import { BLOCK_TOKEN_LIFETIME_SECONDS, PAGE_TOKEN_LIFETIME_SECONDS } from "../mo
  * the token is bound to (kind, snapshot ids, expiry, salt), from the store's token secret. AES of
  * one block is a pseudo-random function, so a tag cannot be guessed; and since only the index
  * differs within a page, one HMAC and one cipher call mint a page of 10,000 tokens.
+ *
+ * A service that emulates AWS mints tokens in AWS's form, under the same secret. Either kind of
+ * service opens both, so that a token stays good when emulation is switched on or off.
  */
 
 const TOKEN_BYTES = 36;
@@ -50,6 +54,11 @@ export class Tokens {
     this.#random = random;
   }
 
+  /** What mints the tokens of one response; here the same for all. */
+  forResponse(): Tokens {
+    return this;
+  }
+
   /** One token for each block index, all of one scope, expiring together. */
   mint(scope: TokenScope, blockIndexes: readonly number[]): string[] {
     const lifetime =
@@ -73,8 +82,8 @@ export class Tokens {
     return blockIndexes.map((_, i) => text.slice(i * TOKEN_CHARACTERS, (i + 1) * TOKEN_CHARACTERS));
   }
 
-  /** When the block tokens minted now expire, in milliseconds since 1970. */
-  blockTokenExpiryMs(): number {
+  /** When block tokens of these snapshots minted now expire, in milliseconds since 1970. */
+  blockTokenExpiryMs(_snapshotIds: readonly string[]): number {
     return this.#clock.nowMs() + BLOCK_TOKEN_LIFETIME_SECONDS * 1000;
   }
 
@@ -84,12 +93,19 @@ export class Tokens {
    */
   open(scope: TokenScope, token: string): number | undefined {
     const bytes = Buffer.from(token, "base64");
-    if (bytes.length !== TOKEN_BYTES || bytes.toString("base64") !== token) return undefined;
+    if (bytes.length !== TOKEN_BYTES) return this.#openAwsToken(scope, token);
+    if (bytes.toString("base64") !== token) return undefined;
     if (bytes.readUInt8(0) !== VERSION || bytes.readUInt8(1) !== KIND[scope.kind]) return undefined;
     const blockIndex = bytes.readUInt32BE(INDEX_OFFSET);
     const tag = this.#tags(scope, bytes, [blockIndex]);
     if (!timingSafeEqual(tag, bytes.subarray(TAG_OFFSET))) return undefined;
     return bytes.readUInt32BE(4) * 1000 > this.#clock.nowMs() ? blockIndex : undefined;
+  }
+
+  #openAwsToken(scope: TokenScope, token: string): number | undefined {
+    const opened = openAwsToken(this.#secret, scope, token);
+    const isGood = opened !== undefined && opened.expiresAtS * 1000 > this.#clock.nowMs();
+    return isGood ? opened.blockIndex : undefined;
   }
 
   /** The tags of these block indexes, one after another. */

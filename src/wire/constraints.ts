@@ -92,15 +92,7 @@ export class Constraints {
 
   /** Throws if anything was wrong. */
   check(): void {
-    const count = this.#failures.length;
-    if (count === 0) return;
-    const errors = count === 1 ? "error" : "errors";
-    throw new ServiceFault({
-      status: 400,
-      code: "ValidationException",
-      message: `${count} validation ${errors} detected: ${this.#failures.join("; ")}`,
-      isValidation: true,
-    });
+    if (this.#failures.length > 0) throw faultOf(this.#failures);
   }
 
   #fail(shown: string, member: string, constraint: string): void {
@@ -112,6 +104,18 @@ export class Constraints {
       value === "null" ? `Value null at '${member}'` : `Value ${value} at '${member}'`;
     this.#failures.push(`${subject} failed to satisfy constraint: ${constraint}`);
   }
+}
+
+function faultOf(failures: readonly string[]): ServiceFault {
+  const count = failures.length;
+  const errors = count === 1 ? "error" : "errors";
+  return new ServiceFault({
+    status: 400,
+    code: "ValidationException",
+    message: `${count} validation ${errors} detected: ${failures.join("; ")}`,
+    isValidation: true,
+    firstAlone: count === 1 ? undefined : faultOf(failures.slice(0, 1)),
+  });
 }
 
 /** The framework's words for a JSON value of another type than the member's. */

@@ -29,18 +29,22 @@ export class ServiceFault extends Error {
   readonly code: string;
   /** True for a member out of its documented bounds. */
   readonly isValidation: boolean;
+  /** Where several members are out of their bounds, the fault of the first alone. */
+  readonly firstAlone: ServiceFault | undefined;
 
   constructor(fault: {
     readonly status: number;
     readonly code: string;
     readonly message: string;
     readonly isValidation?: boolean;
+    readonly firstAlone?: ServiceFault | undefined;
   }) {
     super(fault.message);
     this.name = fault.code;
     this.status = fault.status;
     this.code = fault.code;
     this.isValidation = fault.isValidation ?? false;
+    this.firstAlone = fault.firstAlone;
   }
 }
 

@@ -28,11 +28,11 @@ export interface ChangedBlock {
 /** Output of ListChangedBlocks. */
 export interface ListChangedBlocksResponse {
   readonly ChangedBlocks: readonly ChangedBlock[];
-  /** Seconds since 1970. */
-  readonly ExpiryTime: number;
+  /** Seconds since 1970. AWS's is null, like the next two, on a last page without changes. */
+  readonly ExpiryTime: number | null;
   /** GiB, of the second snapshot. */
-  readonly VolumeSize: number;
-  readonly BlockSize: number;
+  readonly VolumeSize: number | null;
+  readonly BlockSize: number | null;
   /** Null or absent on the last page. */
   readonly NextToken?: string | null | undefined;
 }
@@ -60,22 +60,27 @@ export function readListChangedBlocksRequest(
 
 /**
  * Writes a ListChangedBlocks response. `LastEvaluatedBlockIndex` is not in the published model;
- * the service writes it all the same, always null.
+ * the service writes it all the same, always null. AWS's writes every member null, but for the
+ * empty list, when there is nothing at all to tell: no VolumeSize says that.
  */
 export function writeListChangedBlocksResponse(
-  response: Pick<ListChangedBlocksResponse, "ChangedBlocks" | "VolumeSize" | "NextToken"> & {
-    readonly expiryTimeMs: number;
+  response: Pick<ListChangedBlocksResponse, "ChangedBlocks" | "NextToken"> & {
+    readonly expiryTimeMs: number | undefined;
+    readonly VolumeSize: number | undefined;
   },
 ): WireResponse {
+  const { VolumeSize, expiryTimeMs } = response;
   const quoted = (token: string | null | undefined) => (token ? `"${token}"` : "null");
   const blocks = response.ChangedBlocks.map(
     ({ BlockIndex, FirstBlockToken, SecondBlockToken }) =>
       `{"BlockIndex":${BlockIndex},"FirstBlockToken":${quoted(FirstBlockToken)},` +
       `"SecondBlockToken":${quoted(SecondBlockToken)}}`,
   );
-  const json = `{"BlockSize":${BLOCK_SIZE_BYTES},"ChangedBlocks":[${blocks.join(",")}],\
-"ExpiryTime":${formatEpochSeconds(response.expiryTimeMs)},"LastEvaluatedBlockIndex":null,\
-"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`;
+  const blockSize = VolumeSize === undefined ? null : BLOCK_SIZE_BYTES;
+  const expiryTime = expiryTimeMs === undefined ? null : formatEpochSeconds(expiryTimeMs);
+  const json = `{"BlockSize":${blockSize},"ChangedBlocks":[${blocks.join(",")}],\
+"ExpiryTime":${expiryTime},"LastEvaluatedBlockIndex":null,\
+"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${VolumeSize ?? null}}`;
   return jsonResponse(200, json);
 }
 

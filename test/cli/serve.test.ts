@@ -104,7 +104,7 @@ test("what keeps the service from starting is said in one line", async (t) => {
     ],
     [["--listen", "0.0.0.0:0"], 2, /plain HTTP.*--allow-plain-http/],
     [["--listen", "nonsense"], 2, /give HOST:PORT/],
-    [["--emulate", "aws"], 2, /Cannot emulate 'aws' yet: .* docs\/api\.md\.$/m],
+    [["--emulate", "aws=1"], 2, /Cannot emulate 'aws=1': aws takes no value\.$/m],
     [["--config", join(folder, "none")], 6, /Cannot read the configuration file/],
   ];
   for (const [args, code, message] of cases) {
@@ -118,9 +118,14 @@ test("what keeps the service from starting is said in one line", async (t) => {
 
 test("what is emulated is printed in the form that repeats it, seed included", async (t) => {
   const data = await temporaryDirectory(t);
-  const { code, stdout } = await serving(["--data", data, "--emulate", "quotas,lag,faults=0.05"]);
+  const { code, stdout } = await serving([
+    "--data",
+    data,
+    "--emulate",
+    "aws,quotas,lag,faults=0.05",
+  ]);
   assert.equal(code, 0);
-  assert.match(stdout, /\nEmulates +quotas,lag=2,faults=0\.05:(\d+) \(seed \1\)\n/);
+  assert.match(stdout, /\nEmulates +aws,quotas,lag=2,faults=0\.05:(\d+) \(seed \1\)\n/);
 });
 
 test("the service goes on when nobody reads what it says", async (t) => {

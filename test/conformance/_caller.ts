@@ -71,6 +71,20 @@ export class Caller {
     return this.call(putParts({ snapshotId, blockIndex }, bytes));
   }
 
+  /** Puts a block to a snapshot just started, as often as it takes until it is there to put to. */
+  async write(snapshotId: string, blockIndex: number, bytes: Uint8Array): Promise<Answer> {
+    return this.until(
+      () => this.put(snapshotId, blockIndex, bytes),
+      ({ status }) => status !== 404,
+    );
+  }
+
+  /** The same id, once a snapshot just started takes puts; leaves nothing behind there. */
+  async writable(snapshotId: string): Promise<string> {
+    await this.write(snapshotId, 0, new Uint8Array(0));
+    return snapshotId;
+  }
+
   complete(snapshotId: string, count: number | undefined, headers: Query = {}): Promise<Answer> {
     return this.call(completeParts(snapshotId, count, headers));
   }

@@ -182,7 +182,7 @@ class Fixtures implements Context {
     const id = jsonOf(this.sample("StartSnapshot"))["SnapshotId"];
     if (typeof id !== "string") return;
     this.#ids.set("pending", id);
-    this.#samples.set("PutSnapshotBlock", await caller.put(id, 0, A));
+    this.#samples.set("PutSnapshotBlock", await caller.write(id, 0, A));
   }
 
   async #errors(): Promise<void> {
@@ -268,10 +268,7 @@ class Fixtures implements Context {
     const id = jsonOf(started)["SnapshotId"];
     if (typeof id !== "string") throw new Mismatch(started.text, "a SnapshotId");
     for (const [blockIndex, bytes] of blocks) {
-      await this.caller.until(
-        () => this.caller.put(id, blockIndex, bytes),
-        ({ status }) => status !== 404,
-      );
+      await this.caller.write(id, blockIndex, bytes);
     }
     await this.caller.complete(id, plan.count ?? new Map(blocks).size, headers);
     const completedMs = performance.now();

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { parseEmulation } from "../../src/cli/emulation-list.ts";
 import { mintAccessKey } from "../../src/identity/mint-access-key.ts";
 import { type AccountId, newAccountId } from "../../src/model/ids.ts";
 import { openService, type Service } from "../../src/service.ts";
@@ -21,21 +22,25 @@ export interface Subject {
 }
 
 /** Varve in this process, on a free port, with a store of its own. */
-export async function openVarve(patienceMs?: number): Promise<Subject> {
+export async function openVarve(
+  options: { readonly patienceMs?: number | undefined; readonly emulate?: string } = {},
+): Promise<Subject> {
+  const { patienceMs, emulate = "" } = options;
   const dataDirectory = await mkdtemp(join(tmpdir(), "varve-conformance-"));
   const service = await openService({
     dataDirectory,
     host: "127.0.0.1",
     port: 0,
     region: "us-east-1",
+    emulation: parseEmulation(emulate),
   });
   const { accessKeyId, secretAccessKey } = service.firstKey.key;
   const { endpoint, region } = service;
   const url = new URL(endpoint);
   return {
-    name: "Varve",
+    name: emulate === "" ? "Varve" : `Varve, --emulate ${emulate}`,
     caller: new Caller({ url, region, accessKeyId, secretAccessKey }, undefined, patienceMs),
-    others: await otherCallers(service),
+    others: await otherCallers(service, patienceMs),
     async close() {
       await service.close();
       await rm(dataDirectory, { recursive: true, force: true });
@@ -44,7 +49,10 @@ export async function openVarve(patienceMs?: number): Promise<Subject> {
 }
 
 /** A second account, and keys of the first one with policies. */
-async function otherCallers({ core, endpoint, region, firstKey }: Service): Promise<OtherCallers> {
+async function otherCallers(
+  { core, endpoint, region, firstKey }: Service,
+  patienceMs: number | undefined,
+): Promise<OtherCallers> {
   const { identity } = core.catalog;
   const account = newAccountId(core.random);
   await identity.addAccount(account);
@@ -52,7 +60,8 @@ async function otherCallers({ core, endpoint, region, firstKey }: Service): Prom
     const key = mintAccessKey({ account: owner, policy }, core);
     await identity.putAccessKey(key);
     const { accessKeyId, secretAccessKey } = key;
-    return new Caller({ url: new URL(endpoint), region, accessKeyId, secretAccessKey });
+    const party = { url: new URL(endpoint), region, accessKeyId, secretAccessKey };
+    return new Caller(party, undefined, patienceMs);
   };
   return {
     second: await callerOf(account, undefined),

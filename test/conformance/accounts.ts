@@ -21,7 +21,7 @@ async function share(c: Context, who: Record<string, string> = {}): Promise<stri
 
 async function completed(caller: Caller, input: object = {}): Promise<string> {
   const id = String(jsonOf(await caller.start(input))["SnapshotId"]);
-  await caller.put(id, 0, A);
+  await caller.write(id, 0, A);
   await caller.complete(id, 1);
   same((await caller.readable(id))["status"], "completed");
   return id;

@@ -164,7 +164,7 @@ group.check("2.3/deleted-parent", "Siblings compare after their parent is gone."
   const start = async (bytes: number) => {
     const { SnapshotId } = jsonOf(await c.caller.start(bytes ? { ParentSnapshotId: parent } : {}));
     const id = String(SnapshotId);
-    await c.caller.put(id, bytes, Buffer.alloc(524_288, bytes + 1));
+    await c.caller.write(id, bytes, Buffer.alloc(524_288, bytes + 1));
     await c.caller.complete(id, 1);
     await c.caller.readable(id);
     return id;

@@ -17,6 +17,7 @@ const needs = new Group("what clients rely on");
 export const clients = [sent, needs];
 
 const fresh = async (c: Context) => String(jsonOf(await c.caller.start())["SnapshotId"]);
+const writable = async (c: Context) => c.caller.writable(await fresh(c));
 function answered(answer: Answer, status: number): void {
   holds(answer.status === status, brief(answer), String(status));
 }
@@ -33,7 +34,7 @@ sent.check("1.5/botocore.start", "botocore: spaces in JSON, a UUID as client tok
   answered(await c.caller.call({ ...startParts({}), body }), 201);
 });
 sent.check("1.5/botocore.put", "botocore: a put without Content-Type.", async (c) => {
-  const at = { snapshotId: await fresh(c), blockIndex: 0 };
+  const at = { snapshotId: await writable(c), blockIndex: 0 };
   answered(await c.caller.call(putParts(at, A), { payload: "unsigned" }), 201);
 });
 sent.check("1.5/botocore.complete", "botocore: Content-Length 0 on completion.", async (c) =>
@@ -49,7 +50,7 @@ for (const [payload, what] of [
   ["unsigned", "a stream unsigned"],
 ] as const) {
   sent.check(`1.5/js.put ${payload}`, `JS: ${what}, as octet-stream.`, async (c) => {
-    const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+    const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
     const headers = { ...parts.headers, ...JS_HEADERS, "content-type": "application/octet-stream" };
     answered(await c.caller.call({ ...parts, headers }, { ...JS, payload }), 201);
   });
@@ -59,12 +60,12 @@ sent.check("1.5/js.list", "JS: x-amz-content-sha256 on reads.", async (c) => {
   answered(await c.caller.call(parts, JS), 200);
 });
 sent.check("1.5/rust.put", "Rust: octet-stream and UNSIGNED-PAYLOAD.", async (c) => {
-  const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+  const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
   const headers = { ...parts.headers, "content-type": "application/octet-stream" };
   answered(await c.caller.call({ ...parts, headers }, { payload: "unsigned" }), 201);
 });
 sent.check("1.5/case", "Header names may be in any case.", async (c) => {
-  const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+  const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
   const entries = Object.entries(parts.headers ?? {});
   const headers = Object.fromEntries(entries.map(([name, value]) => [name.toUpperCase(), value]));
   answered(await c.caller.call({ ...parts, headers }), 201);
@@ -152,14 +153,14 @@ for (const type of ["", "application/json", "application/x-www-form-urlencoded"]
     `C6/type ${type || "none"}`,
     `Point 6: a put may be ${type || "untyped"}.`,
     async (c) => {
-      const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+      const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
       const headers = { ...parts.headers, ...(type ? { "content-type": type } : {}) };
       answered(await c.caller.call({ ...parts, headers }), 201);
     },
   );
 }
 needs.check("C6/pieces", "Point 6: a put may come in pieces, without a length.", async (c) => {
-  const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+  const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
   const request = withHeaders(signed(c.caller.party, parts, { payload: "unsigned" }), {
     "Content-Length": undefined,
     "Transfer-Encoding": "chunked",
@@ -173,7 +174,7 @@ needs.check("C6/pieces", "Point 6: a put may come in pieces, without a length.",
   answered(await c.caller.raw({ ...request, body }), 201);
 });
 needs.check("C6/expect", "Point 6: Expect: 100-continue is taken.", async (c) => {
-  const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+  const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
   const after = [["Expect", "100-continue"]] as const;
   answered(await c.caller.call(parts, { payload: "unsigned", after }), 201);
 });

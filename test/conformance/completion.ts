@@ -22,7 +22,7 @@ const LINEAR = {
 
 async function started(c: Context, blocks: readonly Buffer[], input: object = {}) {
   const id = String(jsonOf(await c.caller.start(input))["SnapshotId"]);
-  for (const [blockIndex, bytes] of blocks.entries()) await c.caller.put(id, blockIndex, bytes);
+  for (const [blockIndex, bytes] of blocks.entries()) await c.caller.write(id, blockIndex, bytes);
   return id;
 }
 

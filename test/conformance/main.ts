@@ -14,6 +14,9 @@ import { ALL_CHECKS } from "./all-checks.ts";
  * Varve in this process; with --moto, against Varve and moto, side by side.
  */
 
+/** How long AWS, and so what emulates it, may take to complete a snapshot and to let it be read. */
+const AWS_PATIENCE_MS = 300_000;
+
 const USAGE = `usage: npm run conformance -- [--endpoint URL --access-key ID --secret-key SECRET]
   --second-access-key ID, --second-secret-key SECRET
                      a key of another account, for the checks of sharing
@@ -23,6 +26,8 @@ const USAGE = `usage: npm run conformance -- [--endpoint URL --access-key ID --s
   --only PATTERN     only checks whose id or group fits this regular expression
   --json FILE        write every result there
   --markdown         print the table for docs/api.md
+  --emulate LIST     what the Varve started here emulates, for example aws (then with 300 s of
+                     patience unless told otherwise)
   --moto             run moto beside Varve and print the comparison
 Without --endpoint, AWS_ENDPOINT_URL is used, and without that Varve is started here.
 Ends with 1 when a check fails.`;
@@ -40,6 +45,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     json: { type: "string" },
     markdown: { type: "boolean" },
+    emulate: { type: "string" },
     moto: { type: "boolean" },
     help: { type: "boolean" },
   },
@@ -53,7 +59,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const given = values.endpoint ?? process.env["AWS_ENDPOINT_URL"];
-  const subject = given === undefined || values.moto ? await openVarve() : endpointAt(given);
+  const subject = given === undefined || values.moto ? await startVarve() : endpointAt(given);
   try {
     (await Connection.open(subject.caller.party.url)).close();
   } catch (error) {
@@ -78,6 +84,16 @@ async function main(): Promise<number> {
   return count(results).fail > 0 ? 1 : 0;
 }
 
+function startVarve(): Promise<Subject> {
+  const { emulate } = values;
+  if (emulate === undefined) return openVarve({ patienceMs: patienceGiven() });
+  return openVarve({ emulate, patienceMs: patienceGiven() ?? AWS_PATIENCE_MS });
+}
+
+function patienceGiven(): number | undefined {
+  return values.patience === undefined ? undefined : Number(values.patience) * 1000;
+}
+
 function endpointAt(endpoint: string): Subject {
   const { env } = process;
   const party: Party = {
@@ -88,7 +104,7 @@ function endpointAt(endpoint: string): Subject {
     sessionToken: env["AWS_SESSION_TOKEN"],
   };
   const ec2 = { ...party, url: new URL(values["ec2-endpoint"] ?? endpoint) };
-  const patienceMs = values.patience === undefined ? undefined : Number(values.patience) * 1000;
+  const patienceMs = patienceGiven();
   const callerOf = (key: Partial<Party>) =>
     new Caller({ ...party, ...key }, { ...ec2, ...key }, patienceMs);
   const second = { accessKeyId: values["second-access-key"] ?? "" };

@@ -310,7 +310,7 @@ order.check("1.4/put.5", "Put: then the checksum.", async (c) =>
 );
 order.check("1.4/put.nothing", "No refused put leaves anything behind.", async (c) => {
   const { SnapshotId } = JSON.parse((await start(c, {})).text) as { SnapshotId: string };
-  await c.caller.put(SnapshotId, 0, B);
+  await c.caller.write(SnapshotId, 0, B);
   const at = { snapshotId: SnapshotId, blockIndex: 1 };
   for (const headers of [WRONG_LENGTH, WRONG_ALGORITHM, WRONG_SUM]) {
     const answer = await c.caller.call(putParts(at, C, headers));

@@ -18,6 +18,7 @@ export const writes = [starting, parents, putting];
 const started = async (c: Context, input: object = {}) => jsonOf(await c.caller.start(input));
 const idOf = async (c: Context, input: object = {}) =>
   String((await started(c, input))["SnapshotId"]);
+const writable = async (c: Context, input: object = {}) => c.caller.writable(await idOf(c, input));
 
 starting.check("3.1/pending", "Status is pending.", (c) =>
   same(jsonOf(c.sample("StartSnapshot"))["Status"], "pending"),
@@ -192,10 +193,10 @@ parents.check("3.2/delete-parent", "A parent can be deleted and its child read."
 });
 
 putting.check("3.3/last", "Block 2047 of 1 GiB is the last.", async (c) =>
-  same(String((await c.caller.put(await idOf(c), 2047, A)).status), "201"),
+  same(String((await c.caller.put(await writable(c), 2047, A)).status), "201"),
 );
 putting.check("3.3/last-65536", "Block 134,217,727 of 65,536 GiB is the last.", async (c) => {
-  const id = await idOf(c, { VolumeSize: 65_536 });
+  const id = await writable(c, { VolumeSize: 65_536 });
   same(String((await c.caller.put(id, 134_217_727, A)).status), "201");
   const beyond = await c.caller.put(id, 134_217_728, A);
   const message = "Block index 134217728 is beyond the volume size extent";
@@ -207,7 +208,7 @@ putting.check("3.3/headers", "The checksum comes back, spelled as AWS spells it.
   same(answer.exact("x-amz-Checksum-Algorithm"), "SHA256");
 });
 putting.check("3.3/overwrite", "A block may be written again; the last wins.", async (c) => {
-  const id = await idOf(c);
+  const id = await writable(c);
   for (const bytes of [A, B, C]) await c.caller.put(id, 3, bytes);
   await c.caller.complete(id, 1);
   await c.caller.readable(id);
@@ -216,7 +217,7 @@ putting.check("3.3/overwrite", "A block may be written again; the last wins.", a
   same(checksumOfBlock(answer.body), checksumOfBlock(C));
 });
 putting.check("3.3/order", "Indexes may come in any order.", async (c) => {
-  const id = await idOf(c);
+  const id = await writable(c);
   for (const blockIndex of [9, 1, 5]) await c.caller.put(id, blockIndex, A);
   await c.caller.complete(id, 3);
   await c.caller.readable(id);
@@ -227,7 +228,7 @@ putting.check("3.3/order", "Indexes may come in any order.", async (c) => {
   );
 });
 putting.check("3.3/at-once", "Puts of one index at once leave one of them.", async (c) => {
-  const id = await idOf(c);
+  const id = await writable(c);
   const answers = await Promise.all([A, B, C].map((bytes) => c.caller.put(id, 0, bytes)));
   const taken = answers.filter(({ status }) => status === 201).length;
   const refusedText = answers.filter(({ status }) => status !== 201).map(brief);
@@ -238,7 +239,7 @@ putting.check("3.3/at-once", "Puts of one index at once leave one of them.", asy
 });
 for (const progress of [10, 99]) {
   putting.check(`3.3/progress ${progress}`, `Progress ${progress} leaves EC2 at 0%.`, async (c) => {
-    const snapshotId = await idOf(c);
+    const snapshotId = await writable(c);
     const headers = { "x-amz-progress": progress };
     const answer = await c.caller.call(putParts({ snapshotId, blockIndex: 0 }, A, headers));
     holds(answer.status === 201, brief(answer), "201");
@@ -246,12 +247,12 @@ for (const progress of [10, 99]) {
   });
 }
 putting.check("3.3/zero-block", "A block of zeros is written like any other.", async (c) => {
-  const answer = await c.caller.put(await idOf(c), 0, ZERO);
+  const answer = await c.caller.put(await writable(c), 0, ZERO);
   same([answer.status, answer.exact("x-amz-Checksum")], [201, checksumOfBlock(ZERO)]);
 });
 putting.check("3.3/random", "So is one that does not compress.", async (c) => {
   const bytes = Buffer.alloc(524_288);
   for (let i = 0; i < bytes.length; i += 36) bytes.write(randomUUID(), i);
-  const answer = await c.caller.put(await idOf(c), 0, bytes);
+  const answer = await c.caller.put(await writable(c), 0, bytes);
   same([answer.status, answer.exact("x-amz-Checksum")], [201, checksumOfBlock(bytes)]);
 });

@@ -30,7 +30,7 @@ import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
-import { Sealer } from "../../src/snapshots/sealer.ts";
+import { type EmulatedSealing, Sealer } from "../../src/snapshots/sealer.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
 import { TOKEN_SECRET_BYTES, Tokens } from "../../src/snapshots/tokens.ts";
 import { BlockMaps } from "../../src/tree/block-map.ts";
@@ -66,7 +66,8 @@ export interface Driver {
   close(): Promise<void>;
 }
 
-const ACCOUNT = "111122223333" as AccountId;
+/** Whose everything is. */
+export const ACCOUNT = "111122223333" as AccountId;
 
 /** Drives the functions of the core in this process: fast, and time can be moved. */
 export async function openCoreDriver(directory: string): Promise<Driver> {
@@ -127,7 +128,8 @@ export async function openCoreDriver(directory: string): Promise<Driver> {
   };
 }
 
-const NO_OPTIONS = {
+/** Parameters of StartSnapshot that most snapshots are started without. */
+export const NO_OPTIONS = {
   description: undefined,
   clientToken: undefined,
   encrypted: undefined,
@@ -159,7 +161,7 @@ interface PageInput extends Paging {
 }
 
 /** The core on a folder, composed as service.ts does, with small caches and segments. */
-async function openCore(directory: string, clock: Clock) {
+export async function openCore(directory: string, clock: Clock, emulated?: EmulatedSealing) {
   const random = systemRandom;
   const catalog = openSqliteCatalog(join(directory, "catalog.sqlite"));
   await catalog.identity.addAccount(ACCOUNT);
@@ -175,7 +177,7 @@ async function openCore(directory: string, clock: Clock) {
   const onError = (_: string, error: unknown) => {
     throw error;
   };
-  const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
+  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
   const copier = new Copier({ catalog, blocks, maps, sealer, onError });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);

@@ -30,7 +30,7 @@ export function addServeCommand(program: Command): void {
     )
     .option(
       "--emulate <list>",
-      "for tests of clients: quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]",
+      "for tests of clients: aws, quotas, lag[=SECONDS], latency=MS, faults=SHARE[:SEED]",
     )
     .option(
       "--key-encryption-key <source>",

@@ -5,6 +5,8 @@ import {
   EMULATED_LATENCY_MS_MAX,
   EMULATION_SEED_MAX,
 } from "../../model/limits.ts";
+import { AWS_LENIENCY } from "../leniency.ts";
+import { awsView, latenessOf, oneFailure } from "./aws.ts";
 import type { Emulation, EmulationConfig, Link, View } from "./emulation.ts";
 import { faults } from "./faults.ts";
 import { lag } from "./lag.ts";
@@ -37,15 +39,19 @@ export function createEmulation(
   { clock }: { readonly clock: Clock },
   config: EmulationConfig & { readonly seed: number },
 ): Emulation {
-  const { lagSeconds = 0, latencyMs = 0, faultShare = 0, seed } = config;
+  const { aws = false, latencyMs = 0, faultShare = 0, seed } = config;
+  const lateness = latenessOf(config);
   // The first is the outermost: faulty answers are late, too.
   const links: Link[] = [];
   if (latencyMs > 0) links.push(latency(clock, latencyMs, seed));
   if (faultShare > 0) links.push(faults(clock, faultShare, seed));
+  if (aws) links.push(oneFailure());
   const views: View[] = [];
   if (config.quotas) views.push(quotas());
-  if (lagSeconds > 0) views.push(lag(lagSeconds));
+  if (lateness.startMs > 0 || lateness.readMs > 0) views.push(lag(lateness));
+  if (aws) views.push(awsView());
   return {
+    leniency: aws ? AWS_LENIENCY : undefined,
     around(request, work) {
       const through = (next: typeof work, link: Link) => () => link(request, next);
       return links.reduceRight(through, work)();

@@ -4,20 +4,25 @@ import type { Core } from "../../snapshots/core.ts";
 import type { WireResponse } from "../../wire/message.ts";
 import type { OperationName } from "../../wire/operations.ts";
 import type { Peer } from "../connections.ts";
+import type { Leniency } from "../leniency.ts";
 
 /*
- * What AWS does and Varve need not do, for people who test their clients: quotas, delays, faults.
- * All of it stands around the answering of requests; src/snapshots knows nothing of it, and a
- * service without it runs none of this.
+ * What AWS does and Varve need not do, for people who test their clients: quotas, delays, faults,
+ * and all that Varve does otherwise on purpose. It stands around the answering of requests; a
+ * service without it runs none of this. What src/snapshots has to know of AWS, it is told by the
+ * core that an operation sees, and by how its sealer is made.
  */
 
 /** Which of it a service does; what is left out is off. */
 export interface EmulationConfig {
+  /** True for AWS's behaviour where ours is different on purpose, its delays among it. */
+  readonly aws?: boolean | undefined;
   /** True to limit requests a second and pending snapshots as AWS does. */
   readonly quotas?: boolean | undefined;
   /**
    * Seconds after its start in which a snapshot takes no blocks, and after its completion in
-   * which it can neither be read nor be a parent; up to `EMULATED_LAG_SECONDS_MAX`.
+   * which it can neither be read nor be a parent; up to `EMULATED_LAG_SECONDS_MAX`. With `aws`, in
+   * place of AWS's own, and of its delays until a wrong completion or a timeout shows.
    */
   readonly lagSeconds?: number | undefined;
   /** About how many milliseconds each answer is delayed by; up to `EMULATED_LATENCY_MS_MAX`. */
@@ -56,6 +61,8 @@ export type View = (core: Core, operation: EmulatedOperation) => Core;
 export interface Emulation {
   readonly around: Link;
   readonly view: View;
+  /** What is taken from signers of the direct APIs' operations that is refused otherwise. */
+  readonly leniency: Leniency | undefined;
 }
 
 /** Thrown in place of an answer: the connection ends, after half of the answer if one is given. */

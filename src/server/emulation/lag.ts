@@ -1,6 +1,7 @@
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { OperationName } from "../../wire/operations.ts";
 import { override } from "./_override.ts";
+import type { Lateness } from "./aws.ts";
 import type { View } from "./emulation.ts";
 
 /**
@@ -8,9 +9,9 @@ import type { View } from "./emulation.ts";
  * there for puts, and one just completed is still being completed for readers and children. The
  * operations then answer in their own words, after the checks that come before.
  */
-export function lag(lagSeconds: number): View {
-  const isRecent = (timeMs: number | undefined, nowMs: number) =>
-    timeMs !== undefined && nowMs < timeMs + lagSeconds * 1_000;
+export function lag({ startMs, readMs }: Pick<Lateness, "startMs" | "readMs">): View {
+  const isRecent = (timeMs: number | undefined, nowMs: number, lagMs: number) =>
+    timeMs !== undefined && nowMs < timeMs + lagMs;
   return (core, { operation }) => {
     const see = VIEWS[operation];
     if (see === undefined) return core;
@@ -18,7 +19,13 @@ export function lag(lagSeconds: number): View {
     const get: typeof snapshots.get = async (id) => {
       const snapshot = await snapshots.get(id);
       const nowMs = core.clock.nowMs();
-      return snapshot && see(snapshot, (timeMs) => isRecent(timeMs, nowMs));
+      return (
+        snapshot &&
+        see(snapshot, {
+          justStarted: isRecent(snapshot.startTimeMs, nowMs, startMs),
+          justCompleted: isRecent(snapshot.completionTimeMs, nowMs, readMs),
+        })
+      );
     };
     const catalog = override(core.catalog, { snapshots: override(snapshots, { get }) });
     return { ...core, catalog };
@@ -27,16 +34,14 @@ export function lag(lagSeconds: number): View {
 
 type See = (
   snapshot: Snapshot,
-  isRecent: (timeMs: number | undefined) => boolean,
+  is: { readonly justStarted: boolean; readonly justCompleted: boolean },
 ) => Snapshot | undefined;
 
-const withoutJustStarted: See = (snapshot, isRecent) =>
-  snapshot.state === "pending" && isRecent(snapshot.startTimeMs) ? undefined : snapshot;
+const withoutJustStarted: See = (snapshot, is) =>
+  snapshot.state === "pending" && is.justStarted ? undefined : snapshot;
 
-const withJustCompletedStillSealing: See = (snapshot, isRecent) => {
-  const isLate = snapshot.state === "completed" && isRecent(snapshot.completionTimeMs);
-  return isLate ? { ...snapshot, state: "sealing" } : snapshot;
-};
+const withJustCompletedStillSealing: See = (snapshot, is) =>
+  snapshot.state === "completed" && is.justCompleted ? { ...snapshot, state: "sealing" } : snapshot;
 
 /** CompleteSnapshot sees what is: on AWS it lags neither behind the start nor behind itself. */
 const VIEWS: Readonly<Record<OperationName, See | undefined>> = {
