@@ -7,6 +7,7 @@ import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
+import { SESSION_SECRET_BYTES, SessionTokens } from "./identity/session-tokens.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
 import type { AccountId } from "./model/ids.ts";
 import {
@@ -154,6 +155,9 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config, clock);
+  const newSecret = random.bytes(SESSION_SECRET_BYTES);
+  const sessionSecret = await catalog.identity.secret("session-secret", newSecret);
+  const sessions = new SessionTokens(sessionSecret, { clock, random });
   await core.sealer.resume();
   const server = await listen(
     {
@@ -161,7 +165,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       random,
       clock,
       region,
-      verifier: new SignatureVerifier(findKey),
+      verifier: new SignatureVerifier(findKey, sessions),
+      sessions,
       buffers: new BufferPool(),
       emulation: emulation && createEmulation({ clock }, emulation),
       onError: (requestId, error) => log("A request failed", { requestId, error }),

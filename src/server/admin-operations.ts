@@ -103,13 +103,18 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   },
 };
 
-/** Carries out an operation, unless the caller's key has a policy: no policy can allow these. */
+/**
+ * Carries out an operation, unless the caller's key has a policy, or a session of it has: no policy
+ * can allow these.
+ */
 export async function callAdminOperation(
   core: Core,
   operation: AdminOperationName,
   call: AdminCall,
 ): Promise<WireResponse> {
-  if (call.principal.policy !== undefined) throw denied(call.principal, operation);
+  const { policy, session } = call.principal;
+  const isLimited = policy !== undefined || (session?.policies.length ?? 0) > 0;
+  if (isLimited) throw denied(call.principal, operation);
   return OPERATIONS[operation](core, call);
 }
 

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Random, randomUuid } from "../base/random.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { SessionTokens } from "../identity/session-tokens.ts";
 import { digestFromChecksum } from "../model/digest.ts";
 import { ServiceError } from "../model/errors.ts";
 import type { Core } from "../snapshots/core.ts";
@@ -32,6 +33,7 @@ import { drainBody, readBlockBody, readSmallBody } from "./request-body.ts";
 export interface ExchangeParts extends AuthenticationParts {
   readonly core: Core;
   readonly random: Random;
+  readonly sessions: SessionTokens;
   readonly buffers: BufferPool;
   /** Quotas, delays and faults on purpose; undefined for none. */
   readonly emulation: Emulation | undefined;
@@ -231,7 +233,8 @@ async function answerQuery(
   const principal = await authenticateBody(parts, head, { service, body });
   const parameters = new QueryParameters(body);
   await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
-  return callQueryAction(parts.core, service, { principal, parameters, requestId });
+  const { core, sessions } = parts;
+  return callQueryAction(core, service, { principal, parameters, requestId, sessions });
 }
 
 /** Every account may ask for its buckets and has none, so there is nothing to authorize. */
