@@ -100,7 +100,7 @@ test("texts that are no tokens, and every other spelling of one that is, are ref
   }
 });
 
-test("SignatureVerifier takes a session while its access key is in use, and no longer", async () => {
+test("SignatureVerifier takes a session while its access key is in use, no longer", async () => {
   const { tokens, time } = setUp();
   let key: AccessKey | undefined = KEY;
   const asked: string[] = [];
