@@ -8,8 +8,8 @@ import { CALLERS, openWorld } from "../support/matrix/world.ts";
 import { actionParts, send } from "../support/operations.ts";
 
 /*
- * Every operation by every kind of caller, each cell with its status, its code, its message where it
- * is a denial, and its shape. An operation that has no row here makes the first test fail.
+ * Every operation by every kind of caller, each cell with its status, its code, its message where
+ * it is a denial, and its shape. An operation that has no row here makes the first test fail.
  */
 
 const world = await openWorld({ after });

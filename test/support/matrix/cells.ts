@@ -131,7 +131,8 @@ export async function assertCell(world: World, row: Row, name: CallerName): Prom
   if (isDenied(row, name) && row.permission !== undefined) {
     const resource = resourceOf(world, row.resource(id));
     const why = (REASONS[name] ?? "").replace("ACTION", row.permission);
-    const message = `is not authorized to perform: ${row.permission} on resource: ${resource} ${why}`;
+    const what = `${row.permission} on resource: ${resource}`;
+    const message = `is not authorized to perform: ${what} ${why}`;
     const text = response.text.replaceAll("&apos;", "'");
     assert.ok(text.includes(`${message}"`) || text.includes(`${message}<`), shown + message);
   }
