@@ -59,8 +59,8 @@ scorecard({
   number: 16,
   name: "signatures that are right are taken",
   goal:
-    "76 of 76 vectors of aws-c-auth and 34 of 34 of botocore; of 100,000 random requests by three " +
-    "signers, none refused",
+    "76 of 76 vectors of aws-c-auth and 34 of 34 of botocore; of 100,000 random requests by " +
+    "three signers, none refused",
   peer: "botocore leaves out 4 of its 34",
   async run(run) {
     const vectors = await runVectors();
