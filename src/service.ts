@@ -9,6 +9,7 @@ import { keepCredentials } from "./data-folder/credentials-file.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { makeDirectory } from "./data-folder/make-directory.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
+import { SESSION_SECRET_BYTES, SessionTokens } from "./identity/session-tokens.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
 import { KeyRing } from "./keys/key-ring.ts";
 import {
@@ -144,6 +145,9 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config, clock);
+  const newSecret = random.bytes(SESSION_SECRET_BYTES);
+  const sessionSecret = await catalog.identity.secret("session-secret", newSecret);
+  const sessions = new SessionTokens(sessionSecret, { clock, random });
   await core.sealer.resume();
   void core.copier.resume();
   const server = await listen(
@@ -152,7 +156,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       random,
       clock,
       region,
-      verifier: new SignatureVerifier(findKey),
+      verifier: new SignatureVerifier(findKey, sessions),
+      sessions,
       buffers: new BufferPool(),
       emulation: emulation && createEmulation({ clock }, emulation),
       onError: (requestId, error) => log("A request failed", { requestId, error }),

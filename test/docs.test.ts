@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { EXIT_CODES } from "../src/cli/exit-codes.ts";
+import type { SessionTokens } from "../src/identity/session-tokens.ts";
 import * as limits from "../src/model/limits.ts";
 import { callQueryAction } from "../src/server/query-actions.ts";
 import type { Core } from "../src/snapshots/core.ts";
@@ -66,8 +67,10 @@ async function supportedActions(service: QueryService): Promise<string[]> {
     accessKeyId: "",
     arn: "",
     policy: undefined,
+    session: undefined,
   };
-  const call = { principal, parameters, requestId: "" };
+  const sessions = {} as SessionTokens;
+  const call = { principal, parameters, requestId: "", sessions };
   // The refusal of an unknown action lists the known ones.
   const refusal = await Promise.resolve()
     .then(() => callQueryAction({} as Core, service, call))

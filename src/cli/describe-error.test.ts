@@ -44,6 +44,16 @@ test("every failure has its exit code and one line that says what to do", () => 
       /Check this machine's clock\.$/,
     ],
     [
+      clientError("service", "ExpiredTokenException", "The security token … is expired", 403),
+      EXIT_CODES.denied,
+      /have expired\. .*varve key session$/,
+    ],
+    [
+      clientError("service", "RequestExpired", "Request has expired.", 400),
+      EXIT_CODES.denied,
+      /varve key session$/,
+    ],
+    [
       clientError("service", "AccessDeniedException", "No", 403),
       EXIT_CODES.denied,
       /does not permit this to your access key: No\.$/,

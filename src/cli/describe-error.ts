@@ -119,6 +119,9 @@ function describeClientError(error: ClientError, endpoint: string): FailureDescr
 }
 
 function describeRefusal({ code, message }: ClientError): string {
+  if (/^ExpiredToken|^RequestExpired$/.test(code)) {
+    return "The temporary credentials have expired. Get new ones with: varve key session";
+  }
   if (/expired|not yet current/i.test(message)) {
     return `The service finds our time wrong: ${sentence(message)} Check this machine's clock.`;
   }

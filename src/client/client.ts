@@ -53,7 +53,7 @@ export interface CallOptions {
 export interface Call<T> {
   /** As AWS spells it. */
   readonly operation: string;
-  readonly service: "ebs" | "ec2";
+  readonly service: "ebs" | "ec2" | "sts";
   readonly request: WireRequest;
   /** True where the body is a block, bound by its signed checksum. */
   readonly isBlock?: boolean;

@@ -53,7 +53,9 @@ export function isSnapshotNotFound(error: unknown): boolean {
 
 /** True when the service refuses the caller: wrong keys, or no permission. */
 export function isAccessDenied(error: unknown): boolean {
-  return error instanceof ClientError && (error.status === 401 || error.status === 403);
+  if (!(error instanceof ClientError)) return false;
+  // EC2 tells with 400 that temporary credentials have expired.
+  return error.status === 401 || error.status === 403 || error.code === "RequestExpired";
 }
 
 /** A local file or disk that could not be used as asked; the message is a whole sentence. */

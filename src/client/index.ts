@@ -18,6 +18,7 @@ export type {
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
+export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
 export type { Block } from "../wire/list-snapshot-blocks.ts";
@@ -65,6 +66,7 @@ export {
 } from "./operations.ts";
 export type { RetryEvent } from "./retry.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export { getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {
   IMAGE_BYTES_TAG,
   type UploadOptions,

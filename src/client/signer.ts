@@ -24,7 +24,7 @@ const RENEWAL_MS = 5 * 60_000;
 /** A request to sign, and how. */
 export interface Signable {
   readonly request: WireRequest;
-  /** `ebs` or `ec2`. */
+  /** `ebs`, `ec2` or `sts`. */
   readonly service: string;
   /** True for a block: its signed checksum binds the body, which so is hashed only once. */
   readonly isBlock: boolean;
@@ -69,14 +69,20 @@ export class Signer {
   }
 
   async #credentials(): Promise<Credentials> {
-    if (typeof this.#source !== "function") return this.#source;
-    const known = await this.#found;
+    const source = this.#source;
+    if (typeof source !== "function") return source;
+    const found = this.#found;
+    const known = await found;
     const expiresAtMs = known?.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
     if (known && expiresAtMs - this.#clock.nowMs() > RENEWAL_MS) return known;
-    const asked = this.#source();
-    this.#found = asked;
+    // Whoever comes while it is asked waits for the same answer.
+    if (this.#found === found) this.#found = this.#ask(source);
+    return (await this.#found) as ExpiringCredentials;
+  }
+
+  async #ask(source: () => Promise<ExpiringCredentials>): Promise<ExpiringCredentials> {
     try {
-      return await asked;
+      return await source();
     } catch (error) {
       this.#found = undefined;
       throw error;

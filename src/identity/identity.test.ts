@@ -75,6 +75,7 @@ test("SignatureVerifier knows who signed", async () => {
     accessKeyId: KEY.accessKeyId,
     arn: "arn:aws:iam::111122223333:root",
     policy: undefined,
+    session: undefined,
   });
 });
 

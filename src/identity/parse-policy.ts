@@ -30,6 +30,7 @@ const CONDITION_KEYS = [
   "aws:resourcetag/*",
   "aws:sourceip",
   "aws:tagkeys",
+  "aws:tokenissuetime",
   "ebs:description",
   "ebs:parentsnapshot",
   "ebs:volumesize",

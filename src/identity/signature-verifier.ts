@@ -4,6 +4,7 @@ import type { AccessKey } from "../catalog/catalog.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import type { Policy } from "./policy.ts";
 import type { Principal } from "./principal.ts";
+import { arnOfSession, type Session, type SessionTokens } from "./session-tokens.ts";
 
 /** A signature as claimed in a request, with what it was computed over. */
 export interface SignatureClaim {
@@ -15,7 +16,12 @@ export interface SignatureClaim {
   readonly stringToSign: string;
   /** 64 lower-case hexadecimal characters. */
   readonly signature: string;
+  /** The session token sent with it, signed like the rest; undefined when there was none. */
+  readonly sessionToken?: string | undefined;
 }
+
+/** Why a signature proves nobody. */
+export type SignatureRefusal = "unknown-key" | "wrong-signature" | "expired-session";
 
 /** Signing keys kept, so that a busy key costs one HMAC a request instead of five. */
 const SIGNING_KEYS_MAX = 1_000;
@@ -24,37 +30,60 @@ const POLICIES_MAX = 1_000;
 /** Verified against when the key is unknown, so that both answers take the same work. */
 const DUMMY_SECRET = "no secret has this value, and no access key belongs to it";
 
-/** Decides whether a signature was made with the secret of an active access key. */
+/**
+ * Decides whether a signature was made with the secret of an active access key, or with temporary
+ * credentials that come from one.
+ */
 export class SignatureVerifier {
   readonly #findKey: (accessKeyId: string) => Promise<AccessKey | undefined>;
+  readonly #sessions: SessionTokens | undefined;
   readonly #signingKeys = new LruCache<Uint8Array>(SIGNING_KEYS_MAX, () => 1);
 
   readonly #policies = new LruCache<Policy>(POLICIES_MAX, () => 1);
 
-  constructor(findKey: (accessKeyId: string) => Promise<AccessKey | undefined>) {
+  /** Without sessions, every request with a session token is refused. */
+  constructor(
+    findKey: (accessKeyId: string) => Promise<AccessKey | undefined>,
+    sessions?: SessionTokens,
+  ) {
     this.#findKey = findKey;
+    this.#sessions = sessions;
   }
 
-  /** Answers who signed; "unknown-key" or "wrong-signature" when nobody we know did. */
-  async verify(claim: SignatureClaim): Promise<Principal | "unknown-key" | "wrong-signature"> {
-    const key = await this.#findKey(claim.accessKeyId);
-    const signingKey = this.#signingKey(claim, key?.secretAccessKey ?? DUMMY_SECRET);
+  /**
+   * Answers who signed, or why nobody we know did. A token must belong to the very access key id
+   * beside it, and the access key the session comes from is looked up each time: once it is
+   * inactive or gone, so is the session. Whatever is wrong costs the same look-up and hashing.
+   */
+  async verify(claim: SignatureClaim): Promise<Principal | SignatureRefusal> {
+    const { accessKeyId, sessionToken } = claim;
+    const isSession = sessionToken !== undefined;
+    const session = isSession ? this.#sessions?.open(accessKeyId, sessionToken) : undefined;
+    const key = await this.#findKey(session?.parentAccessKeyId ?? accessKeyId);
+    const secret = isSession ? session?.secretAccessKey : key?.secretAccessKey;
+    const signingKey = this.#signingKey(claim, secret ?? DUMMY_SECRET);
     const expected = hmac(signingKey, claim.stringToSign);
     const claimed = Buffer.from(claim.signature, "hex");
     const isEqual = claimed.length === expected.length && timingSafeEqual(claimed, expected);
-    if (!key?.active) return "unknown-key";
-    return isEqual ? this.#principalOf(key) : "wrong-signature";
+    const isKnown = !isSession || session?.account === key?.account;
+    if (!key?.active || !isKnown || secret === undefined) return "unknown-key";
+    if (!isEqual) return "wrong-signature";
+    if (session && this.#sessions?.isExpired(session) !== false) return "expired-session";
+    return this.#principalOf(key, session);
   }
 
-  #principalOf({ account, accessKeyId, policy }: AccessKey): Principal {
-    // A key without a policy is the account itself, as the root user is on AWS.
-    const name = policy === undefined ? "root" : `user/${accessKeyId}`;
-    const arn = `arn:aws:iam::${account}:${name}`;
+  #principalOf(key: AccessKey, session: Session | undefined): Principal {
+    const policy = key.policy === undefined ? undefined : this.#policy(key.policy);
+    const { account } = key;
+    const arn = arnOfKey(key);
+    if (!session) return { account, accessKeyId: key.accessKeyId, arn, policy, session: undefined };
+    const parsedPolicies = session.policies.map((text) => this.#policy(text));
     return {
       account,
-      accessKeyId,
-      arn,
-      policy: policy === undefined ? undefined : this.#policy(policy),
+      accessKeyId: session.accessKeyId,
+      arn: arnOfSession(session, arn),
+      policy,
+      session: { ...factsOf(session), parsedPolicies },
     };
   }
 
@@ -77,6 +106,20 @@ export class SignatureVerifier {
     this.#signingKeys.set(name, signingKey);
     return signingKey;
   }
+}
+
+/** A key without a policy is the account itself, as the root user is on AWS. */
+function arnOfKey({ account, accessKeyId, policy }: AccessKey): string {
+  const name = policy === undefined ? "root" : `user/${accessKeyId}`;
+  return `arn:aws:iam::${account}:${name}`;
+}
+
+/** What the rest of the service may know of a session: neither its secret nor its token. */
+function factsOf(session: Session): Session {
+  const { accessKeyId, parentAccessKeyId, account, kind, name, policies } = session;
+  const { issuedAtMs, expiresAtMs } = session;
+  const who = { accessKeyId, parentAccessKeyId, account, kind, name };
+  return { ...who, policies, issuedAtMs, expiresAtMs };
 }
 
 function hmac(key: Uint8Array, text: string): Buffer {

@@ -65,6 +65,16 @@ export function newAccountId(random: Random): AccountId {
 
 /** Mints the public half of an access key: `AKIA` and 16 of the letters AWS uses. */
 export function newAccessKeyId(random: Random): string {
+  return `AKIA${idLetters(random.bytes(16))}`;
+}
+
+/** The same of temporary credentials, whose ids begin with `ASIA`. */
+export function newSessionKeyId(random: Random): string {
+  return `ASIA${idLetters(random.bytes(16))}`;
+}
+
+/** One letter or digit for each byte, of those that AWS's ids are made of. */
+export function idLetters(bytes: Uint8Array): string {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  return `AKIA${Array.from(random.bytes(16), (byte) => letters[byte % 32]).join("")}`;
+  return Array.from(bytes, (byte) => letters[byte % 32]).join("");
 }

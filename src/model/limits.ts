@@ -153,6 +153,19 @@ export const POLICY_CHARACTERS_MAX = 6_144;
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;
 
+/** Seconds that temporary credentials last (AWS), by the action that gives them. */
+export const SESSION_DURATION_SECONDS_MIN = 900;
+export const SESSION_DURATION_SECONDS_MAX = 129_600;
+export const SESSION_DURATION_SECONDS_DEFAULT = 43_200;
+export const ROLE_SESSION_DURATION_SECONDS_MAX = 43_200;
+export const ROLE_SESSION_DURATION_SECONDS_DEFAULT = 3_600;
+/** The same where a role's session assumes another role (AWS). */
+export const CHAINED_SESSION_DURATION_SECONDS_MAX = 3_600;
+/** Characters of a session policy, and of all that one session carries (AWS: of one). */
+export const SESSION_POLICY_CHARACTERS_MAX = 2_048;
+/** Characters of a session token: the longest policy, encrypted, in base64 (ours). */
+export const SESSION_TOKEN_CHARACTERS_MAX = 4_096;
+
 /** Bytes of a record that a header may speak of; the largest real one is a manifest (ours). */
 export const RECORD_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** A segment file is closed and a new one begun above this size (ours: few files, fast scans). */
@@ -170,6 +183,10 @@ assert(
   "the block map covers exactly the largest volume",
 );
 assert(MAX_RESULTS_DEFAULT <= MAX_RESULTS_MAX, "the default page is a legal page");
+assert(
+  SESSION_TOKEN_CHARACTERS_MAX <= HEADERS_SIZE_BYTES_MAX / 2,
+  "a session token leaves half of the headers to everything else",
+);
 assert(BATCH_SIZE_BYTES_MAX > 2 * BLOCK_SIZE_BYTES, "a batch holds at least two blocks");
 assert(SEGMENT_SIZE_BYTES_MAX > BATCH_SIZE_BYTES_MAX, "a segment holds at least one batch");
 assert(SEGMENT_SIZE_BYTES_MAX + BATCH_SIZE_BYTES_MAX < 2 ** 32, "offsets fit in 32 bits");

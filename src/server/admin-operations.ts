@@ -2,7 +2,7 @@ import { formatTimeMs } from "../base/clock.ts";
 import type { AccessKey, AccessKeyOutcome } from "../catalog/catalog.ts";
 import { mintAccessKey } from "../identity/mint-access-key.ts";
 import { PolicyError, parsePolicy } from "../identity/parse-policy.ts";
-import type { Principal } from "../identity/principal.ts";
+import { isUnrestricted, type Principal } from "../identity/principal.ts";
 import { ServiceError } from "../model/errors.ts";
 import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
 import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
@@ -103,13 +103,16 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   },
 };
 
-/** Carries out an operation, unless the caller's key has a policy: no policy can allow these. */
+/**
+ * Carries out an operation, unless the caller's key has a policy, or a session of it has: no policy
+ * can allow these.
+ */
 export async function callAdminOperation(
   core: Core,
   operation: AdminOperationName,
   call: AdminCall,
 ): Promise<WireResponse> {
-  if (call.principal.policy !== undefined) throw denied(call.principal, operation);
+  if (!isUnrestricted(call.principal)) throw denied(call.principal, operation);
   return OPERATIONS[operation](core, call);
 }
 

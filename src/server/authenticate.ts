@@ -52,12 +52,16 @@ export async function authenticate(
   const signedHead = inQuery?.signedHead ?? head;
   const canonical = canonicalRequest(signedHead, signedHeaders, request.payloadHash);
   const text = stringToSign(dateTime, scope, hash("sha256", canonical, "hex"));
-  const claim = { accessKeyId, ...scope, stringToSign: text, signature };
+  const sessionToken = head.headers.get("x-amz-security-token");
+  const claim = { accessKeyId, ...scope, stringToSign: text, signature, sessionToken };
   const principal = await verifier.verify(claim);
-  // No session tokens are issued, so a request that carries one was not made for this service.
-  if (principal === "unknown-key" || head.headers.has("x-amz-security-token")) {
+  if (principal === "unknown-key") {
     const message = "The security token included in the request is invalid.";
     throw fault(403, "UnrecognizedClientException", message);
+  }
+  if (principal === "expired-session") {
+    const message = "The security token included in the request is expired";
+    throw fault(403, "ExpiredTokenException", message);
   }
   if (principal === "wrong-signature") {
     const message =
@@ -73,7 +77,7 @@ function readClaim({ headers, query }: RequestHead): {
   readonly authorization: Authorization;
   readonly dateTime: string;
 } {
-  if (/(^|&)X-Amz-(Algorithm|Signature|Credential)=/i.test(query)) {
+  if (/(^|&)X-Amz-(Algorithm|Signature|Credential|Security-Token)=/i.test(query)) {
     const message = "Signatures in the query are not supported: sign with the Authorization header";
     throw fault(400, "IncompleteSignatureException", message);
   }

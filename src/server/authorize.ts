@@ -1,6 +1,6 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { type Decision, decide } from "../identity/policy.ts";
-import type { Principal } from "../identity/principal.ts";
+import { type AccessRequest, decide } from "../identity/policy.ts";
+import { isUnrestricted, type Principal } from "../identity/principal.ts";
 import { ServiceError } from "../model/errors.ts";
 import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
@@ -20,10 +20,12 @@ export interface Access {
   /** For example `ebs:PutSnapshotBlock`. */
   readonly action: string;
   /**
-   * What it is done to: the id of a snapshot or an image, the ARN of a key, `null` for a snapshot
-   * that starts from nothing, `*` for any snapshot; undefined for actions not done to one thing.
+   * What it is done to: the id of a snapshot or an image, `null` for a snapshot that starts from
+   * nothing, `*` for any snapshot; undefined for actions not done to one of these.
    */
   readonly resourceId: string | undefined;
+  /** Full ARN of what is no snapshot and no image. */
+  readonly arn?: string | undefined;
   /** Condition keys of the request itself. */
   readonly keys?: Readonly<Record<string, string | undefined>>;
   /** Tags that the request brings. */
@@ -43,18 +45,40 @@ export async function authorize(
   if (message !== undefined) throw new ServiceError("AccessDeniedException", undefined, message);
 }
 
-/** The same for an action of EC2; what STS does is allowed to every key. */
+/** The same for an action of EC2 or STS. */
 export async function authorizeQuery(
   core: Core,
   caller: Caller,
   { service, parameters }: { service: QueryService; parameters: QueryParameters },
 ): Promise<void> {
-  if (service === "sts") return;
+  if (service === "sts") {
+    const denial = await findDenial(core, caller, stsAccessesOf(parameters, caller));
+    if (denial !== undefined) throw queryFault(403, "AccessDenied", denial);
+    return;
+  }
   const message = await findDenial(core, caller, accessesOf(parameters));
   if (message === undefined) return;
   const text = `You are not authorized to perform this operation. ${message}`;
   throw queryFault(403, "UnauthorizedOperation", text);
 }
+
+/** Who one is and a session as oneself need no permission, as on AWS; to speak as another does. */
+function stsAccessesOf(parameters: QueryParameters, { principal }: Caller): Access[] {
+  const resourceId = undefined;
+  if (parameters.action === "AssumeRole") {
+    const arn = parameters.get("RoleArn")?.slice(0, ARN_CHARACTERS_MAX);
+    return [{ action: "sts:AssumeRole", resourceId, arn }];
+  }
+  if (parameters.action === "GetFederationToken") {
+    const name = parameters.get("Name")?.slice(0, ARN_CHARACTERS_MAX) ?? "";
+    const arn = `arn:aws:sts::${principal.account}:federated-user/${name}`;
+    return [{ action: "sts:GetFederationToken", resourceId, arn }];
+  }
+  return [];
+}
+
+/** Characters of an ARN that is asked for (AWS). */
+const ARN_CHARACTERS_MAX = 2_048;
 
 /** Actions that answer many things at once and are allowed or not as a whole. */
 const ON_EVERYTHING = /^(Describe\w+s|List\w+)$/;
@@ -79,16 +103,16 @@ async function findDenial(
   caller: Caller,
   accesses: readonly Access[],
 ): Promise<string | undefined> {
-  const { policy, arn } = caller.principal;
-  // A key without a policy has every right of its account.
-  if (policy === undefined) return undefined;
+  const { arn } = caller.principal;
+  if (isUnrestricted(caller.principal)) return undefined;
   for (const access of accesses) {
     const { action, resourceId } = access;
-    const resource = resourceId === undefined ? "*" : resourceArn(core.region, resourceId);
+    const named = resourceId === undefined ? "*" : resourceArn(core.region, resourceId);
+    const resource = access.arn ?? named;
     const context = await contextOf(core, caller, access);
-    const decision = decide(policy, { action, resource, context });
-    if (decision === "allowed") continue;
-    const what = `${action} on resource: ${resource} ${REASONS[decision](action)}`;
+    const reason = reasonToDeny(caller.principal, { action, resource, context });
+    if (reason === undefined) continue;
+    const what = `${action} on resource: ${resource} ${reason}`;
     return `User: ${arn} is not authorized to perform: ${what}`;
   }
   return undefined;
@@ -103,7 +127,7 @@ export const KEY_USES = {
 } as const;
 
 /**
- * Why the caller's policy forbids these uses of a domain's key; undefined when it does not. The
+ * Why the caller's policies forbid these uses of a domain's key; undefined when they do not. The
  * key that the service made for an account may be used by all of that account.
  */
 export async function findKeyDenial(
@@ -111,28 +135,34 @@ export async function findKeyDenial(
   caller: Caller,
   { domain, uses }: { readonly domain: Domain; readonly uses: readonly string[] },
 ): Promise<string | undefined> {
-  if (!isKeyDomain(domain) || caller.principal.policy === undefined) return undefined;
+  if (!isKeyDomain(domain)) return undefined;
   const key = await core.catalog.encryption.ofDomain(domain);
   if (key?.manager !== "customer") return undefined;
-  const resourceId = keyArn(core, key);
+  const named = { resourceId: undefined, arn: keyArn(core, key) };
   return findDenial(
     core,
     caller,
-    uses.map((action) => ({ action, resourceId })),
+    uses.map((action) => ({ action, ...named })),
   );
 }
 
-const REASONS: Readonly<Record<Exclude<Decision, "allowed">, (action: string) => string>> = {
-  "not-allowed": (action) => `because no identity-based policy allows the ${action} action`,
-  "denied-explicitly": () => "with an explicit deny in an identity-based policy",
-};
-
 /**
- * The name of a snapshot or an image in policies; its account field is empty, as on AWS. Other
- * things are named by their ARN already.
+ * Why this is denied, in the words of IAM; undefined when the key's policy and every policy of the
+ * session allow it. A Deny in any of them is told before what one of them does not allow.
  */
+function reasonToDeny({ policy, session }: Principal, request: AccessRequest): string | undefined {
+  const ofKey = policy === undefined ? "allowed" : decide(policy, request);
+  if (ofKey === "denied-explicitly") return "with an explicit deny in an identity-based policy";
+  const ofSession = session?.parsedPolicies.map((each) => decide(each, request)) ?? [];
+  if (ofSession.includes("denied-explicitly")) return "with an explicit deny in a session policy";
+  const { action } = request;
+  if (ofKey !== "allowed") return `because no identity-based policy allows the ${action} action`;
+  if (ofSession.every((decision) => decision === "allowed")) return undefined;
+  return `because no session policy allows the ${action} action`;
+}
+
+/** The name of a snapshot or an image in policies; its account field is empty, as on AWS. */
 export function resourceArn(region: string, id: string): string {
-  if (id.startsWith("arn:")) return id;
   return `arn:aws:ec2:${region}::${id.startsWith("ami-") ? "image" : "snapshot"}/${id}`;
 }
 
@@ -149,6 +179,8 @@ async function contextOf(
   };
   add("aws:CurrentTime", formatTimeMs(core.clock.nowMs()));
   add("aws:SourceIp", sourceIp);
+  const { session } = principal;
+  if (session) add("aws:TokenIssueTime", formatTimeMs(session.issuedAtMs));
   for (const [name, value] of Object.entries(keys)) add(name, value);
   for (const { Key, Value } of tags) {
     add(`aws:RequestTag/${Key}`, Value);

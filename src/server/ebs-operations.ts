@@ -1,3 +1,4 @@
+import { isUnrestricted } from "../identity/principal.ts";
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
 import { invalid, keyNotFound } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
@@ -246,7 +247,7 @@ async function authorizeKey(
     uses,
   }: { readonly snapshotIds: readonly string[]; readonly uses: readonly string[] },
 ): Promise<void> {
-  if (call.principal.policy === undefined) return;
+  if (isUnrestricted(call.principal)) return;
   for (const snapshotId of snapshotIds) {
     const snapshot = await findVisible(core, call.principal.account, snapshotId);
     if (snapshot?.state !== "completed") continue;

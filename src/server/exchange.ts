@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Random, randomUuid } from "../base/random.ts";
 import type { Principal } from "../identity/principal.ts";
+import type { SessionTokens } from "../identity/session-tokens.ts";
 import { digestFromChecksum } from "../model/digest.ts";
 import { ServiceError } from "../model/errors.ts";
 import type { Core } from "../snapshots/core.ts";
@@ -36,6 +37,7 @@ import type { Turns } from "./turns.ts";
 export interface ExchangeParts extends AuthenticationParts {
   readonly core: Core;
   readonly random: Random;
+  readonly sessions: SessionTokens;
   readonly buffers: BufferPool;
   readonly connections: Connections;
   /** Who may make a page of blocks now. */
@@ -277,7 +279,8 @@ async function answerQuery(
   const { principal, body } = await authenticateBody(parts, exchange, { head, service });
   const parameters = new QueryParameters(body);
   await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
-  return callQueryAction(parts.core, service, { principal, parameters, requestId });
+  const { core, sessions } = parts;
+  return callQueryAction(core, service, { principal, parameters, requestId, sessions });
 }
 
 async function answerKms(

@@ -157,7 +157,7 @@ async function findKey(core: Core, call: KmsCall, name: string): Promise<Encrypt
   const made = isAlias ? await core.catalog.encryption.madeFor(account) : undefined;
   const id = made?.id ?? keyIdIn(core, name);
   const arn = keyArn(core, { account, id });
-  await authorize(core, call, { action: `kms:${call.operation}`, resourceId: arn });
+  await authorize(core, call, { action: `kms:${call.operation}`, resourceId: undefined, arn });
   const key = await core.catalog.encryption.get(id);
   if (key?.account === account && key.state !== "destroyed") return key;
   throw kmsFault("NotFoundException", `Key '${arn.slice(0, 256)}' does not exist`);

@@ -1,5 +1,4 @@
 import type { Core } from "../snapshots/core.ts";
-import { writeGetCallerIdentityResponse } from "../wire/ec2/get-caller-identity.ts";
 import { type QueryService, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
@@ -11,6 +10,7 @@ import { RECYCLE_BIN_ACTIONS } from "./recycle-bin-actions.ts";
 import { REGION_ACTIONS } from "./region-actions.ts";
 import { SHARING_ACTIONS } from "./sharing-actions.ts";
 import { SNAPSHOT_ACTIONS } from "./snapshot-actions.ts";
+import { STS_ACTIONS } from "./sts-actions.ts";
 import { TAG_ACTIONS } from "./tag-actions.ts";
 
 /** The actions of each service that tools need next to the EBS direct APIs, family by family. */
@@ -25,11 +25,7 @@ const ACTIONS: Readonly<Record<QueryService, QueryActions>> = {
     ...IMAGE_ACTIONS,
     ...ENCRYPTION_ACTIONS,
   },
-  sts: {
-    async GetCallerIdentity(_core, { principal, requestId }) {
-      return writeGetCallerIdentityResponse(requestId, principal);
-    },
-  },
+  sts: STS_ACTIONS,
 };
 
 /** Carries out one action; an action that is not there is a clear UnsupportedOperation. */

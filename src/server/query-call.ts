@@ -1,4 +1,5 @@
 import type { Principal } from "../identity/principal.ts";
+import type { SessionTokens } from "../identity/session-tokens.ts";
 import type { Core } from "../snapshots/core.ts";
 import { type QueryParameters, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
@@ -9,6 +10,8 @@ export interface QueryCall {
   readonly principal: Principal;
   readonly parameters: QueryParameters;
   readonly requestId: string;
+  /** Where STS has temporary credentials from. */
+  readonly sessions: SessionTokens;
 }
 
 /** One action from message to message: read and check, do it, write the answer. */

@@ -16,6 +16,12 @@ export function forQueryService(service: QueryService, error: unknown): unknown 
     );
     return queryFault(401, "AuthFailure", isDetailed ? `${known}. ${error.message}` : known);
   }
+  if (error.code === "ExpiredTokenException" && service === "ec2") {
+    return queryFault(400, "RequestExpired", "Request has expired.");
+  }
+  if (error.code === "ValidationException" && service === "sts") {
+    return queryFault(error.status, "ValidationError", error.message);
+  }
   if (error.code === "UnrecognizedClientException") {
     return queryFault(403, "InvalidClientTokenId", error.message);
   }

@@ -17,12 +17,12 @@ import {
   startParts,
 } from "../support/operations.ts";
 import { blockContents } from "../support/property.ts";
-import { exchange, type RawResponse, sign, type Target, withHeaders } from "../support/raw-http.ts";
+import type { RawResponse, Target } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
 
 /*
- * Who may do what: every operation as every kind of caller. Each cell of the matrix states status,
- * type and the body's members.
+ * What policies decide by, and what is kept from whoever may not know. Who may call what, in every
+ * combination, is in the matrix: authorization-matrix.test.ts.
  */
 
 const service = await startService({ after });
@@ -46,73 +46,6 @@ await admin(service, ["POST", keyPath(inactive)], { Status: "Inactive" });
 await admin(service, ["DELETE", keyPath(deleted)]);
 
 type ServiceName = "ebs" | "ec2" | "sts";
-
-interface Operation {
-  readonly name: string;
-  readonly service: ServiceName;
-  /** The permission needed, and the last part of its resource's ARN; undefined for `*`. */
-  readonly action: string;
-  /** A request about the snapshots of the first account; some have to be made anew each time. */
-  readonly parts: () => Promise<RequestParts>;
-  readonly resource: (parts: RequestParts) => string | undefined;
-  /** Status for the owner, and for somebody of another account. */
-  readonly owner: number;
-  readonly stranger: readonly [status: number, type: string | undefined];
-}
-
-const idInPath = ({ path }: RequestParts) => /snap-[0-9a-f]+/.exec(path)?.[0];
-const idInBody = ({ body }: RequestParts) =>
-  /snap-[0-9a-f]+/.exec(Buffer.from(body ?? []).toString())?.[0];
-const NOT_FOUND = [404, "ResourceNotFoundException"] as const;
-const NO_SNAPSHOT = [400, "InvalidSnapshot.NotFound"] as const;
-
-const OPERATIONS: readonly Operation[] = [
-  ebs("StartSnapshot", async () => startParts({ VolumeSize: 1 }), {
-    resource: () => "null",
-    owner: 201,
-    stranger: [201, undefined],
-  }),
-  ebs("StartSnapshot", async () => startParts({ VolumeSize: 1, ParentSnapshotId: parent }), {
-    resource: idInBody,
-    owner: 201,
-  }),
-  ebs(
-    "PutSnapshotBlock",
-    async () => putParts({ snapshotId: await start(service), blockIndex: 0 }, block),
-    { owner: 201 },
-  ),
-  ebs("CompleteSnapshot", async () => completeParts(await start(service), 0), { owner: 202 }),
-  ebs("GetSnapshotBlock", async () => getParts(parent, 0, token), {}),
-  ebs("ListSnapshotBlocks", async () => listParts(parent), {}),
-  ebs("ListChangedBlocks", async () => changedParts(parent, child), { resource: () => parent }),
-  ebs("ListBlockDigests", async () => ({ method: "GET", path: `/snapshots/${parent}/digests` }), {
-    action: "ebs:ListSnapshotBlocks",
-  }),
-  ec2("DescribeSnapshots", async () => ({}), { stranger: [200, undefined] }),
-  ec2("DescribeTags", async () => ({}), { stranger: [200, undefined] }),
-  ec2("DeleteSnapshot", async () => ({ SnapshotId: await start(service) }), {}),
-  ec2("CreateTags", async () => ({ "ResourceId.1": child, "Tag.1.Key": "a" }), {}),
-  ec2("DeleteTags", async () => ({ "ResourceId.1": child, "Tag.1.Key": "a" }), {}),
-];
-
-function ebs(
-  name: string,
-  parts: () => Promise<RequestParts>,
-  rest: Partial<Operation>,
-): Operation {
-  const common = { name, service: "ebs", action: `ebs:${name}`, parts, owner: 200 } as const;
-  return { ...common, resource: idInPath, stranger: NOT_FOUND, ...rest };
-}
-
-function ec2(
-  name: string,
-  parameters: () => Promise<Record<string, string>>,
-  rest: Partial<Operation>,
-): Operation {
-  const parts = async () => actionParts(name, await parameters());
-  const common = { name, service: "ec2", action: `ec2:${name}`, parts, owner: 200 } as const;
-  return { ...common, resource: idInBody, stranger: NO_SNAPSHOT, ...rest };
-}
 
 /** The error as the service called words it: status, type, message; nothing else is in the body. */
 function assertError(
@@ -140,86 +73,6 @@ function assertError(
   assert.ok(parts, response.text);
   assert.equal(parts[1], type);
   matches((parts[2] ?? "").replaceAll("&apos;", "'"));
-}
-
-for (const operation of OPERATIONS) {
-  const { name, service: of, action } = operation;
-  const signed = async (target: Target) => sign(target, await operation.parts(), { service: of });
-  const by = async (target: Target) => exchange(target, await signed(target));
-  const refusedKey = of === "ebs" ? "UnrecognizedClientException" : "AuthFailure";
-  const refusedStatus = of === "ebs" ? 403 : 401;
-  const arnOf = (target: Target) => {
-    return `arn:aws:iam::${account}:user/${target.firstKey.key.accessKeyId}`;
-  };
-  const denialOf = (target: Target, parts: RequestParts, why: string) => {
-    const id = operation.resource(parts);
-    const resource = id === undefined ? "*" : `arn:aws:ec2:${service.region}::snapshot/${id}`;
-    const prefix = of === "ebs" ? "" : "You are not authorized to perform this operation. ";
-    const what = `${action} on resource: ${resource} ${why}`;
-    return `${prefix}User: ${arnOf(target)} is not authorized to perform: ${what}`;
-  };
-
-  const title =
-    operation.resource({ method: "", path: "" }) === "null" ? `${name} from nothing` : name;
-  describe(`${title} answers`, () => {
-    test("no signature", async () => {
-      const raw = withHeaders(await signed(service), { authorization: undefined });
-      const type =
-        of === "ebs" ? "MissingAuthenticationTokenException" : "MissingAuthenticationToken";
-      assertError(await exchange(service, raw), { service: of, status: 403, type });
-    });
-
-    test("a bad signature", async () => {
-      const secretAccessKey = "not the secret";
-      const { accessKeyId } = service.firstKey.key;
-      const liar = { ...service, firstKey: { key: { accessKeyId, secretAccessKey } } };
-      const type = of === "ebs" ? "InvalidSignatureException" : "AuthFailure";
-      assertError(await by(liar), { service: of, status: refusedStatus, type });
-    });
-
-    test("an inactive key and a deleted key", async () => {
-      for (const target of [inactive, deleted]) {
-        const expected = { service: of, status: refusedStatus, type: refusedKey };
-        assertError(await by(target), expected);
-      }
-    });
-
-    test("another account", async () => {
-      const response = await by(stranger);
-      const [status, type] = operation.stranger;
-      if (type === undefined) {
-        assert.equal(response.status, status, response.text);
-        assert.doesNotMatch(response.text, new RegExp(`${parent}|${child}|${account}`));
-        return;
-      }
-      assertError(response, { service: of, status, type, message: /does not exist\.$/ });
-    });
-
-    test("a key that its policy denies this, and one that it does not allow it", async () => {
-      const type = of === "ebs" ? "AccessDeniedException" : "UnauthorizedOperation";
-      const explicit = "with an explicit deny in an identity-based policy";
-      const implicit = `because no identity-based policy allows the ${action} action`;
-      for (const [target, why] of [
-        [denied, explicit],
-        [powerless, implicit],
-      ] as const) {
-        const parts = await operation.parts();
-        const response = await send(target, parts, { service: of });
-        const message = denialOf(target, parts, why);
-        assertError(response, { service: of, status: 403, type, message });
-      }
-    });
-
-    test("a key whose policy allows just this", async () => {
-      const target = await withNewKey(service, { policy: policyOf({ Action: action }) });
-      assert.equal((await by(target)).status, operation.owner);
-    });
-
-    test("the owner", async () => {
-      const response = await by(service);
-      assert.equal(response.status, operation.owner, response.text);
-    });
-  });
 }
 
 test("no action of EC2 is carried out for a key that may do nothing", async () => {

@@ -141,7 +141,7 @@ describe("A signature", () => {
     assert.equal(message, "The security token included in the request is invalid.");
   });
 
-  test("with a session token is refused: none was ever issued", async () => {
+  test("with a session token that was never issued is refused", async () => {
     const credentials = { accessKeyId, secretAccessKey, sessionToken: "IQoJb3JpZ2luX2Vj" };
     const response = await send(service, reading, { credentials });
     assertRefused(response, 403, "UnrecognizedClientException");

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
 import { after, describe, type TestContext, test } from "node:test";
-import { SignatureV4 } from "@smithy/signature-v4";
 import { checksumOfBlock } from "../support/blocks.ts";
 import { snapshotOf, start } from "../support/operations.ts";
 import { blockContents, pick, printSeed, seededFraction } from "../support/property.ts";
 import { exchange, type RawRequest, type RawResponse } from "../support/raw-http.ts";
 import { startService } from "../support/service.ts";
+import {
+  type Plain,
+  randomHeaders,
+  randomQuery,
+  randomText,
+  show,
+} from "../support/signing/random-requests.ts";
+import { signWithSmithy } from "../support/signing/signers.ts";
 
 /*
  * A signer that is not ours, AWS's own for JavaScript, signs requests made by chance: the service
@@ -17,109 +23,18 @@ const REQUESTS = 150;
 const MUTATED_REQUESTS = 30;
 
 const service = await startService({ after });
-const { hostname, port, host } = new URL(service.endpoint);
 const block = blockContents(1);
 const completed = await snapshotOf(service, new Map([[0, block]]));
 const pending = await start(service);
 
 type Fraction = () => number;
 
-/** Hashing for the other signer: plain, or keyed for HMAC. */
-class NodeSha256 {
-  readonly #hash: ReturnType<typeof createHash> | ReturnType<typeof createHmac>;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    if (secret === undefined) this.#hash = createHash("sha256");
-    else if (typeof secret === "string") this.#hash = createHmac("sha256", secret);
-    else this.#hash = createHmac("sha256", Buffer.from(secret as Uint8Array));
-  }
-
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(typeof data === "string" ? data : Buffer.from(data as Uint8Array));
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-
-  reset(): void {
-    throw new Error("The signer never reuses a hash");
-  }
-}
-
-interface Plain {
-  readonly method: string;
-  readonly path: string;
-  readonly query: Record<string, string | string[]>;
-  readonly headers: Record<string, string>;
-  readonly body: Uint8Array;
-}
-
-/** Signs with AWS's signer, declaring the payload's hash or leaving it to be computed. */
-async function signElsewhere(
-  plain: Plain,
-  { declaresHash }: { readonly declaresHash: boolean },
-): Promise<RawRequest> {
-  const signer = new SignatureV4({
-    service: "ebs",
-    region: service.region,
-    credentials: service.firstKey.key,
-    sha256: NodeSha256,
-    applyChecksum: declaresHash,
-  });
-  const headers = { ...plain.headers, host };
-  const whole = { ...plain, protocol: "http:", hostname, port: Number(port), headers };
-  const signed = await signer.sign(whole);
-  return {
-    method: plain.method,
-    target: plain.path + queryText(plain.query),
-    headers: [...Object.entries(signed.headers), ["content-length", `${plain.body.length}`]],
-    body: plain.body,
-  };
-}
-
-/** Parameters as a client writes them: in the order given, each value escaped. */
-function queryText(query: Plain["query"]): string {
-  const pairs = Object.entries(query).flatMap(([name, values]) =>
-    [values].flat().map((value) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`),
-  );
-  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-}
-
-const ALPHABET = [..."abcXYZ019-_.~!*'()+/=&%#?;:@,$ \"<>[]{}|^`\\äß☃😀"];
-
-function text(fraction: Fraction, alphabet: readonly string[], lengthMax = 12): string {
-  const length = pick(fraction, lengthMax);
-  return Array.from({ length }, () => alphabet[pick(fraction, alphabet.length)]).join("");
-}
-
-/** Parameters nobody reads, one of them several times, beside one that is read. */
-function randomQuery(fraction: Fraction): Plain["query"] {
-  const query: Plain["query"] = { maxResults: "100" };
-  for (let i = pick(fraction, 5); i > 0; i--)
-    query[`z${text(fraction, ALPHABET)}`] = text(fraction, ALPHABET);
-  query["twice"] = [text(fraction, ALPHABET), text(fraction, ALPHABET)];
-  return query;
-}
-
-/** Headers with spaces in and around their values. */
-function randomHeaders(fraction: Fraction): Record<string, string> {
-  const visible = [..."abcXYZ019 ,;=/+   "];
-  const headers: Record<string, string> = {};
-  for (let i = pick(fraction, 4); i > 0; i--) {
-    headers[`x-amz-test-${i}`] = `v${text(fraction, visible, 20)}`;
-  }
-  if (fraction() < 0.5) headers["x-amz-user-agent"] = "aws-sdk-js/3.1138.0  ua/2.1 os/linux";
-  if (fraction() < 0.3) headers["accept"] = ` */*  ${text(fraction, visible)}`;
-  return headers;
-}
-
 function randomRequest(fraction: Fraction): Plain {
   const headers = randomHeaders(fraction);
   const body = Buffer.alloc(0);
   const kind = pick(fraction, 4);
   if (kind === 0) {
-    const description = `d${text(fraction, ALPHABET, 40)}`;
+    const description = `d${randomText(fraction, 40)}`;
     const json = Buffer.from(JSON.stringify({ VolumeSize: 1, Description: description }));
     headers["content-type"] = "application/json";
     return { method: "POST", path: "/snapshots", query: {}, headers, body: json };
@@ -137,11 +52,7 @@ function randomRequest(fraction: Fraction): Plain {
 
 function randomSigned(fraction: Fraction): Promise<RawRequest> {
   const plain = randomRequest(fraction);
-  return signElsewhere(plain, { declaresHash: fraction() < 0.5 });
-}
-
-function show({ method, target, headers }: RawRequest): string {
-  return [`${method} ${target}`, ...headers.map(([name, value]) => `${name}: ${value}`)].join("\n");
+  return signWithSmithy(service, plain, { declaresHash: fraction() < 0.5 });
 }
 
 /** One character of a text, at random, becomes another of its kind; escapes stay whole. */

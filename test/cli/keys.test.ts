@@ -71,6 +71,54 @@ test("a key's secret is shown once, in words that say so; a list shows none", as
   assert.ok(!listed.stdout.includes(secret));
 });
 
+test("temporary credentials are printed for a shell, and for the AWS tools", async (t) => {
+  const service = await startService(t);
+  const env = awsEnvironment(service);
+  const { stdout } = await runVarve(["key", "session"], { env });
+  const exported = Object.fromEntries(
+    [...stdout.matchAll(/^export (\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]),
+  ) as Record<string, string>;
+  assert.match(stdout, /\n# until \S+Z\n$/);
+  const list = await runVarve(["list", "--json"], { env: { ...env, ...exported } });
+  assert.equal(list.stdout, '{"snapshots":[]}\n', list.stderr);
+
+  const folder = await temporaryDirectory(t);
+  const policy = join(folder, "policy.json");
+  await writeFile(policy, '{"Statement": {"Effect": "Allow", "Action": "ebs:*", "Resource": "*"}}');
+  const args = ["key", "session", "--policy", policy, "--duration", "15m", "--json"];
+  const json = JSON.parse((await runVarve(args, { env })).stdout) as Record<string, string>;
+  const names = ["Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
+  assert.deepEqual(Object.keys(json), names);
+  const left = Date.parse(json["Expiration"] ?? "") - Date.now();
+  assert.ok(left > 880_000 && left <= 900_000, String(left));
+  const narrowed = {
+    AWS_ACCESS_KEY_ID: json["AccessKeyId"] ?? "",
+    AWS_SECRET_ACCESS_KEY: json["SecretAccessKey"] ?? "",
+    AWS_SESSION_TOKEN: json["SessionToken"] ?? "",
+  };
+  const denied = await runVarve(["list"], { env: { ...env, ...narrowed } });
+  assert.equal(denied.code, 4);
+  assert.match(denied.stderr, /no session policy allows the ec2:DescribeSnapshots action/);
+});
+
+test("a client finds temporary credentials by credential_process, as AWS tools do", async (t) => {
+  const service = await startService(t);
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, ...env } = awsEnvironment(service);
+  const config = join(await temporaryDirectory(t), "config");
+  const program = `${process.execPath} ${join(import.meta.dirname, "../../bin/varve.mjs")}`;
+  const lines = [
+    "[profile own]",
+    `aws_access_key_id = ${id}`,
+    `aws_secret_access_key = ${secret}`,
+    "[profile session]",
+    `credential_process = ${program} --profile own key session --json`,
+  ];
+  await writeFile(config, lines.join("\n"));
+  const options = { env: { ...env, AWS_CONFIG_FILE: config } };
+  const { stdout, stderr } = await runVarve(["list", "--json", "--profile", "session"], options);
+  assert.equal(stdout, '{"snapshots":[]}\n', stderr);
+});
+
 test("what cannot be done is said in one line", async (t) => {
   const service = await startService(t);
   const folder = await temporaryDirectory(t);
@@ -84,6 +132,8 @@ test("what cannot be done is said in one line", async (t) => {
     [["key", "policy", "set", own, broken], 1, /Statement: needs either Resource or NotResource/],
     [["key", "policy", "set", own, join(folder, "none")], 6, /Cannot read the policy file/],
     [["account", "create", "42"], 2, /twelve digits/],
+    [["key", "session", "--duration", "14m"], 2, /15m to 36h/],
+    [["key", "session", "--policy", join(folder, "none")], 6, /Cannot read the policy file/],
     [["key", "create", "--account", "999999999999"], 1, /There is no account 999999999999/],
   ];
   for (const [args, code, message] of cases) {

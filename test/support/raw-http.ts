@@ -42,7 +42,12 @@ export interface Target {
   readonly endpoint: string;
   readonly region: string;
   readonly firstKey: {
-    readonly key: { readonly accessKeyId: string; readonly secretAccessKey: string };
+    readonly key: {
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+      /** With temporary credentials. */
+      readonly sessionToken?: string | undefined;
+    };
   };
   /** The clock requests are dated by; the machine's if none. */
   readonly clock?: Clock | undefined;

@@ -6,9 +6,12 @@ import {
   deleteAccessKey,
   FileError,
   getAccessKey,
+  getFederationToken,
+  getSessionToken,
   listAccessKeys,
   updateAccessKey,
 } from "../../client/index.ts";
+import { durationArgument } from "../arguments.ts";
 import { formatTable } from "../format.ts";
 import { type Session, withSession } from "../session.ts";
 import { accountIdArgument } from "./account.ts";
@@ -18,7 +21,15 @@ interface KeyOptions {
   readonly policy?: string;
 }
 
-/** Adds `varve key create|list|activate|deactivate|delete|policy`. */
+interface SessionOptions {
+  readonly duration: number;
+  readonly policy?: string;
+}
+
+/** Name of the federated user that `varve key session --policy` makes credentials for. */
+const SESSION_NAME = "varve";
+
+/** Adds `varve key create|list|session|activate|deactivate|delete|policy`. */
 export function addKeyCommand(program: Command): void {
   const key = program.command("key").summary("create, list, rotate and revoke access keys");
   key
@@ -35,6 +46,14 @@ export function addKeyCommand(program: Command): void {
     .option("--account <id>", "account they belong to (default: your own)", accountIdArgument)
     .action(({ account }: KeyOptions, command: Command) =>
       withSession(command, (session) => list(session, account)),
+    );
+  key
+    .command("session")
+    .description("Print temporary credentials for the environment, or for credential_process.")
+    .option("--duration <time>", "how long: 15m to 36h", durationArgument, durationArgument("1h"))
+    .option("--policy <file>", "IAM policy as JSON that narrows what they may do")
+    .action((options: SessionOptions, command: Command) =>
+      withSession(command, (session) => printCredentials(session, options)),
     );
   addChange(key, ["activate", "Let an access key be used again."], (session, accessKeyId) =>
     update(session, { AccessKeyId: accessKeyId, Status: "Active" }),
@@ -104,6 +123,31 @@ async function create({ client, output, signal }: Session, options: KeyOptions):
     "                   shown this once: keep it where its user finds it",
   ];
   output.result({ ...toJson(key), secretAccessKey }, lines.join("\n"));
+}
+
+/** Without a policy, credentials as the key itself; with one, those of a federated user. */
+async function printCredentials(
+  { client, output, signal }: Session,
+  { duration: DurationSeconds, policy: path }: SessionOptions,
+): Promise<void> {
+  const credentials =
+    path === undefined
+      ? await getSessionToken(client, { DurationSeconds }, { signal })
+      : await getFederationToken(
+          client,
+          { Name: SESSION_NAME, Policy: await readPolicy(path), DurationSeconds },
+          { signal },
+        );
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = credentials;
+  const lines = [
+    `export AWS_ACCESS_KEY_ID=${AccessKeyId}`,
+    `export AWS_SECRET_ACCESS_KEY=${SecretAccessKey}`,
+    `export AWS_SESSION_TOKEN=${SessionToken}`,
+    `# until ${Expiration}`,
+  ];
+  // The member names are those that the AWS tools read from a credential_process.
+  const { AccessKeyId: id, ...rest } = credentials;
+  output.result({ Version: 1, AccessKeyId: id, ...rest }, lines.join("\n"));
 }
 
 async function list({ client, output, signal }: Session, account?: string): Promise<void> {
