@@ -120,11 +120,22 @@ ALTER TABLE access_keys ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX access_keys_by_account ON access_keys (account, created_at_ms);
 `;
 
+/** Accounts have settings. */
+const ACCOUNT_SETTINGS = `
+CREATE TABLE account_settings (
+  account TEXT NOT NULL REFERENCES accounts (id),
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
   SHARING_AND_RETENTION,
   ACCESS_KEY_POLICIES,
+  ACCOUNT_SETTINGS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

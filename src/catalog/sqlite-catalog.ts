@@ -5,6 +5,7 @@ import { SqliteDatabase } from "./_sqlite-database.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import type { Catalog } from "./catalog.ts";
@@ -28,6 +29,7 @@ export function openSqliteCatalog(path: string): Catalog {
     sharing: new SqliteSharingTable(database),
     retention: new SqliteRetentionTable(database),
     images: new SqliteImageTable(database),
+    settings: new SqliteSettingsTable(database),
     async close() {
       database.close();
     },

@@ -6,6 +6,7 @@ import { invalid, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
+import { granteesInForce } from "./public-access.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -49,9 +50,18 @@ export async function findVisible(
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
   const snapshot = await find(core, snapshotId);
-  if (!snapshot || snapshot.account === account) return snapshot;
-  const grantees = await core.catalog.sharing.grantees(snapshot.id);
-  return grantees.includes(account) || grantees.includes("all") ? snapshot : undefined;
+  return snapshot && (await isVisible(core, account, snapshot)) ? snapshot : undefined;
+}
+
+/** True if this account may know of the snapshot. */
+export async function isVisible(
+  core: Core,
+  account: AccountId,
+  snapshot: Snapshot,
+): Promise<boolean> {
+  if (snapshot.account === account) return true;
+  const grantees = await granteesInForce(core.catalog, snapshot);
+  return grantees.includes(account) || grantees.includes("all");
 }
 
 /**
@@ -67,7 +77,7 @@ export async function findReadable(
   const snapshot = await find(core, snapshotId);
   if (snapshot?.state !== "completed") return undefined;
   if (snapshot.account === account) return snapshot;
-  const grantees = await core.catalog.sharing.grantees(snapshot.id);
+  const grantees = await granteesInForce(core.catalog, snapshot);
   if (grantees.includes("all")) {
     throw invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported");
   }

@@ -2,17 +2,23 @@ import type { GranteesChange } from "../catalog/catalog.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Grantee, Snapshot } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
+import { granteesInForce, publicAccessState } from "./public-access.ts";
 
-/** Gives other accounts leave to read a snapshot and takes it away; false if it is not owned. */
+/** How sharing went: `blocked` where the account lets no snapshot become public. */
+export type SharingOutcome = "done" | "unknown" | "blocked";
+
+/** Gives other accounts leave to read a snapshot and takes it away. */
 export async function shareSnapshot(
   core: Core,
   account: AccountId,
   { snapshotId, ...change }: { readonly snapshotId: string } & GranteesChange,
-): Promise<boolean> {
+): Promise<SharingOutcome> {
   const snapshot = await findOwned(core, account, snapshotId);
-  if (!snapshot) return false;
+  if (!snapshot) return "unknown";
+  const isBlocked = (await publicAccessState(core.catalog, account)) !== "unblocked";
+  if (change.add.includes("all") && isBlocked) return "blocked";
   await core.catalog.sharing.changeGrantees(snapshot.id, change);
-  return true;
+  return "done";
 }
 
 /** Who may read a snapshot besides its owner; undefined if this account does not own it. */
@@ -36,6 +42,6 @@ export async function isRestorableBy(
 ): Promise<boolean> {
   const names = users.names.map((name) => (name === "self" ? users.account : name));
   if (names.some((name) => name === snapshot.account)) return true;
-  const grantees: readonly string[] = await core.catalog.sharing.grantees(snapshot.id);
+  const grantees: readonly string[] = await granteesInForce(core.catalog, snapshot);
   return names.some((name) => grantees.includes(name));
 }

@@ -1,5 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { wildcardPattern } from "../base/wildcard.ts";
+import { escapableWildcardPattern } from "../base/wildcard.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 
@@ -14,6 +14,8 @@ const FIELDS: Readonly<Record<string, (snapshot: Snapshot) => readonly string[]>
   "snapshot-id": ({ id }) => [id],
   status: ({ state }) => [state === "sealing" ? "pending" : state],
   description: ({ description }) => [description ?? ""],
+  // Amazon gives aliases, and gave none to anybody here.
+  "owner-alias": () => [],
   "owner-id": ({ account }) => [account],
   progress: ({ state }) => [state === "completed" ? "100%" : "0%"],
   "start-time": ({ startTimeMs }) => [formatTimeMs(startTimeMs)],
@@ -41,7 +43,7 @@ export function snapshotMatcher(
   filters: readonly SnapshotFilter[],
 ): (snapshot: Snapshot) => boolean {
   const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(wildcardPattern);
+    const patterns = Values.map(escapableWildcardPattern);
     const textsOf = FIELDS[Name] ?? ((snapshot: Snapshot) => tagValues(snapshot, Name));
     return (snapshot: Snapshot) =>
       textsOf(snapshot).some((text) => patterns.some((pattern) => pattern.test(text)));
