@@ -7,6 +7,7 @@ import * as limits from "../src/model/limits.ts";
 import { callQueryAction } from "../src/server/query-actions.ts";
 import type { Core } from "../src/snapshots/core.ts";
 import { ADMIN_ROUTES } from "../src/wire/admin/routes.ts";
+import { ACTION_PARAMETERS } from "../src/wire/ec2/parameters.ts";
 import { QueryParameters, type QueryService } from "../src/wire/ec2/query.ts";
 import { ROUTES } from "../src/wire/operations.ts";
 
@@ -70,7 +71,7 @@ async function supportedActions(service: QueryService): Promise<string[]> {
     session: undefined,
   };
   const sessions = {} as SessionTokens;
-  const call = { principal, parameters, requestId: "", sessions };
+  const call = { principal, sourceIp: "127.0.0.1", parameters, requestId: "", sessions };
   // The refusal of an unknown action lists the known ones.
   const refusal = await Promise.resolve()
     .then(() => callQueryAction({} as Core, service, call))
@@ -78,6 +79,22 @@ async function supportedActions(service: QueryService): Promise<string[]> {
   const names = /It supports: (.*)\.$/.exec(String(refusal))?.[1] ?? "";
   return names.split(", ").sort();
 }
+
+test("docs/api.md names every EC2 parameter that is passed over or refused", () => {
+  const section = api.split("### Parameters of EC2 actions")[1]?.split("\n### ")[0] ?? "";
+  const names = (cell = "–") => (cell === "–" ? [] : cell.split(", ").sort());
+  const documented = rowsOf(section)
+    .slice(1)
+    .flatMap(([actions, ignored, refused]) =>
+      names(actions).map((action) => [action, names(ignored), names(refused)]),
+    );
+  const actual = Object.entries(ACTION_PARAMETERS).flatMap(([action, each]) => {
+    const { ignores = [], refuses = [] } = each;
+    const isNamed = ignores.length + refuses.length > 0;
+    return isNamed ? [[action, [...ignores].sort(), [...refuses].sort()]] : [];
+  });
+  assert.deepEqual(documented.sort(), actual.sort());
+});
 
 test("docs/api.md states every limit as the code has it", () => {
   const stated = rowsOf(api.split("## Limits")[1]?.split("\n## ")[0] ?? "").slice(1);

@@ -9,6 +9,7 @@ import { type Clock, formatTimeMs, repeat, systemClock } from "./clock.ts";
 import { forEachConcurrent, Limiter } from "./concurrency.ts";
 import { LruCache } from "./lru-cache.ts";
 import { randomUuid, systemRandom } from "./random.ts";
+import { escapableWildcardPattern, wildcardPattern } from "./wildcard.ts";
 
 test("assert throws its message when the condition is false", () => {
   check(1, "never thrown");
@@ -270,4 +271,23 @@ test("randomUuid has the form of version 4, from the chance it is given", () => 
   assert.equal(randomUuid(zeros), "00000000-0000-4000-8000-000000000000");
   const ones = { bytes: (length: number) => new Uint8Array(length).fill(255), fraction: () => 0 };
   assert.equal(randomUuid(ones), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+});
+
+test("escapableWildcardPattern takes what follows a backslash for itself", () => {
+  for (const [pattern, fits, fitsNot] of [
+    ["a*", ["a", "abc", "a\n"], ["ba"]],
+    ["a?", ["ab", "a?"], ["a", "abc"]],
+    ["\\*a\\?\\\\*", ["*a?\\", "*a?\\b"], ["xa?\\", "*ab\\", "*a?"]],
+    ["\\a.\\", ["a.\\"], ["ab\\", "\\a.\\"]],
+    ["", [""], ["a"]],
+  ] as const) {
+    const regexp = escapableWildcardPattern(pattern);
+    for (const text of fits) assert.equal(regexp.test(text), true, `${pattern} ${text}`);
+    for (const text of fitsNot) assert.equal(regexp.test(text), false, `${pattern} ${text}`);
+  }
+});
+
+test("wildcardPattern knows no backslash, so that a policy says what it seems to", () => {
+  assert.equal(wildcardPattern("a\\*").test("a\\bc"), true);
+  assert.equal(wildcardPattern("a\\*").test("a*"), false);
 });

@@ -163,6 +163,16 @@ const WRITER_MAPS = `
 ALTER TABLE snapshots ADD COLUMN writers_root BLOB;
 `;
 
+/** Accounts have settings. */
+const ACCOUNT_SETTINGS = `
+CREATE TABLE account_settings (
+  account TEXT NOT NULL REFERENCES accounts (id),
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -170,6 +180,7 @@ export const MIGRATIONS: readonly string[] = [
   ACCESS_KEY_POLICIES,
   ENCRYPTION,
   WRITER_MAPS,
+  ACCOUNT_SETTINGS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -1,3 +1,4 @@
+import type { AccountId } from "../model/ids.ts";
 import type { Image } from "../model/image.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 import type { ImageRefusal, ImageTable } from "./catalog.ts";
@@ -39,14 +40,26 @@ export class SqliteImageTable implements ImageTable {
     return row && imageFrom(row);
   }
 
+  async named(account: AccountId, name: string): Promise<Image | undefined> {
+    const sql = "SELECT contents FROM images WHERE account = ? AND name = ?";
+    const row = this.#database.get(sql, account, name);
+    return row && imageFrom(row);
+  }
+
   async page(afterId: string, limit: number): Promise<Image[]> {
     const sql = "SELECT contents FROM images WHERE id > ? ORDER BY id LIMIT ?";
     return this.#database.all(sql, afterId, limit).map(imageFrom);
   }
 
-  async replace(image: Image): Promise<boolean> {
-    const sql = "UPDATE images SET contents = ? WHERE id = ?";
-    return this.#database.run(sql, JSON.stringify(image), image.id) > 0;
+  async change(id: string, change: (image: Image) => Image): Promise<Image | undefined> {
+    return this.#database.transaction(() => {
+      const row = this.#database.get("SELECT contents FROM images WHERE id = ?", id);
+      if (!row) return undefined;
+      const image = change(imageFrom(row));
+      const sql = "UPDATE images SET contents = ? WHERE id = ?";
+      this.#database.run(sql, JSON.stringify(image), id);
+      return image;
+    });
   }
 
   async delete(id: string): Promise<boolean> {

@@ -27,6 +27,7 @@ export interface Catalog {
   readonly images: ImageTable;
   readonly encryption: EncryptionTable;
   readonly copies: CopyTable;
+  readonly settings: SettingsTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -158,16 +159,28 @@ export interface ImageTable {
   /** Adds an image unless its owner has one of that name or a snapshot is not there any more. */
   add(image: Image): Promise<ImageRefusal | undefined>;
   get(id: string): Promise<Image | undefined>;
+  /** The image of that name, which each account has once. */
+  named(account: AccountId, name: string): Promise<Image | undefined>;
   /** Images of all accounts with ids after `afterId`, in order of id, at most `limit`. */
   page(afterId: string, limit: number): Promise<Image[]>;
-  /** Replaces the image of that id, whose name and snapshots stay; false if it is not there. */
-  replace(image: Image): Promise<boolean>;
+  /**
+   * Puts what `change` makes of an image in its place; its id, name and snapshots must stay.
+   * Reading, changing and writing are one. Answers the new image; undefined if there is none.
+   */
+  change(id: string, change: (image: Image) => Image): Promise<Image | undefined>;
   /** Removes an image; false if it is not there. */
   delete(id: string): Promise<boolean>;
 }
 
 /** Why an image was not added. */
 export type ImageRefusal = "name-taken" | "unknown-snapshot";
+
+/** What an account has decided for all it does, by name; a name never put has no value. */
+export interface SettingsTable {
+  get(account: AccountId, name: string): Promise<string | undefined>;
+  /** Sets the value, or takes it away where it is undefined. */
+  put(account: AccountId, name: string, value: string | undefined): Promise<void>;
+}
 
 /** Where a stored record lies. */
 export interface Location {

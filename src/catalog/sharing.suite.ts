@@ -18,12 +18,13 @@ export interface SharingSubject {
   readonly snapshot: (id: string, fields?: Partial<Snapshot>) => Snapshot;
 }
 
-/** What every catalog must do for sharing, locks, the recycle bin and images. */
+/** What every catalog must do for sharing, locks, the recycle bin, images and settings. */
 export function sharingSuite(name: string, subject: SharingSubject): void {
   sharingTableSuite(`${name}.sharing`, subject);
   lockSuite(`${name}.retention`, subject);
   recycleBinSuite(`${name}.retention`, subject);
   imageTableSuite(`${name}.images`, subject);
+  settingsTableSuite(`${name}.settings`, subject);
 }
 
 const id = (text: string) => text as SnapshotId;
@@ -203,7 +204,7 @@ function imageTableSuite(name: string, { open, accounts, snapshot }: SharingSubj
     return subject;
   };
 
-  test(`${name} gets back an image as it was added and replaced`, async (t) => {
+  test(`${name} gets back an image as it was added and changed`, async (t) => {
     const { catalog, reopen } = await openWithSnapshot(t);
     assert.equal(await catalog.images.add(image()), undefined);
     const foreign = image({ id: "ami-02", account: other, devices: [] });
@@ -211,8 +212,12 @@ function imageTableSuite(name: string, { open, accounts, snapshot }: SharingSubj
     const { images } = await reopen();
     assert.deepEqual(await images.get("ami-01"), image());
     const changed = image({ description: "new", grantees: [other] });
-    assert.equal(await images.replace(changed), true);
-    assert.equal(await images.replace(image({ id: "ami-0f" })), false);
+    const change = (was: Image) => ({ ...was, description: "new", grantees: [other] });
+    assert.deepEqual(await images.change("ami-01", change), changed);
+    assert.equal(await images.change("ami-0f", change), undefined);
+    assert.deepEqual(await images.named(own, "an image"), changed);
+    assert.deepEqual(await images.named(other, "an image"), foreign);
+    assert.equal(await images.named(own, "another"), undefined);
     assert.deepEqual(await images.page("", 10), [changed, foreign]);
     assert.deepEqual(await images.page("", 1), [changed]);
     assert.deepEqual(await images.page("ami-01", 10), [foreign]);
@@ -239,5 +244,26 @@ function imageTableSuite(name: string, { open, accounts, snapshot }: SharingSubj
     assert.equal(await catalog.images.delete("ami-01"), true);
     assert.equal(await catalog.images.delete("ami-01"), false);
     assert.equal(await remove(), "deleted");
+  });
+}
+
+function settingsTableSuite(name: string, { open, accounts }: SharingSubject): void {
+  const [own, other] = accounts;
+
+  test(`${name} keeps what was put last for an account until it is taken away`, async (t) => {
+    const { catalog, reopen } = await open(t);
+    assert.equal(await catalog.settings.get(own, "color"), undefined);
+    await catalog.settings.put(own, "color", "red");
+    await catalog.settings.put(own, "color", "blue");
+    await catalog.settings.put(own, "size", "");
+    await catalog.settings.put(other, "size", "large");
+    const { settings } = await reopen();
+    assert.equal(await settings.get(own, "color"), "blue");
+    assert.equal(await settings.get(own, "size"), "");
+    assert.equal(await settings.get(other, "color"), undefined);
+    await settings.put(own, "size", undefined);
+    await settings.put(own, "size", undefined);
+    assert.equal(await settings.get(own, "size"), undefined);
+    assert.equal(await settings.get(other, "size"), "large");
   });
 }

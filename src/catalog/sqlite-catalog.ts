@@ -7,6 +7,7 @@ import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import type { Catalog } from "./catalog.ts";
@@ -32,6 +33,7 @@ export function openSqliteCatalog(path: string): Catalog {
     images: new SqliteImageTable(database),
     encryption: new SqliteEncryptionTable(database),
     copies: new SqliteCopyTable(database),
+    settings: new SqliteSettingsTable(database),
     async close() {
       database.close();
     },

@@ -9,6 +9,13 @@ export interface ImageDevice {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** Where an image was copied from. */
+export interface ImageSource {
+  readonly imageId: string;
+  /** The client token of the request, so that repeating it makes no second copy. */
+  readonly clientToken: string | undefined;
+}
+
 /** A machine image: a name for snapshots and how a machine starts from them. */
 export interface Image {
   readonly id: string;
@@ -24,4 +31,12 @@ export interface Image {
   readonly tags: readonly Tag[];
   /** Who may see the image besides its owner. */
   readonly grantees: readonly Grantee[];
+  /** From when on listings leave it out for all but its owner; undefined for never. */
+  readonly deprecatedAtMs?: number | undefined;
+  /** True while it is out of use: its owner's alone, and left out of listings. */
+  readonly isDisabled?: boolean;
+  /** True while it cannot be deregistered. */
+  readonly isProtected?: boolean;
+  /** Undefined for an image that was registered. */
+  readonly source?: ImageSource;
 }

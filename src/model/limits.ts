@@ -41,7 +41,8 @@ export const TAG_VALUE_CHARACTERS_MAX = 255;
 /** Tags on one snapshot (AWS). */
 export const TAGS_COUNT_MAX = 50;
 
-/** Milliseconds of a day and of an hour. */
+/** Milliseconds of a day, an hour and a minute. */
+export const MS_PER_MINUTE = 60_000;
 export const MS_PER_HOUR = 3_600_000;
 export const MS_PER_DAY = 24 * MS_PER_HOUR;
 
@@ -51,6 +52,10 @@ export const PERMISSION_ENTRIES_COUNT_MAX = 500;
 export const LOCK_DURATION_DAYS_MAX = 36_500;
 /** Hours in which a compliance lock may still be taken off (AWS). */
 export const LOCK_COOL_OFF_HOURS_MAX = 72;
+/** Days from now to which an image's deprecation may be put, 10 years (AWS). */
+export const IMAGE_DEPRECATION_DAYS_MAX = 3_653;
+/** The same for a public image, counted from when it was made, 2 years (AWS). */
+export const PUBLIC_IMAGE_DEPRECATION_DAYS_MAX = 731;
 /** Days that a deleted snapshot may stay in the recycle bin, one year (AWS). */
 export const RECYCLE_BIN_DAYS_MAX = 365;
 

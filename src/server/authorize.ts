@@ -4,8 +4,9 @@ import { isUnrestricted, type Principal } from "../identity/principal.ts";
 import { ServiceError } from "../model/errors.ts";
 import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
-import { type Core, findOwned } from "../snapshots/core.ts";
+import type { Core } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
+import { findOwnedResource } from "../snapshots/tagging.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
 
 /** Who is calling, and from where. */
@@ -90,10 +91,12 @@ function accessesOf(parameters: QueryParameters): Access[] {
   const tags = parameters.matching(/(^|\.)Tag\.[0-9]+\.Key$/).map(({ name, value: Key }) => {
     return { Key, Value: parameters.get(name.replace(/Key$/, "Value")) ?? "" };
   });
-  const named = values(/(^|\.)((Source)?(Snapshot|Resource)|Image)Id(\.[0-9]+)?$/);
+  const named = values(/(^|\.)((Source)?(Snapshot|Image)|Resource)Id(\.[0-9]+)?$/);
   const ids = ON_EVERYTHING.test(parameters.action) || named.length === 0 ? [undefined] : named;
   const accesses: Access[] = ids.map((resourceId) => ({ action, resourceId, tags }));
-  const isTagging = parameters.matching(/^TagSpecification\./).length > 0;
+  const isTagging =
+    parameters.matching(/^TagSpecification\./).length > 0 ||
+    parameters.get("CopyImageTags") === "true";
   const tagging = { action: "ec2:CreateTags", resourceId: "*", tags };
   return isTagging ? [...accesses, tagging] : accesses;
 }
@@ -161,6 +164,11 @@ function reasonToDeny({ policy, session }: Principal, request: AccessRequest): s
   return `because no session policy allows the ${action} action`;
 }
 
+/** True when the caller's access key may do this as well as what was asked for. */
+export async function isAuthorized(core: Core, caller: Caller, access: Access): Promise<boolean> {
+  return (await findDenial(core, caller, [access])) === undefined;
+}
+
 /** The name of a snapshot or an image in policies; its account field is empty, as on AWS. */
 export function resourceArn(region: string, id: string): string {
   return `arn:aws:ec2:${region}::${id.startsWith("ami-") ? "image" : "snapshot"}/${id}`;
@@ -186,8 +194,8 @@ async function contextOf(
     add(`aws:RequestTag/${Key}`, Value);
     add("aws:TagKeys", Key);
   }
-  // Only of the caller's own snapshots: another account's must look like one that is not there.
-  const resource = resourceId && (await findOwned(core, principal.account, resourceId));
+  // Only of the caller's own things: another account's must look like one that is not there.
+  const resource = resourceId && (await findOwnedResource(core, principal.account, resourceId));
   if (!resource) return context;
   add("aws:ResourceAccount", resource.account);
   for (const { Key, Value } of resource.tags) {

@@ -278,9 +278,10 @@ async function answerQuery(
   const { requestId } = exchange;
   const { principal, body } = await authenticateBody(parts, exchange, { head, service });
   const parameters = new QueryParameters(body);
-  await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
+  const caller = callerOf(exchange, principal);
+  await authorizeQuery(parts.core, caller, { service, parameters });
   const { core, sessions } = parts;
-  return callQueryAction(core, service, { principal, parameters, requestId, sessions });
+  return callQueryAction(core, service, { ...caller, parameters, requestId, sessions });
 }
 
 async function answerKms(

@@ -1,19 +1,11 @@
 import type { Image } from "../model/image.ts";
 import type { Core } from "../snapshots/core.ts";
 import { imageMatcher, unknownImageFilters } from "../snapshots/image-filters.ts";
-import {
-  deregisterImage,
-  describeImages,
-  findVisibleImage,
-  modifyImage,
-} from "../snapshots/images.ts";
+import { describeImages, findVisibleImage, isListed } from "../snapshots/images.ts";
 import { type RegistrationRefusal, registerImage } from "../snapshots/register-image.ts";
-import { writeDoneResponse } from "../wire/ec2/delete-snapshot.ts";
 import {
   type DescribeImagesRequest,
-  readDeregisterImageRequest,
   readDescribeImagesRequest,
-  readModifyImageAttributeRequest,
   readRegisterImageRequest,
   writeDescribeImagesResponse,
   writeRegisterImageResponse,
@@ -21,7 +13,15 @@ import {
 import { queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
-import { filterFault, type QueryActions, type QueryCall, snapshotFault } from "./query-call.ts";
+import {
+  checkOwners,
+  filterFault,
+  imageFault,
+  imageNameFault,
+  type QueryActions,
+  type QueryCall,
+  snapshotFault,
+} from "./query-call.ts";
 import { openPage, pageAfter } from "./query-paging.ts";
 import { checkTagsForEc2 } from "./tag-actions.ts";
 
@@ -29,19 +29,6 @@ import { checkTagsForEc2 } from "./tag-actions.ts";
 export const IMAGE_ACTIONS: QueryActions = {
   RegisterImage: register,
   DescribeImages: describe,
-
-  async DeregisterImage(core, { principal, parameters, requestId }) {
-    const imageId = readDeregisterImageRequest(parameters);
-    if (!(await deregisterImage(core, principal.account, imageId))) throw imageFault(imageId);
-    return writeDoneResponse("DeregisterImage", requestId);
-  },
-
-  async ModifyImageAttribute(core, { principal, parameters, requestId }) {
-    const { ImageId, ...change } = readModifyImageAttributeRequest(parameters);
-    const isDone = await modifyImage(core, principal.account, { imageId: ImageId, change });
-    if (!isDone) throw imageFault(ImageId);
-    return writeDoneResponse("ModifyImageAttribute", requestId);
-  },
 };
 
 async function register(
@@ -64,10 +51,8 @@ async function register(
 
 function registrationFault(refusal: RegistrationRefusal, name: string): ServiceFault {
   switch (refusal.reason) {
-    case "name-taken": {
-      const message = `AMI name ${name} is already in use by another AMI of this account`;
-      return queryFault(400, "InvalidAMIName.Duplicate", message);
-    }
+    case "name-taken":
+      return imageNameFault(name);
     case "unknown-snapshot":
       return snapshotFault(refusal.snapshotId);
     case "incomplete-snapshot": {
@@ -89,12 +74,18 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
       if (!image) throw imageFault(id);
       if (matches(image)) images.push(image);
     }
-    return writeDescribeImagesResponse(requestId, images, undefined);
+    const { region } = core;
+    return writeDescribeImagesResponse(requestId, { images, region, nextToken: undefined });
   }
-  const page = { matches, ...openPage(core, call, input) };
+  const listed = isListed(core, account, {
+    withDeprecated: input.IncludeDeprecated,
+    withDisabled: input.IncludeDisabled,
+  });
+  const isWanted = (image: Image) => listed(image) && matches(image);
+  const page = { matches: isWanted, ...openPage(core, call, input) };
   const { images, hasMore } = await describeImages(core, account, page);
   const nextToken = pageAfter(core, call, hasMore ? images.at(-1)?.id : undefined);
-  return writeDescribeImagesResponse(requestId, images, nextToken);
+  return writeDescribeImagesResponse(requestId, { images, region: core.region, nextToken });
 }
 
 function matcherFor(
@@ -104,6 +95,7 @@ function matcherFor(
   const [unknown] = unknownImageFilters(Filters);
   if (unknown !== undefined) throw filterFault(unknown);
   const matches = imageMatcher(Filters);
+  checkOwners(Owners, ["amazon", "aws-backup-vault", "aws-marketplace"]);
   const named = (name: string) => (name === "self" ? account : name);
   const owners = Owners.map(named);
   const users = ExecutableUsers.map(named);
@@ -112,14 +104,4 @@ function matcherFor(
     const isExecutable = [image.account, ...image.grantees].some((name) => users.includes(name));
     return (users.length === 0 || isExecutable) && matches(image);
   };
-}
-
-/** What EC2 says of an image that is unknown or somebody else's, or of an id that is none. */
-function imageFault(imageId: string): ServiceFault {
-  const id = imageId.slice(0, 64);
-  if (/^ami-[0-9a-f]+$/.test(imageId)) {
-    return queryFault(400, "InvalidAMIID.NotFound", `The image id '[${id}]' does not exist`);
-  }
-  const message = `Invalid id: "${id}" (expecting "ami-...")`;
-  return queryFault(400, "InvalidAMIID.Malformed", message);
 }

@@ -1,3 +1,4 @@
+import { escapableWildcardPattern } from "../base/wildcard.ts";
 import type { Core } from "../snapshots/core.ts";
 import { cutList } from "../snapshots/list-tokens.ts";
 import {
@@ -76,10 +77,11 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
   const input = readDescribeLockedSnapshotsRequest(call.parameters);
   const unknown = input.Filters.find(({ Name }) => Name !== "lock-state");
   if (unknown) throw filterFault(unknown.Name);
+  const patterns = input.Filters.map(({ Values }) => Values.map(escapableWildcardPattern));
   const all = await lockedSnapshots(core, call.principal.account);
   const wanted = all.filter(({ snapshot, state }) => {
     const isNamed = input.SnapshotIds.length === 0 || input.SnapshotIds.includes(snapshot.id);
-    return isNamed && input.Filters.every(({ Values }) => Values.includes(state));
+    return isNamed && patterns.every((values) => values.some((pattern) => pattern.test(state)));
   });
   const idOf = ({ snapshot }: LockedSnapshot) => snapshot.id;
   const { entries, hasMore } = cutList(wanted, { idOf, ...openPage(core, call, input) });

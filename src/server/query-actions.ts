@@ -1,9 +1,14 @@
 import type { Core } from "../snapshots/core.ts";
+import { checkParameters } from "../wire/ec2/parameters.ts";
 import { type QueryService, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
+import { ABSENT_ACTIONS, insteadFault } from "./absent-actions.ts";
+import { COPY_IMAGE_ACTION } from "./copy-image-action.ts";
 import { ENCRYPTION_ACTIONS } from "./encryption-actions.ts";
 import { IMAGE_ACTIONS } from "./image-actions.ts";
+import { IMAGE_ATTRIBUTE_ACTIONS } from "./image-attribute-actions.ts";
+import { IMAGE_USE_ACTIONS } from "./image-use-actions.ts";
 import { LOCK_ACTIONS } from "./lock-actions.ts";
 import type { QueryActions, QueryCall } from "./query-call.ts";
 import { RECYCLE_BIN_ACTIONS } from "./recycle-bin-actions.ts";
@@ -23,13 +28,17 @@ const ACTIONS: Readonly<Record<QueryService, QueryActions>> = {
     ...LOCK_ACTIONS,
     ...RECYCLE_BIN_ACTIONS,
     ...IMAGE_ACTIONS,
+    ...IMAGE_ATTRIBUTE_ACTIONS,
+    ...IMAGE_USE_ACTIONS,
+    ...COPY_IMAGE_ACTION,
+    ...ABSENT_ACTIONS,
     ...ENCRYPTION_ACTIONS,
   },
   sts: STS_ACTIONS,
 };
 
 /** Carries out one action; an action that is not there is a clear UnsupportedOperation. */
-export function callQueryAction(
+export async function callQueryAction(
   core: Core,
   service: QueryService,
   call: QueryCall,
@@ -38,10 +47,13 @@ export function callQueryAction(
   const actions = ACTIONS[service];
   const handler = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (handler) {
+    if (service === "ec2") checkParameters(call.parameters);
     // Only asked whether it might; what comes before this has said so.
     if (call.parameters.get("DryRun") === "true") throw dryRunFault();
     return handler(core, call);
   }
+  const instead = service === "ec2" ? await insteadFault(core, call) : undefined;
+  if (instead) throw instead;
   const known = Object.keys(actions).join(", ");
   throw queryFault(
     400,

@@ -1,13 +1,13 @@
-import type { Principal } from "../identity/principal.ts";
 import type { SessionTokens } from "../identity/session-tokens.ts";
+import { parseAccountId } from "../model/ids.ts";
 import type { Core } from "../snapshots/core.ts";
 import { type QueryParameters, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
+import type { Caller } from "./authorize.ts";
 
 /** An authenticated call of one EC2 or STS action. */
-export interface QueryCall {
-  readonly principal: Principal;
+export interface QueryCall extends Caller {
   readonly parameters: QueryParameters;
   readonly requestId: string;
   /** Where STS has temporary credentials from. */
@@ -28,6 +28,34 @@ export function snapshotFault(snapshotId: string): ServiceFault {
   }
   const message = `The snapshot '${id}' does not exist.`;
   return queryFault(400, "InvalidSnapshot.NotFound", message);
+}
+
+/**
+ * Throws unless each owner is an account, `self`, or an alias that Amazon gives. Nobody here has
+ * such an alias, so they find nothing; but a name that is mistyped must not find nothing.
+ */
+export function checkOwners(owners: readonly string[], aliases: readonly string[]): void {
+  const known = (owner: string) => owner === "self" || aliases.includes(owner);
+  const unknown = owners.find((owner) => !known(owner) && !parseAccountId(owner));
+  if (unknown === undefined) return;
+  const message = `Invalid user id: "${unknown.slice(0, 64)}"`;
+  throw queryFault(400, "InvalidUserID.Malformed", message);
+}
+
+/** What EC2 says of an image that is unknown or somebody else's, or of an id that is none. */
+export function imageFault(imageId: string): ServiceFault {
+  const id = imageId.slice(0, 64);
+  if (/^ami-[0-9a-f]+$/.test(imageId)) {
+    return queryFault(400, "InvalidAMIID.NotFound", `The image id '[${id}]' does not exist`);
+  }
+  const message = `Invalid id: "${id}" (expecting "ami-...")`;
+  return queryFault(400, "InvalidAMIID.Malformed", message);
+}
+
+/** What EC2 says of a name that another image of the account has. */
+export function imageNameFault(name: string): ServiceFault {
+  const message = `AMI name ${name} is already in use by another AMI of this account`;
+  return queryFault(400, "InvalidAMIName.Duplicate", message);
 }
 
 /** What EC2 says of a filter it does not know: it must be refused, never passed over. */

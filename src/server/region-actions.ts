@@ -1,3 +1,4 @@
+import { escapableWildcardPattern } from "../base/wildcard.ts";
 import {
   readDescribeRegionsRequest,
   writeDescribeRegionsResponse,
@@ -28,7 +29,9 @@ export const REGION_ACTIONS: QueryActions = {
     };
     const unknownFilter = Filters.find(({ Name }) => !Object.hasOwn(fields, Name));
     if (unknownFilter) throw filterFault(unknownFilter.Name);
-    const isWanted = Filters.every(({ Name, Values }) => Values.includes(fields[Name] ?? ""));
+    const isWanted = Filters.every(({ Name, Values }) =>
+      Values.some((value) => escapableWildcardPattern(value).test(fields[Name] ?? "")),
+    );
     return writeDescribeRegionsResponse(requestId, isWanted ? [description] : []);
   },
 };

@@ -16,7 +16,13 @@ import {
 import { invalidValue } from "../wire/ec2/members.ts";
 import { queryFault } from "../wire/ec2/query.ts";
 import type { WireResponse } from "../wire/message.ts";
-import { filterFault, type QueryActions, type QueryCall, snapshotFault } from "./query-call.ts";
+import {
+  checkOwners,
+  filterFault,
+  type QueryActions,
+  type QueryCall,
+  snapshotFault,
+} from "./query-call.ts";
 import { rethrowForEc2 } from "./query-errors.ts";
 import { openPage, pageAfter } from "./query-paging.ts";
 import { checkTagsForEc2 } from "./tag-actions.ts";
@@ -92,6 +98,7 @@ function matcherFor(
   account: QueryCall["principal"]["account"],
   { Filters, OwnerIds, RestorableByUserIds }: DescribeInput,
 ): (snapshot: Snapshot) => Promise<boolean> {
+  checkOwners(OwnerIds, ["amazon"]);
   const [unknown] = unknownFilters(Filters);
   if (unknown !== undefined) throw filterFault(unknown);
   const matches = snapshotMatcher(Filters);
@@ -111,10 +118,6 @@ async function copy(
   const input = readCopySnapshotRequest(parameters);
   if (input.SourceRegion !== core.region) {
     throw invalidValue("SourceRegion", input.SourceRegion, `Expecting ${core.region}.`);
-  }
-  if (input.Unsupported[0] !== undefined) {
-    const message = `Varve has no Outposts or Local Zones: leave out ${input.Unsupported[0]}`;
-    throw queryFault(400, "UnsupportedOperation", message);
   }
   checkTagsForEc2(input.Tags);
   if (input.KmsKeyId !== undefined && input.Encrypted === false) {

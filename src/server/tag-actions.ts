@@ -1,18 +1,38 @@
 import { ServiceError } from "../model/errors.ts";
-import type { Tag } from "../model/snapshot.ts";
-import { type Core, findOwned } from "../snapshots/core.ts";
-import { describeSnapshots, findSnapshots } from "../snapshots/describe-snapshots.ts";
+import type { Image } from "../model/image.ts";
+import type { Snapshot, Tag } from "../model/snapshot.ts";
+import type { Core } from "../snapshots/core.ts";
+import {
+  describeTags,
+  placeOf,
+  tagMatcher,
+  unknownTagFilters,
+} from "../snapshots/describe-tags.ts";
+import { cutList } from "../snapshots/list-tokens.ts";
+import { findOwnedResource, resourceTypeOf, setTags } from "../snapshots/tagging.ts";
 import { checkTags, mergeTags, withoutTags } from "../snapshots/tags.ts";
 import { writeDoneResponse } from "../wire/ec2/delete-snapshot.ts";
-import { readDescribeSnapshotsRequest } from "../wire/ec2/describe-snapshots.ts";
 import { queryFault } from "../wire/ec2/query.ts";
-import { readTagsRequest, type TagsRequest, writeDescribeTagsResponse } from "../wire/ec2/tags.ts";
+import {
+  readDescribeTagsRequest,
+  readTagsRequest,
+  type TagsRequest,
+  writeDescribeTagsResponse,
+} from "../wire/ec2/tags.ts";
+import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
-import { filterFault, type QueryActions, type QueryCall, snapshotFault } from "./query-call.ts";
+import {
+  filterFault,
+  imageFault,
+  type QueryActions,
+  type QueryCall,
+  snapshotFault,
+} from "./query-call.ts";
+import { openPage, pageAfter } from "./query-paging.ts";
 
-/** The actions that attach words to snapshots. */
+/** The actions that attach words to snapshots and images. */
 export const TAG_ACTIONS: QueryActions = {
-  DescribeTags: describeTags,
+  DescribeTags: describe,
   CreateTags: (core, call) =>
     changeTags(core, call, (tags, { Tags }) =>
       mergeTags(
@@ -25,25 +45,17 @@ export const TAG_ACTIONS: QueryActions = {
     changeTags(core, call, (tags, { Tags }) => (Tags.length === 0 ? [] : withoutTags(tags, Tags))),
 };
 
-async function describeTags(
-  core: Core,
-  { principal, parameters, requestId }: QueryCall,
-): Promise<WireResponse> {
-  const { Filters } = readDescribeSnapshotsRequest(parameters);
-  const wanted = (name: string) => Filters.find(({ Name }) => Name === name)?.Values;
-  const [ids, keys, values] = ["resource-id", "key", "value"].map(wanted);
-  const unknown = Filters.find(
-    ({ Name }) => !["resource-id", "resource-type", "key", "value"].includes(Name),
-  );
-  if (unknown) throw filterFault(unknown.Name);
-  const isSnapshot = wanted("resource-type")?.includes("snapshot") ?? true;
-  const all = { matches: () => isSnapshot, withShared: false, afterId: "", limit: Infinity };
-  const { snapshots } = await describeSnapshots(core, principal.account, all);
-  const tags = snapshots
-    .filter(({ id }) => ids?.includes(id) ?? true)
-    .flatMap(({ id, tags }) => tags.map((tag) => ({ ResourceId: id, ...tag })))
-    .filter(({ Key, Value }) => (keys?.includes(Key) ?? true) && (values?.includes(Value) ?? true));
-  return writeDescribeTagsResponse(requestId, tags);
+async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
+  const input = readDescribeTagsRequest(call.parameters);
+  const [unknown] = unknownTagFilters(input.Filters);
+  if (unknown !== undefined) throw filterFault(unknown);
+  const all = await describeTags(core, call.principal.account);
+  const wanted = all.filter(tagMatcher(input.Filters));
+  const page = { idOf: placeOf, ...openPage(core, call, input) };
+  const { entries, hasMore } = cutList(wanted, page);
+  const last = entries.at(-1);
+  const nextToken = pageAfter(core, call, hasMore && last ? placeOf(last) : undefined);
+  return writeDescribeTagsResponse(call.requestId, entries, nextToken);
 }
 
 /** Computes every resource's new tags and checks them all before the first is changed. */
@@ -53,13 +65,23 @@ async function changeTags(
   change: (tags: readonly Tag[], request: TagsRequest) => Tag[],
 ): Promise<WireResponse> {
   const request = readTagsRequest(parameters);
-  const find = (id: string) => findOwned(core, principal.account, id);
-  const found = await findSnapshots(request.Resources, find);
-  if (found.unknownIds[0] !== undefined) throw snapshotFault(found.unknownIds[0]);
-  const changed = found.snapshots.map(({ id, tags }) => ({ id, tags: change(tags, request) }));
+  const changed: { readonly resource: Snapshot | Image; readonly tags: Tag[] }[] = [];
+  for (const id of new Set(request.Resources)) {
+    const resource = await findOwnedResource(core, principal.account, id);
+    if (!resource) throw resourceFault(id);
+    changed.push({ resource, tags: change(resource.tags, request) });
+  }
   for (const { tags } of changed) checkTagsForEc2(tags);
-  for (const { id, tags } of changed) await core.catalog.snapshots.setTags(id, tags);
+  for (const { resource, tags } of changed) await setTags(core, resource, tags);
   return writeDoneResponse(parameters.action, requestId);
+}
+
+/** What EC2 says of a resource that is not the caller's, in the words of its type. */
+function resourceFault(id: string): ServiceFault {
+  const type = resourceTypeOf(id);
+  if (type === "image") return imageFault(id);
+  if (type === "snapshot") return snapshotFault(id);
+  return queryFault(400, "InvalidID", `The ID '${id.slice(0, 64)}' is not valid`);
 }
 
 /** Throws EC2's word for tags that no resource may carry together. */
@@ -67,8 +89,12 @@ export function checkTagsForEc2(tags: readonly Tag[]): void {
   try {
     checkTags(tags);
   } catch (error) {
-    if (error instanceof ServiceError)
-      throw queryFault(400, "InvalidParameterValue", error.message);
-    throw error;
+    throw tagFault(error);
   }
+}
+
+/** What was thrown, in EC2's words where it is about tags. */
+export function tagFault(error: unknown): unknown {
+  if (!(error instanceof ServiceError)) return error;
+  return queryFault(400, "InvalidParameterValue", error.message);
 }

@@ -15,6 +15,8 @@ export interface CopySnapshotInput {
   readonly encrypted: boolean | undefined;
   /** ARN or id of the key to encrypt the copy with; undefined for the account's default. */
   readonly kmsKeyId: string | undefined;
+  /** True to leave the copy encrypted as the source is, or not at all; it is there at once then. */
+  readonly keepsEncryption?: boolean;
 }
 
 /**
@@ -36,7 +38,9 @@ export async function copySnapshot(
   if (source.state === "error") return "error";
   if (source.state !== "completed") return "pending";
   await checkKeyUsable(core, source);
-  const domain = await domainForCopy(core, account, { source, input });
+  const domain = input.keepsEncryption
+    ? source.domain
+    : await domainForCopy(core, account, { source, input });
   if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
   const copy = copyOf(core, account, { source, input });
   // The same order as at completion: what is needed to bring it back first, then the row.

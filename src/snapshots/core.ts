@@ -8,6 +8,7 @@ import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../mo
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
 import type { Copier } from "./copier.ts";
+import { granteesInForce } from "./public-access.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -55,9 +56,18 @@ export async function findVisible(
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
   const snapshot = await find(core, snapshotId);
-  if (!snapshot || snapshot.account === account) return snapshot;
-  const grantees = await core.catalog.sharing.grantees(snapshot.id);
-  return grantees.includes(account) || grantees.includes("all") ? snapshot : undefined;
+  return snapshot && (await isVisible(core, account, snapshot)) ? snapshot : undefined;
+}
+
+/** True if this account may know of the snapshot. */
+export async function isVisible(
+  core: Core,
+  account: AccountId,
+  snapshot: Snapshot,
+): Promise<boolean> {
+  if (snapshot.account === account) return true;
+  const grantees = await granteesInForce(core.catalog, snapshot);
+  return grantees.includes(account) || grantees.includes("all");
 }
 
 /**
@@ -73,7 +83,7 @@ export async function findReadable(
   const snapshot = await find(core, snapshotId);
   if (snapshot?.state !== "completed") return undefined;
   if (snapshot.account === account) return snapshot;
-  const grantees = await core.catalog.sharing.grantees(snapshot.id);
+  const grantees = await granteesInForce(core.catalog, snapshot);
   if (grantees.includes("all")) {
     throw invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported");
   }

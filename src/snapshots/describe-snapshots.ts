@@ -1,6 +1,6 @@
 import type { AccountId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import type { Core } from "./core.ts";
+import { type Core, isVisible } from "./core.ts";
 
 /** Snapshots read from the catalog at once while looking for those that match. */
 const SCAN_COUNT = 1_000;
@@ -31,6 +31,7 @@ export async function describeSnapshots(
       : await table.page(account, afterId, SCAN_COUNT);
     for (const snapshot of page) {
       if (!(await input.matches(snapshot))) continue;
+      if (!(await isVisible(core, account, snapshot))) continue;
       if (snapshots.length === input.limit) return { snapshots, hasMore: true };
       snapshots.push(snapshot);
     }

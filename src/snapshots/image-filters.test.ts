@@ -15,9 +15,15 @@ const IMAGE: Image = {
     { deviceName: "/dev/xvda", snapshotId: "snap-01", settings: { volumeSize: "8" } },
     { deviceName: "/dev/xvdb", snapshotId: undefined, settings: { virtualName: "ephemeral0" } },
   ],
-  settings: { architecture: "arm64", virtualizationType: "hvm" },
+  settings: {
+    architecture: "arm64",
+    virtualizationType: "hvm",
+    bootMode: "uefi",
+    sriovNetSupport: "simple",
+  },
   tags: [{ Key: "fleet", Value: "blue" }],
   grantees: ["all"],
+  source: { imageId: "ami-0456", clientToken: undefined },
 };
 
 const MATCHES: Readonly<Record<string, string | undefined>> = {
@@ -28,6 +34,7 @@ const MATCHES: Readonly<Record<string, string | undefined>> = {
   "block-device-mapping.snapshot-id": "snap-01",
   "block-device-mapping.volume-size": "8",
   "block-device-mapping.volume-type": undefined,
+  "boot-mode": "uefi",
   "creation-date": "2026-01-02T*",
   description: "for ?ests",
   "ena-support": "false",
@@ -36,13 +43,18 @@ const MATCHES: Readonly<Record<string, string | undefined>> = {
   "image-type": "machine",
   "is-public": "true",
   "kernel-id": undefined,
+  "manifest-location": undefined,
   name: "nixos/*",
   "owner-alias": undefined,
   "owner-id": "111122223333",
   platform: undefined,
+  "product-code": undefined,
+  "product-code.type": undefined,
   "ramdisk-id": undefined,
   "root-device-name": "/dev/xvda",
   "root-device-type": "ebs",
+  "source-image-id": "ami-0456",
+  "sriov-net-support": "simple",
   state: "available",
   "tag-key": "fleet",
   "tag:fleet": "blue",
@@ -62,4 +74,10 @@ for (const [Name, value] of Object.entries(MATCHES)) {
 test("unknownImageFilters names what means nothing", () => {
   const filters = ["color", "toString", "tag:", "name"].map((Name) => ({ Name, Values: ["x"] }));
   assert.deepEqual(unknownImageFilters(filters), ["color", "toString"]);
+});
+
+test("imageMatcher tells a disabled image by its state", () => {
+  const matches = imageMatcher([{ Name: "state", Values: ["disabled"] }]);
+  assert.equal(matches(IMAGE), false);
+  assert.equal(matches({ ...IMAGE, isDisabled: true }), true);
 });

@@ -1,5 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { wildcardPattern } from "../base/wildcard.ts";
+import { escapableWildcardPattern } from "../base/wildcard.ts";
 import type { Image } from "../model/image.ts";
 
 /** A filter of DescribeImages: the values are alternatives and may hold `*` and `?`. */
@@ -17,6 +17,7 @@ const FIELDS: Readonly<Record<string, (image: Image) => readonly (string | undef
   "block-device-mapping.snapshot-id": ({ devices }) => devices.map((each) => each.snapshotId),
   "block-device-mapping.volume-size": deviceSetting("volumeSize"),
   "block-device-mapping.volume-type": deviceSetting("volumeType"),
+  "boot-mode": ({ settings }) => [settings["bootMode"]],
   "creation-date": ({ creationTimeMs }) => [formatTimeMs(creationTimeMs)],
   description: ({ description }) => [description],
   "ena-support": ({ settings }) => [settings["enaSupport"] ?? "false"],
@@ -25,14 +26,19 @@ const FIELDS: Readonly<Record<string, (image: Image) => readonly (string | undef
   "image-type": () => ["machine"],
   "is-public": ({ grantees }) => [String(grantees.includes("all"))],
   "kernel-id": ({ settings }) => [settings["kernelId"]],
+  "manifest-location": () => [],
   name: ({ name }) => [name],
   "owner-alias": () => [],
   "owner-id": ({ account }) => [account],
   platform: () => [],
+  "product-code": () => [],
+  "product-code.type": () => [],
   "ramdisk-id": ({ settings }) => [settings["ramdiskId"]],
   "root-device-name": ({ rootDeviceName }) => [rootDeviceName],
   "root-device-type": () => ["ebs"],
-  state: () => ["available"],
+  "source-image-id": ({ source }) => [source?.imageId],
+  "sriov-net-support": ({ settings }) => [settings["sriovNetSupport"]],
+  state: ({ isDisabled }) => [isDisabled === true ? "disabled" : "available"],
   "tag-key": ({ tags }) => tags.map(({ Key }) => Key),
   "virtualization-type": ({ settings }) => [settings["virtualizationType"]],
 };
@@ -53,7 +59,7 @@ export function unknownImageFilters(filters: readonly ImageFilter[]): string[] {
 /** True for images that match every filter. */
 export function imageMatcher(filters: readonly ImageFilter[]): (image: Image) => boolean {
   const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(wildcardPattern);
+    const patterns = Values.map(escapableWildcardPattern);
     const textsOf = FIELDS[Name] ?? ((image: Image) => tagValues(image, Name));
     const isWanted = (text: string | undefined) =>
       text !== undefined && patterns.some((pattern) => pattern.test(text));

@@ -17,8 +17,29 @@ export async function findVisibleImage(
 }
 
 function isVisible(image: Image, account: AccountId): boolean {
+  if (image.account === account) return true;
   const isShared = image.grantees.includes(account) || image.grantees.includes("all");
-  return image.account === account || isShared;
+  return isShared && image.isDisabled !== true;
+}
+
+/** What listings leave out unless asked for it; images named one by one are always told of. */
+export interface Unlisted {
+  readonly withDeprecated: boolean;
+  readonly withDisabled: boolean;
+}
+
+/** True for images that a listing for this account shows: its own also when deprecated. */
+export function isListed(
+  core: Core,
+  account: AccountId,
+  { withDeprecated, withDisabled }: Unlisted,
+): (image: Image) => boolean {
+  const nowMs = core.clock.nowMs();
+  return (image) => {
+    if (image.isDisabled === true && !withDisabled) return false;
+    const isDeprecated = image.deprecatedAtMs !== undefined && image.deprecatedAtMs <= nowMs;
+    return withDeprecated || !isDeprecated || image.account === account;
+  };
 }
 
 /** The matching images that this account may see, in order of id, and whether there are more. */
@@ -54,35 +75,42 @@ export interface ImageChange {
   readonly grantees: GranteesChange;
 }
 
-/** Changes an image; false if this account owns none of that id. */
-export async function modifyImage(
+/** Changes what an image says of itself and who may see it. */
+export function modifyImage(
   core: Core,
   account: AccountId,
   { imageId, change }: { readonly imageId: string; readonly change: ImageChange },
-): Promise<boolean> {
-  const image = await findOwnedImage(core, account, imageId);
-  if (!image) return false;
+): Promise<Image | undefined> {
   const { add, remove } = change.grantees;
-  const grantees = [...new Set([...image.grantees, ...add])].filter((it) => !remove.includes(it));
-  return core.catalog.images.replace({
-    ...image,
-    description: change.description ?? image.description,
-    settings: { ...image.settings, ...change.settings },
-    grantees: grantees.sort(),
+  return changeImage(core, account, {
+    imageId,
+    change: (image) => ({
+      ...image,
+      description: change.description ?? image.description,
+      settings: { ...image.settings, ...change.settings },
+      grantees: [...new Set([...image.grantees, ...add])]
+        .filter((grantee) => !remove.includes(grantee))
+        .sort(),
+    }),
   });
 }
 
-/** Removes an image, and with it the hold on its snapshots; false if this account has none. */
-export async function deregisterImage(
+/** Changes an image as one step; answers what it is then, undefined if this account has none. */
+export async function changeImage(
+  core: Core,
+  account: AccountId,
+  { imageId, change }: { readonly imageId: string; readonly change: (image: Image) => Image },
+): Promise<Image | undefined> {
+  const image = await findOwnedImage(core, account, imageId);
+  return image && core.catalog.images.change(image.id, change);
+}
+
+/** The image of that id if this account owns it. */
+export async function findOwnedImage(
   core: Core,
   account: AccountId,
   imageId: string,
-): Promise<boolean> {
-  const image = await findOwnedImage(core, account, imageId);
-  return image !== undefined && core.catalog.images.delete(image.id);
-}
-
-async function findOwnedImage(core: Core, account: AccountId, imageId: string) {
+): Promise<Image | undefined> {
   const image = await core.catalog.images.get(imageId);
   return image?.account === account ? image : undefined;
 }

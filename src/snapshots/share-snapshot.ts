@@ -2,25 +2,33 @@ import type { GranteesChange } from "../catalog/catalog.ts";
 import { type AccountId, isKeyDomain } from "../model/ids.ts";
 import type { Grantee, Snapshot } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
+import { granteesInForce, publicAccessState } from "./public-access.ts";
 
 /**
- * Gives other accounts leave to read a snapshot and takes it away; false if it is not owned. An
- * encrypted one is shared with accounts by name only, and not under the key that the service made:
- * "not-shareable".
+ * How sharing went: `blocked` where the account lets no snapshot become public, `not-shareable`
+ * where the snapshot's encryption forbids it.
+ */
+export type SharingOutcome = "done" | "unknown" | "blocked" | "not-shareable";
+
+/**
+ * Gives other accounts leave to read a snapshot and takes it away. An encrypted one is shared with
+ * accounts by name only, and not under the key that the service made.
  */
 export async function shareSnapshot(
   core: Core,
   account: AccountId,
   { snapshotId, ...change }: { readonly snapshotId: string } & GranteesChange,
-): Promise<boolean | "not-shareable"> {
+): Promise<SharingOutcome> {
   const snapshot = await findOwned(core, account, snapshotId);
-  if (!snapshot) return false;
+  if (!snapshot) return "unknown";
+  const isBlocked = (await publicAccessState(core.catalog, account)) !== "unblocked";
+  if (change.add.includes("all") && isBlocked) return "blocked";
   if (change.add.length > 0 && isKeyDomain(snapshot.domain)) {
     const key = await core.catalog.encryption.ofDomain(snapshot.domain);
     if (key?.manager !== "customer" || change.add.includes("all")) return "not-shareable";
   }
   await core.catalog.sharing.changeGrantees(snapshot.id, change);
-  return true;
+  return "done";
 }
 
 /** Who may read a snapshot besides its owner; undefined if this account does not own it. */
@@ -44,6 +52,6 @@ export async function isRestorableBy(
 ): Promise<boolean> {
   const names = users.names.map((name) => (name === "self" ? users.account : name));
   if (names.some((name) => name === snapshot.account)) return true;
-  const grantees: readonly string[] = await core.catalog.sharing.grantees(snapshot.id);
+  const grantees: readonly string[] = await granteesInForce(core.catalog, snapshot);
   return names.some((name) => grantees.includes(name));
 }

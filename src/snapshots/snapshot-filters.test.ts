@@ -75,8 +75,8 @@ test("snapshotMatcher wants every filter to match, and matches all without one",
   assert.ok(!snapshotMatcher([{ Name: "tag:none", Values: ["*"] }])(SNAPSHOT));
 });
 
-test("snapshotMatcher takes * and ? for what a naive matcher does", (t) => {
-  const text = fc.string({ unit: fc.constantFrom(..."ab.\n\\"), maxLength: 8 });
+test("snapshotMatcher takes *, ? and \\ for what a naive matcher does", (t) => {
+  const text = fc.string({ unit: fc.constantFrom(..."ab.*\n\\"), maxLength: 8 });
   const pattern = fc.string({ unit: fc.constantFrom(..."ab.*?\\"), maxLength: 6 });
   const property = fc.property(text, pattern, (description, value) => {
     const matcher = snapshotMatcher([{ Name: "description", Values: [value] }]);
@@ -185,6 +185,9 @@ function naivelyMatches(text: string, pattern: string): boolean {
     );
   }
   if (text === "") return false;
+  if (pattern[0] === "\\" && rest !== "") {
+    return rest[0] === text[0] && naivelyMatches(text.slice(1), rest.slice(1));
+  }
   return (pattern[0] === "?" || pattern[0] === text[0]) && naivelyMatches(text.slice(1), rest);
 }
 

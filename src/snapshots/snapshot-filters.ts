@@ -1,5 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { wildcardPattern } from "../base/wildcard.ts";
+import { escapableWildcardPattern } from "../base/wildcard.ts";
 import { isKeyDomain } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { type Snapshot, visibleState } from "../model/snapshot.ts";
@@ -15,6 +15,8 @@ const FIELDS: Readonly<Record<string, (snapshot: Snapshot) => readonly string[]>
   "snapshot-id": ({ id }) => [id],
   status: ({ state }) => [visibleState(state)],
   description: ({ description }) => [description ?? ""],
+  // Amazon gives aliases, and gave none to anybody here.
+  "owner-alias": () => [],
   "owner-id": ({ account }) => [account],
   progress: ({ state }) => [state === "completed" ? "100%" : "0%"],
   "start-time": ({ startTimeMs }) => [formatTimeMs(startTimeMs)],
@@ -42,7 +44,7 @@ export function snapshotMatcher(
   filters: readonly SnapshotFilter[],
 ): (snapshot: Snapshot) => boolean {
   const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(wildcardPattern);
+    const patterns = Values.map(escapableWildcardPattern);
     const textsOf = FIELDS[Name] ?? ((snapshot: Snapshot) => tagValues(snapshot, Name));
     return (snapshot: Snapshot) =>
       textsOf(snapshot).some((text) => patterns.some((pattern) => pattern.test(text)));

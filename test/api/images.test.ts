@@ -80,6 +80,7 @@ test("an image is registered and described as it was given", async () => {
     Hypervisor: "xen",
     PlatformDetails: "Linux/UNIX",
     UsageOperation: "RunInstances",
+    DeregistrationProtection: "disabled",
     BlockDeviceMappings: [
       { DeviceName: "/dev/xvda", Ebs: { SnapshotId, VolumeSize: 3, Encrypted: false, ...Ebs } },
       { DeviceName: "/dev/xvdb", VirtualName: "ephemeral0" },
@@ -189,5 +190,5 @@ test("RegisterImage refuses names and snapshots it cannot take", async () => {
   const malformed = ec2("DeregisterImage", { ImageId: "image" });
   await assert.rejects(malformed, { name: "InvalidAMIID.Malformed" });
   const greedy = { ImageId: "ami-0", DeleteAssociatedSnapshots: true };
-  await assert.rejects(ec2("DeregisterImage", greedy), { name: "UnsupportedOperation" });
+  await assert.rejects(ec2("DeregisterImage", greedy), { name: "InvalidAMIID.NotFound" });
 });

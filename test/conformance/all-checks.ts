@@ -5,6 +5,7 @@ import { changes } from "./changes.ts";
 import { clients } from "./clients.ts";
 import { completion } from "./completion.ts";
 import { ec2 } from "./ec2.ts";
+import { ec2Images } from "./ec2-images.ts";
 import { encryption } from "./encryption.ts";
 import { framing } from "./framing.ts";
 import { members } from "./members.ts";
@@ -32,5 +33,6 @@ export const ALL_CHECKS: readonly Check[] = [
   authentication,
   ...accounts.slice(1),
   ec2,
+  ec2Images,
   ...clients.slice(1),
 ].flatMap(({ checks }) => checks);

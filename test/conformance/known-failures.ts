@@ -10,14 +10,6 @@ export const KNOWN_FAILURES: readonly { readonly id: RegExp; readonly reason: st
     id: /^6\/action GetEbs(EncryptionByDefault|DefaultKmsKeyId)$/,
     reason: "comes with encryption (issue 3, point 6)",
   },
-  {
-    id: /^6\/(action DescribeVolumes|action DescribeInstances|volume)$/,
-    reason: "there are no volumes and instances: UnsupportedOperation says so (issue 3, point 7)",
-  },
-  {
-    id: /^6\/action GetSnapshotBlockPublicAccessState$/,
-    reason: "public sharing cannot be blocked, so there is no state to tell",
-  },
 ];
 
 /** Failures that nothing excuses. */

@@ -11,13 +11,10 @@ export interface CopySnapshotRequest {
   readonly Encrypted: boolean | undefined;
   readonly KmsKeyId: string | undefined;
   readonly Tags: readonly Tag[];
-  /** Names of members that only mean something elsewhere: Outposts and Local Zones. */
-  readonly Unsupported: readonly string[];
 }
 
-/** Reads a CopySnapshot request. How long the copy may take does not matter: it is instant. */
+/** Reads a CopySnapshot request. */
 export function readCopySnapshotRequest(parameters: QueryParameters): CopySnapshotRequest {
-  const elsewhere = ["DestinationOutpostArn", "DestinationAvailabilityZone"];
   return {
     SourceRegion: required(parameters, "SourceRegion"),
     SourceSnapshotId: required(parameters, "SourceSnapshotId"),
@@ -25,7 +22,6 @@ export function readCopySnapshotRequest(parameters: QueryParameters): CopySnapsh
     Encrypted: booleanOf(parameters.get("Encrypted")),
     KmsKeyId: parameters.get("KmsKeyId"),
     Tags: readTagSpecifications(parameters, "snapshot"),
-    Unsupported: elsewhere.filter((name) => parameters.get(name) !== undefined),
   };
 }
 

@@ -4,14 +4,12 @@ import type { Tag } from "../../model/snapshot.ts";
 import type { WireResponse } from "../message.ts";
 import {
   type Filter,
-  type GranteesChange,
-  invalidValue,
   nextTokenElement,
   readFilters,
-  readGranteesChange,
   readTagSpecifications,
   required,
   tagSet,
+  timeElements,
 } from "./members.ts";
 import { type QueryParameters, queryFault, writeEc2Response } from "./query.ts";
 
@@ -35,6 +33,8 @@ const DEVICE_SETTINGS: Readonly<Record<string, string>> = {
   deleteOnTermination: "Ebs.DeleteOnTermination",
   iops: "Ebs.Iops",
   throughput: "Ebs.Throughput",
+  VolumeInitializationRate: "Ebs.VolumeInitializationRate",
+  EbsCardIndex: "Ebs.EbsCardIndex",
 };
 
 /** Input of RegisterImage. */
@@ -50,17 +50,7 @@ export interface RegisterImageRequest {
 /** Reads a RegisterImage request. */
 export function readRegisterImageRequest(parameters: QueryParameters): RegisterImageRequest {
   const Name = required(parameters, "Name");
-  if (!/^[A-Za-z0-9()[\] ./'@_-]{3,128}$/.test(Name)) {
-    const message =
-      "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, " +
-      "spaces, and the characters ()[]./-'@_";
-    throw queryFault(400, "InvalidAMIName.Malformed", message);
-  }
-  const absent = ["ImageLocation", "UefiData"].find((name) => parameters.get(name));
-  if (absent !== undefined) {
-    const message = `Varve registers images of snapshots only: leave out ${absent}`;
-    throw queryFault(400, "UnsupportedOperation", message);
-  }
+  checkImageName(Name);
   const devices = parameters.items("BlockDeviceMapping", (prefix) =>
     readDevice(parameters, prefix),
   );
@@ -80,6 +70,15 @@ export function readRegisterImageRequest(parameters: QueryParameters): RegisterI
     },
     Tags: readTagSpecifications(parameters, "image"),
   };
+}
+
+/** Throws EC2's word for a name that no image may have. */
+export function checkImageName(name: string): void {
+  if (/^[A-Za-z0-9()[\] ./'@_-]{3,128}$/.test(name)) return;
+  const message =
+    "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, " +
+    "spaces, and the characters ()[]./-'@_";
+  throw queryFault(400, "InvalidAMIName.Malformed", message);
 }
 
 function readDevice(parameters: QueryParameters, prefix: string): ImageDevice | undefined {
@@ -121,6 +120,8 @@ export interface DescribeImagesRequest {
   readonly Owners: readonly string[];
   readonly ExecutableUsers: readonly string[];
   readonly Filters: readonly Filter[];
+  readonly IncludeDeprecated: boolean;
+  readonly IncludeDisabled: boolean;
   readonly MaxResults: number | undefined;
   readonly NextToken: string | undefined;
 }
@@ -132,28 +133,37 @@ export function readDescribeImagesRequest(parameters: QueryParameters): Describe
     Owners: parameters.list("Owner"),
     ExecutableUsers: parameters.list("ExecutableBy"),
     Filters: readFilters(parameters),
+    IncludeDeprecated: parameters.get("IncludeDeprecated") === "true",
+    IncludeDisabled: parameters.get("IncludeDisabled") === "true",
     MaxResults: parameters.integer("MaxResults", 1, 1_000),
     NextToken: parameters.get("NextToken"),
   };
 }
 
+/** Images to describe, of one region. */
+export interface ImagesPage {
+  readonly images: readonly Image[];
+  readonly region: string;
+  readonly nextToken: string | undefined;
+}
+
 /** Writes a DescribeImages response. */
 export function writeDescribeImagesResponse(
   requestId: string,
-  images: readonly Image[],
-  nextToken: string | undefined,
+  { images, region, nextToken }: ImagesPage,
 ): WireResponse {
   return writeEc2Response("DescribeImages", requestId, {
-    imagesSet: { item: images.map(imageItem) },
+    imagesSet: { item: images.map((image) => imageItem(image, region)) },
     ...nextTokenElement(nextToken),
   });
 }
 
-function imageItem(image: Image): object {
+function imageItem(image: Image, region: string): object {
+  const { source } = image;
   return {
     imageId: image.id,
     imageLocation: `${image.account}/${image.name}`,
-    imageState: "available",
+    imageState: image.isDisabled === true ? "disabled" : "available",
     imageOwnerId: image.account,
     creationDate: formatTimeMs(image.creationTimeMs),
     isPublic: image.grantees.includes("all"),
@@ -163,12 +173,25 @@ function imageItem(image: Image): object {
     description: image.description,
     rootDeviceType: "ebs",
     rootDeviceName: image.rootDeviceName,
-    blockDeviceMapping: { item: image.devices.map(deviceItem) },
+    blockDeviceMapping: deviceItems(image),
     hypervisor: "xen",
     platformDetails: "Linux/UNIX",
     usageOperation: "RunInstances",
+    deregistrationProtection: protectionOf(image),
+    ...timeElements({ deprecationTime: image.deprecatedAtMs }),
+    ...(source ? { sourceImageId: source.imageId, sourceImageRegion: region } : {}),
     ...tagSet(image.tags),
   };
+}
+
+/** EC2's word for whether an image can be deregistered. */
+export function protectionOf({ isProtected = false }: Image): string {
+  return isProtected ? "enabled-without-cooldown" : "disabled";
+}
+
+/** The elements of an image's devices. */
+export function deviceItems({ devices }: Image): object {
+  return { item: devices.map(deviceItem) };
 }
 
 function deviceItem({ deviceName, snapshotId, settings }: ImageDevice): object {
@@ -176,44 +199,4 @@ function deviceItem({ deviceName, snapshotId, settings }: ImageDevice): object {
   if (virtualName !== undefined) return { deviceName, virtualName };
   const snapshot = snapshotId === undefined ? {} : { snapshotId };
   return { deviceName, ebs: { ...snapshot, encrypted: false, ...ebs } };
-}
-
-/** Reads a DeregisterImage request. */
-export function readDeregisterImageRequest(parameters: QueryParameters): string {
-  if (parameters.get("DeleteAssociatedSnapshots") === "true") {
-    const message = "Leave out DeleteAssociatedSnapshots and delete them with DeleteSnapshot";
-    throw queryFault(400, "UnsupportedOperation", message);
-  }
-  return required(parameters, "ImageId");
-}
-
-/** Input of ModifyImageAttribute. */
-export interface ModifyImageAttributeRequest {
-  readonly ImageId: string;
-  readonly description: string | undefined;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly grantees: GranteesChange;
-}
-
-const ATTRIBUTES = ["description", "imdsSupport", "launchPermission"];
-
-/** Reads a ModifyImageAttribute request, in both spellings of EC2. */
-export function readModifyImageAttributeRequest(
-  parameters: QueryParameters,
-): ModifyImageAttributeRequest {
-  const ImageId = required(parameters, "ImageId");
-  const attribute = parameters.get("Attribute");
-  if (attribute !== undefined && !ATTRIBUTES.includes(attribute)) {
-    throw invalidValue("attribute", attribute, `Expecting one of ${ATTRIBUTES.join(", ")}.`);
-  }
-  const value = (name: string) => (attribute === name ? parameters.get("Value") : undefined);
-  const description = parameters.get("Description.Value") ?? value("description");
-  const imdsSupport = parameters.get("ImdsSupport.Value") ?? value("imdsSupport");
-  const grantees = readGranteesChange(parameters, "LaunchPermission");
-  const settings: Record<string, string> = imdsSupport === undefined ? {} : { imdsSupport };
-  const isGranting = grantees.add.length + grantees.remove.length > 0;
-  if (description === undefined && imdsSupport === undefined && !isGranting) {
-    throw queryFault(400, "MissingParameter", "The request must contain an attribute to modify");
-  }
-  return { ImageId, description, settings, grantees };
 }

@@ -11,6 +11,7 @@ import {
   invalidValue,
   nextTokenElement,
   readFilters,
+  readTime,
   required,
   timeElements,
 } from "./members.ts";
@@ -49,14 +50,6 @@ export function readLockSnapshotRequest(parameters: QueryParameters): LockSnapsh
 
 function combinationFault(message: string) {
   return queryFault(400, "InvalidParameterCombination", message);
-}
-
-function readTime(parameters: QueryParameters, name: string): number | undefined {
-  const text = parameters.get(name);
-  if (text === undefined) return undefined;
-  const timeMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(timeMs)) throw invalidValue(name, text, "Expecting an ISO 8601 time.");
-  return timeMs;
 }
 
 /** A lock as EC2 describes it. */

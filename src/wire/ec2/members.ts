@@ -36,19 +36,37 @@ export function required(parameters: QueryParameters, name: string): string {
   throw queryFault(400, "MissingParameter", `The request must contain the parameter ${name}`);
 }
 
+/** An optional time, in milliseconds since 1970. */
+export function readTime(parameters: QueryParameters, name: string): number | undefined {
+  const text = parameters.get(name);
+  if (text === undefined) return undefined;
+  const timeMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(timeMs)) throw invalidValue(name, text, "Expecting an ISO 8601 time.");
+  return timeMs;
+}
+
 /** The tags that `TagSpecification.N` wants on a new resource of that type. */
 export function readTagSpecifications(parameters: QueryParameters, resourceType: string): Tag[] {
+  return readTagSpecificationsOf(parameters, [resourceType])(resourceType);
+}
+
+/** The same where an action makes resources of several types: answers the tags of each type. */
+export function readTagSpecificationsOf(
+  parameters: QueryParameters,
+  resourceTypes: readonly string[],
+): (resourceType: string) => Tag[] {
   const specifications = parameters.items("TagSpecification", (prefix) => {
     const type = parameters.get(`${prefix}.ResourceType`);
     return type === undefined ? undefined : { type, tags: readTags(parameters, `${prefix}.Tag`) };
   });
-  const other = specifications.find(({ type }) => type !== resourceType);
+  const other = specifications.find(({ type }) => !resourceTypes.includes(type));
   if (other) {
     const type = other.type.slice(0, 64);
     const message = `'${type}' is not a valid taggable resource type for this operation.`;
     throw queryFault(400, "InvalidParameterValue", message);
   }
-  return specifications.flatMap(({ tags }) => tags);
+  return (resourceType) =>
+    specifications.flatMap(({ type, tags }) => (type === resourceType ? tags : []));
 }
 
 function readTags(parameters: QueryParameters, name: string): Tag[] {

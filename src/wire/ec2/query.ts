@@ -61,6 +61,11 @@ export class QueryParameters {
     return this.#values.get(name);
   }
 
+  /** The name of every parameter, each once. */
+  names(): Iterable<string> {
+    return new Set(this.#values.keys());
+  }
+
   /** Every parameter whose name matches, however often it is given. */
   matching(names: RegExp): { readonly name: string; readonly value: string }[] {
     return [...this.#pairs]

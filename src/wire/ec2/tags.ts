@@ -1,5 +1,6 @@
 import type { Tag } from "../../model/snapshot.ts";
 import type { WireRequest, WireResponse } from "../message.ts";
+import { type Filter, nextTokenElement, readFilters } from "./members.ts";
 import { type QueryParameters, queryFault, writeEc2Response, writeQueryRequest } from "./query.ts";
 
 /** Input of CreateTags and DeleteTags; a tag to delete may come without a value. */
@@ -36,21 +37,40 @@ export function writeCreateTagsRequest(
   return writeQueryRequest("ec2", "CreateTags", members);
 }
 
-/** A tag and the snapshot that carries it. */
-export interface TagDescription extends Tag {
-  readonly ResourceId: string;
+/** Input of DescribeTags. */
+export interface DescribeTagsRequest {
+  readonly Filters: readonly Filter[];
+  readonly MaxResults: number | undefined;
+  readonly NextToken: string | undefined;
 }
 
-/** Writes a DescribeTags response: all tags at once, never in pages. */
+/** Reads a DescribeTags request. */
+export function readDescribeTagsRequest(parameters: QueryParameters): DescribeTagsRequest {
+  return {
+    Filters: readFilters(parameters),
+    MaxResults: parameters.integer("MaxResults", 5, 1_000),
+    NextToken: parameters.get("NextToken"),
+  };
+}
+
+/** A tag and what carries it. */
+export interface TagDescription extends Tag {
+  readonly ResourceId: string;
+  readonly ResourceType: string;
+}
+
+/** Writes a DescribeTags response. */
 export function writeDescribeTagsResponse(
   requestId: string,
   tags: readonly TagDescription[],
+  nextToken: string | undefined,
 ): WireResponse {
-  const item = tags.map(({ ResourceId, Key, Value }) => ({
+  const item = tags.map(({ ResourceId, ResourceType, Key, Value }) => ({
     resourceId: ResourceId,
-    resourceType: "snapshot",
+    resourceType: ResourceType,
     key: Key,
     value: Value,
   }));
-  return writeEc2Response("DescribeTags", requestId, { tagSet: { item } });
+  const members = { tagSet: { item }, ...nextTokenElement(nextToken) };
+  return writeEc2Response("DescribeTags", requestId, members);
 }
