@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createClient, uploadSnapshot } from "../../src/client/index.ts";
-import { GIB_BYTES } from "../../src/model/limits.ts";
 import type { Service } from "../../src/service.ts";
 import { run, type Tool } from "../support/program.ts";
 import { sdkOptions } from "../support/service.ts";
@@ -21,7 +20,6 @@ export interface FileSystem {
   /** A folder of the test's own, in which the image lies. */
   readonly folder: string;
   readonly image: string;
-  readonly sizeBytes: number;
   /** SHA-256 in hexadecimal of each file's contents, by path inside the file system. */
   readonly digests: ReadonlyMap<string, string>;
 }
@@ -35,7 +33,10 @@ const FILES: readonly (readonly [path: string, sizeBytes: number])[] = [
   ["/var/lib/large", 9 * 2 ** 20 + 5],
 ];
 
-/** Makes the file system in a sparse image of one GiB. */
+/** Small, for programs built without optimisation; the volume it is put into has one GiB. */
+export const IMAGE_BYTES = 64 * 2 ** 20;
+
+/** Makes the file system in a sparse image. */
 export async function makeFileSystem(t: Cleanup): Promise<FileSystem> {
   const folder = await temporaryDirectory(t);
   const files = join(folder, "files");
@@ -48,10 +49,10 @@ export async function makeFileSystem(t: Cleanup): Promise<FileSystem> {
   }
   const image = join(folder, "file-system.raw");
   await writeFile(image, "");
-  await truncate(image, GIB_BYTES);
+  await truncate(image, IMAGE_BYTES);
   await run(["mkfs.ext4", "-q", "-F", "-d", files, image]);
   await rm(files, { recursive: true });
-  return { folder, image, sizeBytes: GIB_BYTES, digests };
+  return { folder, image, digests };
 }
 
 /** Puts an image into the service with Varve's own client; answers the snapshot's id. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { GIB_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes } from "../support/image-file.ts";
 import { built, type Program, reasonToSkip, run } from "../support/program.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
@@ -38,7 +39,7 @@ test("dsnap lists, gets and deletes a snapshot", { skip }, async (t) => {
   const owner = service.firstKey.key.account;
   assert.match(await call("list"), new RegExp(`^${snapshotId} +${owner}`, "m"));
   assert.match(await call("get", snapshotId), new RegExp(`Output Path: .*${snapshotId}\\.img`));
-  await assertSameBytes(join(folder, `${snapshotId}.img`), image);
+  await assertSameBytes(join(folder, `${snapshotId}.img`), image, GIB_BYTES);
   assert.match(await call("delete", snapshotId), new RegExp(`Deleted snapshot ${snapshotId}`));
   assert.doesNotMatch(await call("list"), /snap-/);
   await assert.rejects(call("get", "--force", snapshotId), /SNAPSHOT_NOT_FOUND|does not exist/);
