@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { checksumOfBlock } from "../support/blocks.ts";
 import { completeParts, getParts, listParts, putParts, startParts } from "../support/operations.ts";
 import { encode, withHeaders } from "../support/raw-http.ts";
 import { brief, elementsOf, jsonOf } from "./_caller.ts";
 import { Group } from "./_check.ts";
 import { type Answer, ask } from "./_connection.ts";
-import { A, type Context, PAGED_COUNT, UNKNOWN } from "./_context.ts";
+import { A, B, type Context, PAGED_COUNT, UNKNOWN, ZERO } from "./_context.ts";
 import { fits, holds, same } from "./_expect.ts";
 import { type Manner, signed } from "./_sign.ts";
 import { blockTokenOf } from "./_tokens.ts";
@@ -111,6 +112,10 @@ needs.check("C2/statuses", "Point 2: 201, 201, 202 and 200 exactly.", (c) => {
   const names = ["StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot"] as const;
   same(names.map((name) => c.sample(name).status).join(), "201,201,202");
 });
+needs.check("C2/reads", "Point 2: reads are answered with 200 exactly.", (c) => {
+  const names = ["GetSnapshotBlock", "ListSnapshotBlocks", "ListChangedBlocks"] as const;
+  same(names.map((name) => c.sample(name).status).join(), "200,200,200");
+});
 for (const [what, call] of [
   ["an empty listing", (c: Context) => c.caller.list(c.id("empty"))],
   ["a comparison", (c: Context) => c.caller.changed(c.id("root"), c.id("child"))],
@@ -137,11 +142,24 @@ needs.check("C4/default", "Point 4: without MaxResults a page is large.", async 
   const page = jsonOf(await c.caller.list(c.id("paged")), 200);
   same((page["Blocks"] as []).length, PAGED_COUNT);
 });
+needs.check("C4/asked", "Point 4: 10000 blocks may be asked for, as coldsnap does.", async (c) =>
+  answered(await c.caller.list(c.id("root"), { maxResults: 10_000 }), 200),
+);
 for (const name of ["x-amz-Data-Length", "x-amz-Checksum", "x-amz-Checksum-Algorithm"]) {
   needs.check(`C5/${name}`, `Point 5: ${name} is spelled like that.`, (c) =>
     fits(c.sample("GetSnapshotBlock").exact(name), /./),
   );
 }
+needs.check("C5/values", "Point 5: each block has its length twice and SHA256.", (c) => {
+  const answer = c.sample("GetSnapshotBlock");
+  const names = ["content-length", "x-amz-data-length", "x-amz-checksum-algorithm"];
+  same(names.map((name) => answer.header(name)).join(), "524288,524288,SHA256");
+});
+needs.check("C5/put", "Point 5: the checksum of a put is spelled like that as well.", (c) => {
+  const answer = c.sample("PutSnapshotBlock");
+  same(answer.exact("x-amz-Checksum"), checksumOfBlock(A));
+  same(answer.exact("x-amz-Checksum-Algorithm"), "SHA256");
+});
 needs.check("C5/plain", "Point 5: a block is not compressed.", async (c) => {
   const parts = getParts(c.id("root"), 0, await blockTokenOf(c, "root", 0));
   const answer = await c.caller.call(parts, { after: [["Accept-Encoding", "gzip, br"]] });
@@ -159,6 +177,17 @@ for (const type of ["", "application/json", "application/x-www-form-urlencoded"]
     },
   );
 }
+needs.check(
+  "C6/erlang",
+  "Point 6: Erlang signs a put's true hash, Host without port.",
+  async (c) => {
+    const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+    const headers = { ...parts.headers, "content-type": "application/x-amz-json-1.1" };
+    const host = c.caller.party.url.hostname;
+    const manner: Manner = { payload: "hash", alsoSigned: ["content-type"], host };
+    answered(await c.caller.call({ ...parts, headers }, manner), 201);
+  },
+);
 needs.check("C6/pieces", "Point 6: a put may come in pieces, without a length.", async (c) => {
   const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
   const request = withHeaders(signed(c.caller.party, parts, { payload: "unsigned" }), {
@@ -190,6 +219,19 @@ needs.check("C6/get-type", "Point 6: a GET may carry Content-Type.", async (c) =
 needs.check("C7/distinct", "Point 7: blocks sent twice count once.", (c) =>
   fits(c.id("root"), /^snap-/),
 );
+needs.check("C7/overwritten", "Point 7: the last of two writes is what is read.", async (c) => {
+  const answer = await c.caller.get(c.id("root"), 0, await blockTokenOf(c, "root", 0));
+  same(answer.header("x-amz-checksum"), checksumOfBlock(B));
+});
+needs.check("C7/zeros", "Point 7: a block of zeros is kept and listed.", async (c) => {
+  const blocks = jsonOf(await all(c), 200)["Blocks"] as { BlockIndex: number }[];
+  same(
+    blocks.map(({ BlockIndex }) => BlockIndex),
+    [0, 1, 2, 2047],
+  );
+  const answer = await c.caller.get(c.id("root"), 2, await blockTokenOf(c, "root", 2));
+  holds(ZERO.equals(answer.body), brief(answer), "a block of zeros");
+});
 needs.check("C8/all", "Point 8: tags [], Encrypted false and any text are taken.", async (c) => {
   const Description = "Zoë ☃ <&>\"'\\ \u{1F4BE}";
   const input = { Tags: [], Encrypted: false, ClientToken: randomUUID(), Description };
@@ -208,6 +250,9 @@ needs.check("C9/aws-host", "Point 9: AWS's own host name, behind a proxy.", asyn
   const host = `ebs.${c.caller.party.region}.amazonaws.com`;
   answered(await c.caller.call(listParts(c.id("root")), { host }), 200);
 });
+needs.check("C9/local", 'Point 9: a scope of the region "local" is taken.', async (c) =>
+  answered(await c.caller.call(listParts(c.id("root")), { region: "local" }), 200),
+);
 needs.check("C10/many", "Point 10: 100 connections at once are all answered.", async (c) => {
   const parts = listParts(c.id("root"));
   const bytes = () => encode(signed(c.caller.party, parts));
@@ -215,6 +260,19 @@ needs.check("C10/many", "Point 10: 100 connections at once are all answered.", a
     Array.from({ length: 100 }, () => ask(c.caller.party.url, bytes())),
   );
   same(answers.filter(({ status }) => status === 200).length, 100);
+});
+needs.check("C10/kept", "Point 10: a connection is kept for more than one request.", async (c) => {
+  const answers = await c.caller.together(Array(3).fill(listParts(c.id("root"))));
+  same(answers.map(({ status }) => status).join(), "200,200,200");
+});
+needs.check("C10/puts", "Point 10: 64 puts at once are answered within 12 s each.", async (c) => {
+  const id = await fresh(c);
+  const puts = Array.from({ length: 64 }, async (_, blockIndex) => {
+    const sentMs = performance.now();
+    const { status } = await c.caller.put(id, blockIndex, A);
+    return status === 201 && performance.now() - sentMs < 12_000;
+  });
+  same((await Promise.all(puts)).filter((isWell) => isWell).length, 64);
 });
 needs.check("C11/errors", "Point 11: errors have a type, a message and a reason.", async (c) => {
   const answer = await c.caller.list(UNKNOWN);
@@ -227,6 +285,20 @@ needs.check("C11/permanent", "Point 11: a wrong checksum is nothing to retry.", 
   const changes = { "x-amz-checksum": "B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=" };
   answered(await c.caller.call(putParts(at, A, changes)), 403);
 });
+for (const [what, call] of [
+  ["an unknown snapshot", (c: Context) => c.caller.list(UNKNOWN)],
+  ["an index beyond the volume", (c: Context) => c.caller.put(c.id("pending"), 2_048, A)],
+  ["a put after completion", (c: Context) => c.caller.put(c.id("root"), 0, A)],
+  ["a bad block token", (c: Context) => c.caller.get(c.id("root"), 0, "bm90")],
+  ["unrelated snapshots", (c: Context) => c.caller.changed(c.id("root"), c.id("other"))],
+] as const) {
+  needs.check(`C11/${what}`, `Point 11: no SDK retries ${what}.`, async (c) => {
+    const answer = await call(c);
+    holds(answer.status >= 400 && answer.status < 429, brief(answer), "a status from 400 to 428");
+    const type = answer.header("x-amzn-errortype") ?? "";
+    holds(!/Throttl|TooMany|Timeout|Expired|Skew/i.test(type), type, "a type that is not retried");
+  });
+}
 needs.check("C12/readable", "Point 12: a completed one reads at once or says 404.", async (c) => {
   const id = await fresh(c);
   await c.caller.complete(id, 0);
@@ -238,6 +310,25 @@ needs.check("C13/sts", "Point 13: the same port answers EC2 and STS.", async (c)
   fits(sts["Account"], /^\d{12}$/);
   same((await c.caller.describe(c.id("root")))["snapshotId"], c.id("root"));
 });
+needs.check("C13/regions", "Point 13: the same port answers DescribeRegions.", async (c) => {
+  const answer = await c.caller.query("DescribeRegions", { "RegionName.1": c.caller.party.region });
+  same(elementsOf(answer.text)["regionName"], c.caller.party.region);
+});
+needs.check(
+  "C13/delete",
+  "Point 13: it deletes pending snapshots and those in error.",
+  async (c) => {
+    const deleted = async (id: string) => {
+      const answer = await c.caller.query("DeleteSnapshot", { SnapshotId: id });
+      holds(answer.status === 200, brief(answer), "200");
+    };
+    await deleted(await fresh(c));
+    const failed = await fresh(c);
+    await c.caller.complete(failed, 1);
+    same((await c.caller.settled(failed))["status"], "error");
+    await deleted(failed);
+  },
+);
 needs.check("C13/s3", "Point 13: the same port answers S3 ListBuckets.", async (c) => {
   const parts = { method: "GET", path: "/" };
   const answer = await c.caller.call(parts, { service: "s3", payload: "hash" });

@@ -1,22 +1,17 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import type { TestContext } from "node:test";
-import { promisify } from "node:util";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import type { Service } from "../../src/service.ts";
 import { checksumOfBlock } from "../support/blocks.ts";
 import { snapshotOf } from "../support/operations.ts";
+import { built, type Program, run } from "../support/program.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
-import { built, type Program } from "./_program.ts";
 
 /*
  * The cycle of test/api/cycle.ts as programs in other languages go through it, each in the way of
  * its own SDK. A program prints one JSON line for each step; what it must have seen stands here.
  */
 
-/** A cycle takes seconds; a virtual machine's first start on busy cores is the rest. */
-const RUN_TIMEOUT_MS = 120_000;
-const OUTPUT_BYTES_MAX = 16 * 2 ** 20;
 const LONG_COUNT = 251;
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -28,15 +23,10 @@ interface Step {
 
 /** Builds a program if need be, runs it against a service, and compares what it saw. */
 export async function runProgram(t: TestContext, program: Program): Promise<void> {
-  const [command, ...args] = await built(program);
+  const command = await built(program);
   const service = await startService(t);
   const long = await longSnapshot(service);
-  const options = {
-    env: { ...process.env, ...awsEnvironment(service) },
-    timeout: RUN_TIMEOUT_MS,
-    maxBuffer: OUTPUT_BYTES_MAX,
-  };
-  const { stdout } = await promisify(execFile)(command, [...args, long], options);
+  const { stdout } = await run([...command, long], { env: awsEnvironment(service) });
   const steps = stdout
     .split("\n")
     .filter((line) => line !== "")

@@ -1,26 +1,26 @@
 import { join } from "node:path";
 import { test } from "node:test";
+import { CACHE, type Program, reasonToSkip } from "../support/program.ts";
 import { runProgram } from "./_cycle.ts";
-import { CACHE, type Program, reasonToSkip } from "./_program.ts";
 
 const java: Program = {
-  folder: "java",
-  tools: [
-    ["mvn", "--version"],
-    ["javac", "-version"],
+  name: "java",
+  sources: join(import.meta.dirname, "java"),
+  tools: [{ show: ["mvn", "--version"] }, { show: ["javac", "-version"] }],
+  build: (output) => [
+    {
+      command: [
+        "mvn",
+        "--batch-mode",
+        "--quiet",
+        "--no-transfer-progress",
+        `-Dmaven.repo.local=${join(CACHE, "maven")}`,
+        `-Dvarve.output=${output}`,
+        "compile",
+        "dependency:copy-dependencies",
+      ],
+    },
   ],
-  build: (output) => ({
-    command: "mvn",
-    args: [
-      "--batch-mode",
-      "--quiet",
-      "--no-transfer-progress",
-      `-Dmaven.repo.local=${join(CACHE, "maven")}`,
-      `-Dvarve.output=${output}`,
-      "compile",
-      "dependency:copy-dependencies",
-    ],
-  }),
   command: (output) => [
     "java",
     // The program is short: compiling it further costs more than it brings.
@@ -30,7 +30,6 @@ const java: Program = {
     "Main",
   ],
 };
+const skip = await reasonToSkip(java.tools);
 
-test("The AWS SDK for Java goes through the full cycle", { skip: await reasonToSkip(java) }, (t) =>
-  runProgram(t, java),
-);
+test("The AWS SDK for Java goes through the full cycle", { skip }, (t) => runProgram(t, java));
