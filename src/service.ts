@@ -3,6 +3,7 @@ import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import { Compactor } from "./blocks/compactor.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
@@ -18,6 +19,8 @@ import {
 } from "./keys/open-key-encryption-key.ts";
 import type { Domain } from "./model/ids.ts";
 import {
+  COLLECT_GRACE_SECONDS_DEFAULT,
+  COLLECT_MINUTES_DEFAULT,
   NODE_CACHE_BYTES_MAX,
   PUT_OFF_SEALING_INTERVAL_MS,
   RECYCLE_BIN_DAYS_MAX,
@@ -31,6 +34,8 @@ import { createEmulation, withSeed } from "./server/emulation/create-emulation.t
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { listen } from "./server/http-server.ts";
 import { AwsTokens } from "./snapshots/aws-tokens.ts";
+import { Collections } from "./snapshots/collections.ts";
+import { Collector } from "./snapshots/collector.ts";
 import { Copier } from "./snapshots/copier.ts";
 import type { Core } from "./snapshots/core.ts";
 import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
@@ -62,6 +67,8 @@ export interface ServiceConfig {
   readonly previousKeyEncryptionKey?: KeyEncryptionKeySource | undefined;
   /** Days that deleted snapshots stay in the recycle bin, at most 365; 0, the default, for none. */
   readonly recycleBinDays?: number | undefined;
+  /** Minutes between two collections of garbage; 0 for none but those asked for. Default 60. */
+  readonly collectMinutes?: number | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
@@ -138,8 +145,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       ? undefined
       : await keepCredentials(config.dataDirectory, firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, catalog);
-  const blocks = new BlockStore(segments, catalog.blocks, keys);
-  const core = await makeCore({ ...config, clock, random }, { catalog, blocks, keys });
+  const blocks = new BlockStore(segments, catalog, keys);
+  const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
   const findKey = async (accessKeyId: string) =>
     firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
       ? firstKey.key
@@ -164,11 +171,11 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = startChores(core, log, config.emulation ?? {});
+  const chores = startChores(core, log, config);
   const close = async () => {
     await server.close();
-    await Promise.all(chores.map((chore) => chore.stop()));
-    await core.copier.stop();
+    const longWork = [core.collector.stop(), core.copier.stop()];
+    await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
     await core.sealer.idle();
     await blocks.idle();
     await segments.close();
@@ -195,7 +202,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
 function startChores(
   core: Core,
   log: Logger,
-  emulation: EmulationConfig,
+  { emulation = {}, collectMinutes = COLLECT_MINUTES_DEFAULT }: ServiceConfig,
 ): { stop(): Promise<void> }[] {
   const { timeoutMs } = latenessOf(emulation);
   const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
@@ -212,6 +219,9 @@ function startChores(
     every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
+    ...(collectMinutes > 0
+      ? [every(collectMinutes * 60_000, "Collecting", () => collect(core))]
+      : []),
     ...(emulation.aws
       ? [
           every(PUT_OFF_SEALING_INTERVAL_MS, "Looking for sealings put off", () =>
@@ -235,9 +245,14 @@ async function openKeyRing(config: ClockedConfig, catalog: Catalog): Promise<Key
   return keys;
 }
 
+async function collect({ collector }: Core): Promise<void> {
+  const graceSeconds = COLLECT_GRACE_SECONDS_DEFAULT;
+  await collector.collect({ graceSeconds, isDryRun: false });
+}
+
 async function makeCore(
   config: ClockedConfig,
-  { catalog, blocks, keys }: Pick<Core, "catalog" | "blocks" | "keys">,
+  { catalog, segments, blocks, keys }: Store & Pick<Core, "blocks" | "keys">,
 ): Promise<Core> {
   const { clock, random } = config;
   const log = logger(config, clock);
@@ -255,12 +270,34 @@ async function makeCore(
     onError: (snapshotId, error) =>
       log("Copying failed and will be tried again", { snapshotId, error }),
   });
+  const compactor = new Compactor({
+    ...{ segments, table: catalog.segments, blocks },
+    onError: (segment, error) => log("A segment could not be given back", { segment, error }),
+  });
+  const collector = new Collector({
+    ...{ catalog, blocks, maps, compactor, clock },
+    onError: (domain, error) => log("A domain could not be collected", { domain, error }),
+  });
+  const collections = new Collections(collector, clock);
   const tokens = new (emulation.aws ? AwsTokens : Tokens)(secret, clock, random);
   if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
   }
   const settings = { region, recycleBinDays };
-  return { catalog, blocks, keys, maps, tokens, sealer, copier, clock, random, ...settings };
+  return {
+    catalog,
+    blocks,
+    keys,
+    maps,
+    tokens,
+    sealer,
+    copier,
+    collector,
+    collections,
+    clock,
+    random,
+    ...settings,
+  };
 }
 
 type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;

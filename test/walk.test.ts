@@ -162,6 +162,19 @@ step("11. The snapshot is deleted", async () => {
   assert.equal(Blocks.length, 2, "the child keeps what it inherited");
 });
 
+step("12. What nothing needs is collected", async () => {
+  await deleteSnapshot(client, childId);
+  const { catalog, collector } = core;
+  const located = () => catalog.blocks.locate(account, recordName());
+  assert.ok(await located());
+  const options = { graceSeconds: 0, isDryRun: false };
+  await collector.collect(options);
+  assert.ok(await located(), "the first run only takes note");
+  const { removedCount } = await collector.collect(options);
+  assert.ok(removedCount > 0);
+  assert.equal(await located(), undefined);
+});
+
 test("the walk has the steps of ARCHITECTURE.md, in its order", () => {
   assert.deepEqual(walked, headings);
 });

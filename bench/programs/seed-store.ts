@@ -68,7 +68,7 @@ async function seed(options: SeedOptions): Promise<SeededStore> {
   const { key } = await ensureFirstAccount(owners, KEY_PAIR);
   const segmentSizeBytesMax = SEGMENT_SIZE_BYTES_MAX;
   const segments = await FileSegments.open({ directory, segmentSizeBytesMax });
-  const blocks = new BlockStore(segments, catalog.blocks, NO_SECRETS);
+  const blocks = new BlockStore(segments, catalog, NO_SECRETS);
   const maps = new BlockMaps(
     blocks.nodeStore(key.account),
     new LruCache(256 * 1024 * 1024, (node) => node.sizeBytes),

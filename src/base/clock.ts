@@ -65,3 +65,24 @@ export function repeat(
     },
   };
 }
+
+/** Notices when a clock's wall time has gone another way than its time that never jumps. */
+export class ClockWatch {
+  readonly #clock: Clock;
+  #offsetMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.restart();
+  }
+
+  /** By how many milliseconds the wall time was set forward since the last restart. */
+  skewMs(): number {
+    return this.#clock.nowMs() - this.#clock.monotonicMs() - this.#offsetMs;
+  }
+
+  /** Takes the wall time of now for right. */
+  restart(): void {
+    this.#offsetMs = this.#clock.nowMs() - this.#clock.monotonicMs();
+  }
+}

@@ -196,7 +196,11 @@ const TARGET = {
 function setUp() {
   const segments = new FakeSegments();
   const catalog = new FakeBlockTable();
-  return { segments, catalog, store: new BlockStore(segments, catalog, NO_SECRETS) };
+  return {
+    segments,
+    catalog,
+    store: new BlockStore(segments, { blocks: catalog, liveness: catalog }, NO_SECRETS),
+  };
 }
 
 /** Puts a block and answers its digest. */

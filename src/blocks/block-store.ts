@@ -1,5 +1,12 @@
 import { KeyedLock } from "../base/concurrency.ts";
-import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
+import type {
+  BlockTable,
+  Catalog,
+  Location,
+  PendingWrite,
+  WriteRefusal,
+} from "../catalog/catalog.ts";
+import type { LivenessTable } from "../catalog/collection.ts";
 import {
   type Digest,
   type RecordName,
@@ -17,7 +24,7 @@ import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, openRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { RECORD_KIND, type RecordKind } from "./record.ts";
+import { decodeRecord, RECORD_KIND, type RecordKind } from "./record.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
 
@@ -29,6 +36,11 @@ export interface WrittenBlock {
   readonly blockIndex: number;
   readonly digest: Digest;
 }
+
+/** The tables that a block store works with. */
+export type BlockStoreTables = Pick<Catalog, "blocks"> & {
+  readonly liveness: Pick<LivenessTable, "refer">;
+};
 
 /** Where a block is written to. */
 export interface BlockTarget {
@@ -46,6 +58,7 @@ export interface BlockTarget {
 export class BlockStore {
   readonly #segments: SegmentStore;
   readonly #catalog: BlockTable;
+  readonly #liveness: Pick<LivenessTable, "refer">;
   readonly #secrets: DomainSecrets;
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
@@ -59,11 +72,12 @@ export class BlockStore {
     { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
   >();
 
-  constructor(segments: SegmentStore, catalog: BlockTable, secrets: DomainSecrets) {
+  constructor(segments: SegmentStore, catalog: BlockStoreTables, secrets: DomainSecrets) {
     this.#segments = segments;
-    this.#catalog = catalog;
+    this.#catalog = catalog.blocks;
+    this.#liveness = catalog.liveness;
     this.#secrets = secrets;
-    this.#commits = new GroupCommit(segments, catalog, BATCH_SIZE_BYTES_MAX);
+    this.#commits = new GroupCommit(segments, catalog.blocks, BATCH_SIZE_BYTES_MAX);
   }
 
   /**
@@ -112,13 +126,38 @@ export class BlockStore {
   nodeStore(domain: Domain): NodeStore {
     return {
       getNode: (digest) => this.#load(domain, digest),
-      putNode: (bytes) => this.#putRecord(RECORD_KIND.node, domain, bytes),
+      putNode: async (bytes) => (await this.#putRecord(RECORD_KIND.node, domain, bytes)).digest,
     };
   }
 
-  /** Stores a snapshot's manifest; durable when it resolves. Answers its digest. */
-  putManifest(domain: Domain, bytes: Uint8Array): Promise<Digest> {
-    return this.#putRecord(RECORD_KIND.manifest, domain, bytes);
+  /** Stores a snapshot's manifest; durable when it resolves. Answers under what name. */
+  async putManifest(domain: Domain, bytes: Uint8Array): Promise<RecordName> {
+    return (await this.#putRecord(RECORD_KIND.manifest, domain, bytes)).name;
+  }
+
+  /** Under what names contents of these digests lie in a domain. */
+  async namesOf(domain: Domain, digests: readonly Digest[]): Promise<readonly RecordName[]> {
+    const cipher = await this.#cipherOf(domain);
+    return cipher ? cipher.namesOf(digests) : (digests as readonly string[] as RecordName[]);
+  }
+
+  /**
+   * Stores a whole record, as it was read from there, once more, and has it found here from now on.
+   * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says.
+   */
+  async moveRecord(location: Location): Promise<void> {
+    const record = await this.#read(location);
+    const { header } = decodeRecord(record);
+    const { domain, name } = header;
+    const cipher = await this.#cipherOf(domain);
+    const { plain } = await openRecord(record, cipher);
+    const found = nameOf(digestOf(plain), cipher);
+    if (found !== name) {
+      const { segment, offset } = location;
+      throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
+    }
+    const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
+    await this.#commits.commit({ record: moved, write: undefined });
   }
 
   /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */
@@ -158,15 +197,17 @@ export class BlockStore {
     return (await this.#catalog.locate(domain, name)) !== undefined;
   }
 
-  async #putRecord(kind: RecordKind, domain: Domain, plain: Uint8Array): Promise<Digest> {
+  async #putRecord(kind: RecordKind, domain: Domain, plain: Uint8Array): Promise<RecordIdentity> {
     const cipher = await this.#cipherOf(domain);
     const identity = identityOf(kind, domain, { digest: digestOf(plain), cipher });
     // Once more after having waited for the same contents, which may have failed to arrive.
     do {
-      if (await this.#isStored(identity)) return identity.digest;
+      const isStored = await this.#isStored(identity);
+      // Looked up is not enough: what nothing refers to may be collected at any moment.
+      if (isStored && (await this.#liveness.refer(domain, identity.name))) return identity;
     } while (this.#arriving.has(keyOf(identity)));
     await this.#store({ identity, cipher, plain }, undefined);
-    return identity.digest;
+    return identity;
   }
 
   /** Encodes and commits a record, and the write that goes with it. */
@@ -219,9 +260,8 @@ export class BlockStore {
     cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const location = await this.#catalog.locate(domain, name);
-    if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
-    const { plain } = await openRecord(await this.#read(location, buffer), cipher);
+    const { record, location } = await this.#readRecord({ domain, digest, name }, buffer);
+    const { plain } = await openRecord(record, cipher);
     if (digestOf(plain) !== digest) {
       const { segment, offset } = location;
       throw new CorruptionError(
@@ -229,6 +269,24 @@ export class BlockStore {
       );
     }
     return plain;
+  }
+
+  /** Finds a record and reads it; once more where it was moved in between, its segment gone. */
+  async #readRecord(
+    { domain, digest, name }: Omit<RecordIdentity, "kind">,
+    buffer: Uint8Array | undefined,
+  ): Promise<{ readonly record: Uint8Array; readonly location: Location }> {
+    for (let from: Location | undefined; ; ) {
+      const location = await this.#catalog.locate(domain, name);
+      if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
+      try {
+        return { record: await this.#read(location, buffer), location };
+      } catch (error) {
+        const isMoved = from?.segment !== location.segment || from.offset !== location.offset;
+        if (!(error instanceof CorruptionError) || !isMoved) throw error;
+        from = location;
+      }
+    }
   }
 
   /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */

@@ -2,7 +2,6 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:cry
 import { assert } from "../base/assert.ts";
 import {
   type Digest,
-  digestToBytes,
   type RecordName,
   ZERO_BLOCK_DIGEST,
   ZERO_BLOCK_NAME,
@@ -59,9 +58,19 @@ export class DomainCipher {
 
   /** Under what name contents of that digest lie. Zeros, which are not stored, keep theirs. */
   nameOf(digest: Digest): RecordName {
-    if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK_NAME;
+    return this.namesOf([digest])[0] as RecordName;
+  }
+
+  /** The same for several, in order. */
+  namesOf(digests: readonly Digest[]): RecordName[] {
     const cipher = createCipheriv("aes-256-ecb", this.#nameKey, null).setAutoPadding(false);
-    return cipher.update(digestToBytes(digest)).toString("hex") as RecordName;
+    const plain = Buffer.from(digests.join(""), "hex");
+    const masked = Buffer.concat([cipher.update(plain), cipher.final()]).toString("hex");
+    return digests.map((digest, i) => {
+      if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK_NAME;
+      const start = i * DIGEST_SIZE_BYTES * 2;
+      return masked.slice(start, start + DIGEST_SIZE_BYTES * 2) as RecordName;
+    });
   }
 
   /** The digests that those names stand for, in order. */

@@ -1,4 +1,4 @@
-import type { BlockTable, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
+import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
 import type { Entry, SegmentStore } from "../segments/segment-store.ts";
@@ -10,6 +10,8 @@ export interface NewRecord {
   readonly entry: Entry;
   /** True when the record known under this name is damaged and this one takes its place. */
   readonly replaces: boolean;
+  /** Where the same record lay so far, when it is only moved. */
+  readonly movedFrom?: Location | undefined;
 }
 
 /** What is to become durable together: a record, a reference to a block, or both. */
@@ -93,8 +95,8 @@ export class GroupCommit {
     const placements =
       records.length > 0 ? await this.#segments.append(records.map(({ entry }) => entry)) : [];
     const locations = placements.map((placement, i) => {
-      const { domain, name, replaces } = records[i] as NewRecord;
-      return { domain, name, replaces, ...placement };
+      const { domain, name, replaces, movedFrom } = records[i] as NewRecord;
+      return { domain, name, replaces, ...(movedFrom ? { movedFrom } : {}), ...placement };
     });
     const writes = batch.flatMap(({ write }) => write ?? []);
     const refusals = await this.#catalog.commit(locations, writes);

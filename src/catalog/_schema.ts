@@ -173,6 +173,109 @@ CREATE TABLE account_settings (
 ) WITHOUT ROWID;
 `;
 
+/**
+ * What may be garbage is noted by triggers, so that no way of losing a reference can forget to:
+ * roots of trees, and single records. Each location knows the generation that last referred to it.
+ * A trigger says ON CONFLICT, never INSERT OR: the statement that fires it would override that.
+ */
+const COLLECTION = `
+CREATE TABLE collection (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  -- Moves on with each run; what is stored or referred to carries the one of then.
+  generation INTEGER NOT NULL,
+  -- Of the latest run; an earlier one can change nothing any more.
+  epoch INTEGER NOT NULL,
+  -- Latest time that a run has seen.
+  seen_ms INTEGER NOT NULL
+);
+INSERT INTO collection (one, generation, epoch, seen_ms) VALUES (1, 1, 0, 0);
+
+ALTER TABLE locations ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE snapshots ADD COLUMN manifest BLOB;
+-- The generation in which the sealing under way began to store nodes.
+ALTER TABLE snapshots ADD COLUMN seal_generation INTEGER;
+
+CREATE TABLE garbage_roots (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  domain TEXT NOT NULL,
+  lineage TEXT NOT NULL,
+  start_time_ms INTEGER NOT NULL,
+  root BLOB NOT NULL
+);
+
+CREATE TABLE garbage_candidates (
+  domain TEXT NOT NULL,
+  name BLOB NOT NULL,
+  -- The run that first found it unreachable, and when that was; null before.
+  doomed_generation INTEGER,
+  doomed_at_ms INTEGER,
+  PRIMARY KEY (domain, name)
+) WITHOUT ROWID;
+
+-- Domains of deleted snapshots whose writes have not all been forgotten yet.
+CREATE TABLE settled_writers (snapshot INTEGER PRIMARY KEY, domain TEXT NOT NULL);
+
+CREATE TABLE segment_usage (segment INTEGER PRIMARY KEY, live_bytes INTEGER NOT NULL);
+INSERT INTO segment_usage SELECT segment, sum(length) FROM locations GROUP BY segment;
+
+CREATE TRIGGER location_added AFTER INSERT ON locations BEGIN
+  INSERT INTO segment_usage (segment, live_bytes) VALUES (new.segment, new.length)
+    ON CONFLICT DO UPDATE SET live_bytes = live_bytes + new.length;
+END;
+CREATE TRIGGER location_removed AFTER DELETE ON locations BEGIN
+  UPDATE segment_usage SET live_bytes = live_bytes - old.length WHERE segment = old.segment;
+END;
+CREATE TRIGGER location_moved AFTER UPDATE OF segment, offset ON locations BEGIN
+  UPDATE segment_usage SET live_bytes = live_bytes - old.length WHERE segment = old.segment;
+  INSERT INTO segment_usage (segment, live_bytes) VALUES (new.segment, new.length)
+    ON CONFLICT DO UPDATE SET live_bytes = live_bytes + new.length;
+END;
+
+CREATE TRIGGER write_replaced AFTER UPDATE OF name ON pending_writes WHEN old.name <> new.name
+BEGIN
+  INSERT INTO garbage_candidates (domain, name)
+    SELECT domain, old.name FROM snapshots WHERE number = new.snapshot ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
+  INSERT INTO settled_writers (snapshot, domain) SELECT old.number, old.domain
+    WHERE EXISTS (SELECT 1 FROM pending_writes WHERE snapshot = old.number);
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.root WHERE old.root IS NOT NULL;
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.parent_root
+    WHERE old.parent_root IS NOT NULL;
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.writers_root
+    WHERE old.writers_root IS NOT NULL;
+  INSERT INTO garbage_candidates (domain, name)
+    SELECT old.domain, old.manifest WHERE old.manifest IS NOT NULL ON CONFLICT DO NOTHING;
+END;
+-- A settled snapshot needs its parent's root no more; the parent may be gone already.
+CREATE TRIGGER snapshot_settled AFTER UPDATE OF state ON snapshots
+  WHEN new.parent_root IS NOT NULL AND old.state IN ('pending', 'sealing')
+    AND new.state IN ('completed', 'error')
+BEGIN
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    VALUES (new.domain, new.lineage, new.start_time_ms, new.parent_root);
+END;
+CREATE TRIGGER writers_replaced AFTER UPDATE OF writers_root ON snapshots
+  WHEN old.writers_root IS NOT NULL AND old.writers_root IS NOT new.writers_root
+BEGIN
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    VALUES (old.domain, old.lineage, old.start_time_ms, old.writers_root);
+END;
+CREATE TRIGGER copy_settled AFTER UPDATE OF state ON snapshots
+  WHEN old.state = 'copying' AND new.state <> 'copying'
+BEGIN
+  DELETE FROM snapshot_copies WHERE snapshot = new.number;
+END;
+CREATE TRIGGER copy_removed AFTER DELETE ON snapshot_copies WHEN old.source_root IS NOT NULL BEGIN
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    VALUES (old.source_domain, '', 0, old.source_root);
+END;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -181,6 +284,7 @@ export const MIGRATIONS: readonly string[] = [
   ENCRYPTION,
   WRITER_MAPS,
   ACCOUNT_SETTINGS,
+  COLLECTION,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

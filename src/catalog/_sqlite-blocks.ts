@@ -6,6 +6,8 @@ import {
 } from "../model/digest.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
+import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
+import { refer } from "./_sqlite-liveness.ts";
 import type {
   BlockTable,
   BlockWrite,
@@ -15,10 +17,13 @@ import type {
   WriteRefusal,
 } from "./catalog.ts";
 
-const ADD_LOCATION = `INSERT INTO locations (domain, name, segment, offset, length)
-  VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
-const REPLACE_LOCATION = `INSERT OR REPLACE INTO locations (domain, name, segment, offset, length)
-  VALUES (?, ?, ?, ?, ?)`;
+const NEW_LOCATION = `INSERT INTO locations (domain, name, segment, offset, length, generation)
+  SELECT ?, ?, ?, ?, ?, generation FROM collection WHERE true`;
+const ADD_LOCATION = `${NEW_LOCATION} ON CONFLICT DO NOTHING`;
+const REPLACE_LOCATION = `${NEW_LOCATION} ON CONFLICT DO UPDATE SET segment = excluded.segment,
+  offset = excluded.offset, length = excluded.length, generation = excluded.generation`;
+const MOVE_LOCATION = `UPDATE locations SET segment = ?, offset = ?
+  WHERE domain = ? AND name = ? AND segment = ? AND offset = ?`;
 const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name) VALUES (?, ?, ?)
   ON CONFLICT DO UPDATE SET name = excluded.name`;
 
@@ -35,12 +40,34 @@ export class SqliteBlockTable implements BlockTable {
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]> {
     return this.#database.transaction(() => {
-      for (const { domain, name, segment, offset, length, replaces } of locations) {
-        const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
-        this.#database.run(sql, domain, digestToBytes(name), segment, offset, length);
-      }
-      return this.#addWrites(writes);
+      for (const location of locations) this.#addLocation(location);
+      const refusals = this.#addWrites(writes);
+      this.#noteUnreferenced(
+        locations,
+        writes.filter((_, i) => refusals[i] === undefined),
+      );
+      return refusals;
     });
+  }
+
+  #addLocation({ domain, name, segment, offset, length, replaces, movedFrom }: NewLocation): void {
+    const bytes = digestToBytes(name);
+    if (movedFrom) {
+      const from = [movedFrom.segment, movedFrom.offset];
+      this.#database.run(MOVE_LOCATION, segment, offset, domain, bytes, ...from);
+    } else {
+      const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
+      this.#database.run(sql, domain, bytes, segment, offset, length);
+    }
+  }
+
+  /** Records that nothing refers to yet; the collector finds out whether anything ever will. */
+  #noteUnreferenced(locations: readonly NewLocation[], writes: readonly PendingWrite[]): void {
+    const referred = new Set(writes.map(({ domain, name }) => domain + name));
+    for (const { domain, name, movedFrom } of locations) {
+      if (movedFrom || referred.has(domain + name)) continue;
+      this.#database.run(ADD_CANDIDATE, domain, digestToBytes(name));
+    }
   }
 
   /** Looks each snapshot up once, however many of the writes are its own. */
@@ -53,7 +80,7 @@ export class SqliteBlockTable implements BlockTable {
       }
       const number = numbers.get(snapshotId);
       if (number === undefined) return "not-pending";
-      if (!this.#isStored(write.domain, write.name)) return "not-stored";
+      if (!this.#refer(write.domain, write.name)) return "not-stored";
       this.#database.run(ADD_WRITE, number, write.blockIndex, digestToBytes(write.name));
       return undefined;
     });
@@ -70,8 +97,8 @@ export class SqliteBlockTable implements BlockTable {
     return row?.["number"] as number | undefined;
   }
 
-  #isStored(domain: Domain, name: RecordName): boolean {
-    return name === ZERO_BLOCK_NAME || this.#locate(domain, name) !== undefined;
+  #refer(domain: Domain, name: RecordName): boolean {
+    return name === ZERO_BLOCK_NAME || refer(this.#database, domain, name);
   }
 
   #locate(domain: Domain, name: RecordName): Location | undefined {
@@ -117,11 +144,32 @@ export class SqliteBlockTable implements BlockTable {
        ) LIMIT 1`,
     );
     if (!row) return 0;
-    return this.#database.run(
-      `DELETE FROM pending_writes WHERE snapshot = ?1 AND block_index IN (
-         SELECT block_index FROM pending_writes WHERE snapshot = ?1 LIMIT ?2)`,
-      row["number"] as number,
+    const number = row["number"] as number;
+    return this.#database.transaction(() => this.#forgetWritesOf(number, limit));
+  }
+
+  /** Writes of a completed snapshot are in its block map; others may be the last reference. */
+  #forgetWritesOf(number: number, limit: number): number {
+    const page = `SELECT block_index FROM pending_writes WHERE snapshot = ?1
+      ORDER BY block_index LIMIT ?2`;
+    this.#database.run(
+      `INSERT OR IGNORE INTO garbage_candidates (domain, name)
+       SELECT domain, name FROM pending_writes, (
+         SELECT domain FROM settled_writers WHERE snapshot = ?1
+         UNION ALL SELECT domain FROM snapshots WHERE number = ?1 AND state = 'error'
+       ) WHERE snapshot = ?1 AND name <> ?3 AND block_index IN (${page})`,
+      number,
+      limit,
+      digestToBytes(ZERO_BLOCK_NAME),
+    );
+    const forgotten = this.#database.run(
+      `DELETE FROM pending_writes WHERE snapshot = ?1 AND block_index IN (${page})`,
+      number,
       limit,
     );
+    if (forgotten < limit) {
+      this.#database.run("DELETE FROM settled_writers WHERE snapshot = ?", number);
+    }
+    return forgotten;
   }
 }

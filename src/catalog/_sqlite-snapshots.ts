@@ -1,4 +1,9 @@
-import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  recordNameFromBytes,
+} from "../model/digest.ts";
 import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
@@ -34,6 +39,7 @@ const COLUMNS = [
   "written_block_count",
   "completion",
   "writers_root",
+  "manifest",
 ] as const;
 
 /** Adds a snapshot; its parameters are `snapshotValues`. */
@@ -55,10 +61,13 @@ export class SqliteSnapshotTable implements SnapshotTable {
   async start(
     snapshot: Snapshot,
     token: ClientTokenUse | undefined,
-  ): Promise<EarlierStart | undefined> {
+  ): Promise<EarlierStart | { readonly outcome: "parent-gone" } | undefined> {
     return this.#database.transaction(() => {
       const earlier = token && this.#startedWith(snapshot.account, token);
       if (earlier) return earlier;
+      const { parent, state } = snapshot;
+      const isGone = parent && state === "pending" && !this.#isCompleted(parent);
+      if (isGone) return { outcome: "parent-gone" };
       this.#database.run(INSERT_SNAPSHOT, ...snapshotValues(snapshot));
       if (token) {
         this.#database.run(
@@ -72,6 +81,11 @@ export class SqliteSnapshotTable implements SnapshotTable {
       }
       return undefined;
     });
+  }
+
+  #isCompleted(id: SnapshotId): boolean {
+    const sql = "SELECT 1 FROM snapshots WHERE id = ? AND state = 'completed'";
+    return this.#database.get(sql, id) !== undefined;
   }
 
   #startedWith(account: AccountId, token: ClientTokenUse): EarlierStart | undefined {
@@ -197,6 +211,7 @@ export function snapshotValues(snapshot: Snapshot) {
     snapshot.writtenBlockCount,
     snapshot.completion ? JSON.stringify(snapshot.completion) : null,
     snapshot.writersRoot ? digestToBytes(snapshot.writersRoot) : null,
+    snapshot.manifest ? digestToBytes(snapshot.manifest) : null,
   ];
 }
 
@@ -224,6 +239,9 @@ export function snapshotFrom(row: Row): Snapshot {
     writtenBlockCount: row["written_block_count"] as number,
     completion: completionFrom(row["completion"] as string | null),
     ...(row["writers_root"] === null ? {} : { writersRoot: digestFrom(row["writers_root"]) }),
+    ...(row["manifest"] === null
+      ? {}
+      : { manifest: recordNameFromBytes(row["manifest"] as Uint8Array) }),
   };
 }
 

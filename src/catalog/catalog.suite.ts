@@ -59,6 +59,7 @@ function snapshotTableSuite(name: string, open: Open): void {
       blockCount: 2 ** 27,
       writtenBlockCount: 5,
       completion: { changedBlocksCount: 5, linearDigest: digest(3) },
+      manifest: recordName(4),
       writersRoot: digest(4),
     });
     const bare = snapshot("snap-0b");

@@ -10,6 +10,10 @@ import type {
   SnapshotState,
   Tag,
 } from "../model/snapshot.ts";
+import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { Location } from "./location.ts";
+
+export type { Location };
 
 /*
  * The one mutable thing: what exists and where it lies. Short ports over one database, so
@@ -28,6 +32,9 @@ export interface Catalog {
   readonly encryption: EncryptionTable;
   readonly copies: CopyTable;
   readonly settings: SettingsTable;
+  readonly garbage: GarbageTable;
+  readonly liveness: LivenessTable;
+  readonly segments: SegmentTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -55,6 +62,7 @@ export type StateChange = { readonly state: SnapshotState } & Partial<
     | "blockCount"
     | "writtenBlockCount"
     | "writersRoot"
+    | "manifest"
   >
 >;
 
@@ -73,8 +81,14 @@ export type DeletionOutcome = "deleted" | "unknown" | "locked" | "in-use";
 export interface SnapshotTable {
   /** What this account used the client token for before; undefined if it did not. */
   startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined>;
-  /** Adds a snapshot; does nothing but answer if this account used the client token before. */
-  start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<EarlierStart | undefined>;
+  /**
+   * Adds a snapshot; does nothing but answer if this account used the client token before, or if
+   * it is pending and its parent is not there any more.
+   */
+  start(
+    snapshot: Snapshot,
+    token: ClientTokenUse | undefined,
+  ): Promise<EarlierStart | { readonly outcome: "parent-gone" } | undefined>;
   get(id: SnapshotId): Promise<Snapshot | undefined>;
   /** One account's snapshots with ids after `afterId`, in order of id, at most `limit`. */
   page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]>;
@@ -182,19 +196,14 @@ export interface SettingsTable {
   put(account: AccountId, name: string, value: string | undefined): Promise<void>;
 }
 
-/** Where a stored record lies. */
-export interface Location {
-  readonly segment: number;
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** A record that is durable in a segment and is to be found under its name from now on. */
 export interface NewLocation extends Location {
   readonly domain: Domain;
   readonly name: RecordName;
   /** True to take the place of a location known already; else the one known stays. */
   readonly replaces: boolean;
+  /** Where the record was moved from: it takes that place and no other, if it still is there. */
+  readonly movedFrom?: Location | undefined;
 }
 
 /** One block index of a pending snapshot and the name of the block written there. */
@@ -219,8 +228,9 @@ export interface BlockTable {
   /**
    * Adds locations, then writes, in one transaction. A write is refused, and the others are
    * kept, when its snapshot takes none any more or its block is not stored in its domain: a
-   * reference and the proof that it can be followed are one decision. Answers a refusal or
-   * undefined for each write, in order.
+   * reference and the proof that it can be followed are one decision. What is referred to has the
+   * generation of now; a record that comes without a write, or whose write is refused, is noted as
+   * possible garbage. Answers a refusal or undefined for each write, in order.
    */
   commit(
     locations: readonly NewLocation[],
@@ -229,7 +239,10 @@ export interface BlockTable {
   locate(domain: Domain, name: RecordName): Promise<Location | undefined>;
   /** Writes of a pending snapshot from a block index on, ascending, at most `limit`. */
   pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]>;
-  /** Forgets up to `limit` writes of snapshots that are no longer pending; answers how many. */
+  /**
+   * Forgets up to `limit` writes of snapshots that are no longer pending; answers how many. What
+   * was written to one that never was completed is noted as possible garbage.
+   */
   forgetSettledWrites(limit: number): Promise<number>;
 }
 

@@ -4,9 +4,12 @@ import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteCopyTable } from "./_sqlite-copies.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
 import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
+import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
+import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteSegmentTable } from "./_sqlite-segments.ts";
 import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
@@ -34,6 +37,9 @@ export function openSqliteCatalog(path: string): Catalog {
     encryption: new SqliteEncryptionTable(database),
     copies: new SqliteCopyTable(database),
     settings: new SqliteSettingsTable(database),
+    garbage: new SqliteGarbageTable(database),
+    liveness: new SqliteLivenessTable(database),
+    segments: new SqliteSegmentTable(database),
     async close() {
       database.close();
     },

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addAccountCommand } from "./commands/account.ts";
+import { addCollectCommand } from "./commands/collect.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
@@ -46,6 +47,7 @@ async function createProgram(): Promise<Command> {
   addDiffCommand(program);
   addListCommand(program);
   addDeleteCommand(program);
+  addCollectCommand(program);
   addAccountCommand(program);
   addKeyCommand(program);
   return program;

@@ -1,6 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../client/index.ts";
-import { RECYCLE_BIN_DAYS_MAX } from "../model/limits.ts";
+import {
+  COLLECT_MINUTES_DEFAULT,
+  COLLECT_MINUTES_MAX,
+  RECYCLE_BIN_DAYS_MAX,
+} from "../model/limits.ts";
 import type { EmulationConfig, KeyEncryptionKeySource } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
@@ -28,6 +32,8 @@ export interface ServeSettings {
   readonly region: string;
   /** 0 for no recycle bin. */
   readonly recycleBinDays: number;
+  /** Minutes between two collections of garbage; 0 for none by itself. */
+  readonly collectMinutes: number;
   /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
   readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -46,6 +52,7 @@ const CONFIG_NAMES = [
   "listen",
   "region",
   "recycleBinDays",
+  "collectMinutes",
   "emulate",
   "keyEncryptionKey",
   "previousKeyEncryptionKey",
@@ -70,6 +77,7 @@ export async function serveSettings(
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
+    collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
     keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
@@ -140,6 +148,12 @@ function parseDays(text: string): number {
   throw new UsageError(
     `Cannot keep deleted snapshots for '${text}' days: give 0 to ${RECYCLE_BIN_DAYS_MAX}.`,
   );
+}
+
+function parseMinutes(text: string): number {
+  const minutes = /^[0-9]{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (minutes <= COLLECT_MINUTES_MAX) return minutes;
+  throw new UsageError(`Cannot collect every '${text}' minutes: give 0 to ${COLLECT_MINUTES_MAX}.`);
 }
 
 /** True for names and addresses that never leave this machine. */

@@ -19,12 +19,20 @@ import {
   writeCreateAccountRequest,
   writeListAccountsRequest,
 } from "../wire/admin/accounts.ts";
+import {
+  type CollectionDescription,
+  readCollectionResponse,
+  type StartCollectionRequest,
+  writeGetCollectionRequest,
+  writeStartCollectionRequest,
+} from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import type { ReceivedResponse, WireRequest } from "../wire/message.ts";
 import type { CallOptions, Client } from "./client.ts";
 
 /*
- * Management of a Varve's accounts and access keys; AWS does not know these operations. They are
+ * Management of a Varve's accounts, access keys and store; AWS does not know these operations. They
+ * are
  * answered to access keys without a policy. An account named `self` is the caller's own.
  */
 
@@ -103,6 +111,29 @@ export function deleteAccessKey(
 ): Promise<void> {
   const request = writeDeleteAccessKeyRequest(accessKeyId);
   return client.send(callOf("DeleteAccessKey", request, nothing), options);
+}
+
+/**
+ * Begins a collection of garbage in the store; it goes on by itself, and `getCollection` tells how.
+ * Answered to the account that manages the store.
+ */
+export function startCollection(
+  client: Client,
+  input: StartCollectionRequest = {},
+  options?: CallOptions,
+): Promise<CollectionDescription> {
+  const request = writeStartCollectionRequest(input);
+  return client.send(callOf("StartCollection", request, readCollectionResponse), options);
+}
+
+/** How a collection stands. */
+export function getCollection(
+  client: Client,
+  collectionId: string,
+  options?: CallOptions,
+): Promise<CollectionDescription> {
+  const request = writeGetCollectionRequest(collectionId);
+  return client.send(callOf("GetCollection", request, readCollectionResponse), options);
 }
 
 function callOf<T>(

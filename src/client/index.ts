@@ -17,6 +17,7 @@ export type {
   CreateAccessKeyResponse,
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
+export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
@@ -29,8 +30,10 @@ export {
   createAccount,
   deleteAccessKey,
   getAccessKey,
+  getCollection,
   listAccessKeys,
   listAccounts,
+  startCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";

@@ -179,6 +179,20 @@ export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 export const BATCH_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Candidates that one walk over what is reachable decides about: a bound on memory (ours). */
+export const CANDIDATES_AT_ONCE = 100_000;
+/** Names that one transaction of the collector changes, so that puts get in between (ours). */
+export const COLLECT_PAGE_COUNT = 1_000;
+/** Minutes between two collections (ours). */
+export const COLLECT_MINUTES_DEFAULT = 60;
+/** The same at the most, two weeks: longer, a timer would not hold it (ours). */
+export const COLLECT_MINUTES_MAX = 20_160;
+/** Seconds between the first and the second finding that a record is garbage (ours). */
+export const COLLECT_GRACE_SECONDS_DEFAULT = 3_600;
+/** Seconds that the clock may differ from what it should be before nothing is collected (ours). */
+export const COLLECT_SKEW_SECONDS_MAX = 300;
+/** A segment of which less than this share is needed is rewritten (ours: half, as others do). */
+export const COMPACT_LIVE_SHARE = 0.5;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
 

@@ -1,4 +1,4 @@
-import type { Digest } from "./digest.ts";
+import type { Digest, RecordName } from "./digest.ts";
 import type { AccountId, Domain, SnapshotId } from "./ids.ts";
 
 /**
@@ -91,6 +91,8 @@ export interface Snapshot {
   /** Distinct block indexes written in this snapshot itself, once completed. */
   readonly writtenBlockCount: number;
   readonly completion: CompletionRequest | undefined;
+  /** Where the manifest lies; absent before completion. */
+  readonly manifest?: RecordName | undefined;
   /**
    * Root of the writer map: block index → `writerDigest` of the snapshot that wrote there. While
    * pending, the parent's; once completed, its own. Kept only by a service that emulates AWS;

@@ -2,8 +2,7 @@ import { formatTimeMs } from "../base/clock.ts";
 import type { AccessKey, AccessKeyOutcome } from "../catalog/catalog.ts";
 import { mintAccessKey } from "../identity/mint-access-key.ts";
 import { PolicyError, parsePolicy } from "../identity/parse-policy.ts";
-import { isUnrestricted, type Principal } from "../identity/principal.ts";
-import { ServiceError } from "../model/errors.ts";
+import { isUnrestricted } from "../identity/principal.ts";
 import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
 import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
 import type { Core } from "../snapshots/core.ts";
@@ -21,21 +20,13 @@ import {
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { jsonResponse } from "../wire/json.ts";
-import type { WireRequest, WireResponse } from "../wire/message.ts";
-
-/** An authenticated call of an operation on accounts or access keys. */
-export interface AdminCall {
-  readonly principal: Principal;
-  readonly request: WireRequest;
-  /** Parameters of the path. */
-  readonly parameters: Readonly<Record<string, string>>;
-}
-
-type AdminOperation = (core: Core, call: AdminCall) => Promise<WireResponse>;
+import type { WireResponse } from "../wire/message.ts";
+import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
+import { getCollection, startCollection } from "./collection-operations.ts";
 
 /**
- * Management of accounts and access keys. Only keys without a policy get this far: those of the
- * first account manage everything, those of another account its own keys.
+ * Management of accounts, access keys and the store. Only keys without a policy get this far:
+ * those of the first account manage everything, those of another account its own keys.
  */
 const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   async CreateAccount(core, { principal, request }) {
@@ -101,6 +92,9 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
     checkOutcome(await core.catalog.identity.changeAccessKey(accessKeyId, "delete"), accessKeyId);
     return jsonResponse(200, "{}");
   },
+
+  StartCollection: startCollection,
+  GetCollection: getCollection,
 };
 
 /**
@@ -124,11 +118,6 @@ function describe(key: AccessKey): AccessKeyDescription {
     CreateDate: formatTimeMs(key.createdAtMs),
     HasPolicy: key.policy !== undefined,
   };
-}
-
-async function isOfFirstAccount(core: Core, { account }: Principal): Promise<boolean> {
-  const [first] = await core.catalog.identity.accounts();
-  return first === account;
 }
 
 /** The account of the path. To those who may not manage it, it may as well not be there. */
@@ -181,13 +170,6 @@ function checkOutcome(outcome: AccessKeyOutcome, accessKeyId: string): void {
 function noSuchKey(accessKeyId: string): ServiceFault {
   const message = `There is no access key ${accessKeyId.slice(0, 64)}`;
   return fault(404, "NoSuchEntityException", message);
-}
-
-function denied({ arn }: Principal, operation: AdminOperationName): ServiceError {
-  const message =
-    `User: ${arn} is not authorized to perform: varve:${operation} because that is left to ` +
-    "access keys without a policy, of the account itself or of the first one";
-  return new ServiceError("AccessDeniedException", undefined, message);
 }
 
 function fault(status: number, code: string, message: string): ServiceFault {

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
-import type { Digest } from "../model/digest.ts";
+import type { Digest, RecordName } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { copySnapshot } from "./copy-snapshot.ts";
@@ -14,6 +14,7 @@ import type { Core } from "./core.ts";
 const OWNER = "111122223333" as AccountId;
 const COPIER = "444455556666" as AccountId;
 const ROOT = "a1".repeat(32) as Digest;
+const MANIFEST = "b2".repeat(32) as RecordName;
 const ID = "snap-01" as SnapshotId;
 const DELETION = { nowMs: 0, binnedUntilMs: undefined };
 const INPUT = {
@@ -57,6 +58,7 @@ async function setUp(t: TestContext) {
       const { id, account } = JSON.parse(Buffer.from(bytes).toString());
       const rowIsThere = (await catalog.snapshots.get(id)) !== undefined;
       manifests.push({ domain, id, account, rowIsThere });
+      return MANIFEST;
     },
   };
   const parts = { catalog, blocks, clock: systemClock, random: systemRandom };

@@ -42,9 +42,10 @@ export async function copySnapshot(
     ? source.domain
     : await domainForCopy(core, account, { source, input });
   if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
-  const copy = copyOf(core, account, { source, input });
+  const contents = copyOf(core, account, { source, input });
   // The same order as at completion: what is needed to bring it back first, then the row.
-  await core.blocks.putManifest(copy.domain, encodeManifest(copy));
+  const manifest = await core.blocks.putManifest(contents.domain, encodeManifest(contents));
+  const copy = { ...contents, manifest };
   await core.catalog.snapshots.start(copy, undefined);
   // Deleted meanwhile, its contents may be collected by now; the copy must not name them.
   if ((await core.catalog.snapshots.get(source.id)) !== undefined) return copy;

@@ -7,6 +7,8 @@ import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
+import type { Collections } from "./collections.ts";
+import type { Collector } from "./collector.ts";
 import type { Copier } from "./copier.ts";
 import { granteesInForce } from "./public-access.ts";
 import type { Sealer } from "./sealer.ts";
@@ -22,6 +24,8 @@ export interface Core {
   readonly tokens: Tokens;
   readonly sealer: Sealer;
   readonly copier: Copier;
+  readonly collector: Collector;
+  readonly collections: Collections;
   readonly clock: Clock;
   readonly random: Random;
   /** The region this service runs as. */

@@ -17,6 +17,7 @@ export function encodeManifest(snapshot: Snapshot): Uint8Array {
     parentRoot: _parentRoot,
     parentBlockCount: _parentBlockCount,
     completion: _completion,
+    manifest: _manifest,
     ...kept
   } = snapshot;
   return Buffer.from(JSON.stringify({ version: MANIFEST_FORMAT_VERSION, ...kept }));

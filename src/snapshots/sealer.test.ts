@@ -203,7 +203,7 @@ async function setUp(
   t.after(() => catalog.close());
   await catalog.identity.addAccount(ACCOUNT);
   const segments = new FakeSegments();
-  const blocks = new BlockStore(segments, catalog.blocks, NO_SECRETS);
+  const blocks = new BlockStore(segments, catalog, NO_SECRETS);
   const snapshot = { ...PENDING, id: ID, lineage: ID, account: ACCOUNT, domain: ACCOUNT };
   await catalog.snapshots.start(snapshot, undefined);
   const linear = createHash("sha256");

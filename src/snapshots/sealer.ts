@@ -89,6 +89,8 @@ export class Sealer {
     }
     const { completion } = snapshot;
     assert(completion, `sealing snapshot ${id} carries its completion request`);
+    // From here on, nodes that are stored are safe although nothing refers to them yet.
+    await this.#parts.catalog.liveness.beginSealing(id);
     const sealed = this.#sealOrRefuse(snapshot, completion);
     const stateMessage = await sealed.catch(messageOfDestroyedKey);
     if (stateMessage === undefined) return;
@@ -134,8 +136,9 @@ export class Sealer {
     } as const;
     // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
-    await blocks.putManifest(snapshot.domain, encodeManifest({ ...snapshot, ...change }));
-    await catalog.snapshots.changeState(snapshot.id, "sealing", change);
+    const contents = encodeManifest({ ...snapshot, ...change });
+    const manifest = await blocks.putManifest(snapshot.domain, contents);
+    await catalog.snapshots.changeState(snapshot.id, "sealing", { ...change, manifest });
   }
 
   /**

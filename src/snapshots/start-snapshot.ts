@@ -42,7 +42,10 @@ export async function startSnapshot(
   await input.checkKeyUse?.(domain);
   const snapshot = newSnapshot(core, { account, input, parent, domain });
   const overtaking = await core.catalog.snapshots.start(snapshot, token);
-  return overtaking ? replay(overtaking, input) : snapshot;
+  if (!overtaking) return snapshot;
+  // Deleted since it was looked at: its blocks may be collected, so nothing can start from it.
+  if (overtaking.outcome === "parent-gone") throw snapshotNotFound(input.parentSnapshotId ?? "");
+  return replay(overtaking, input);
 }
 
 function tokenUse({ clientToken, ...parameters }: StartSnapshotInput): ClientTokenUse | undefined {

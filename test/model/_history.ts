@@ -11,7 +11,7 @@ export type Step =
   | { readonly kind: "put"; readonly target: number; readonly writes: readonly [number, number][] }
   | { readonly kind: "complete"; readonly target: number; readonly mistake: Mistake }
   | { readonly kind: "delete"; readonly target: number; readonly pending: boolean }
-  | { readonly kind: "expire" | "restart" };
+  | { readonly kind: "expire" | "restart" | "collect" };
 
 type Mistake = "none" | "count" | "checksum";
 
@@ -78,6 +78,7 @@ export const histories: fc.Arbitrary<Step[]> = fc.array(
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("expire", "restart") }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("collect" as const) }) },
   ) as fc.Arbitrary<Step>,
   { minLength: 3, maxLength: 40, size: "max" },
 );
@@ -125,6 +126,8 @@ export class History {
         return this.#delete(step.pending ? this.#pending : this.#completed, step.target);
       case "restart":
         return this.#driver.restart();
+      case "collect":
+        return this.#driver.collect?.();
       case "expire":
         return this.#expire();
     }

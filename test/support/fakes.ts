@@ -107,6 +107,10 @@ export class FakeBlockTable implements BlockTable {
     return [];
   }
 
+  async refer(domain: string, name: string): Promise<boolean> {
+    return this.locations.has(domain + name);
+  }
+
   async forgetSettledWrites(): Promise<number> {
     return 0;
   }

@@ -273,6 +273,11 @@ const ADMIN_ROWS: readonly Row[] = [
     ];
     return admin(name, [method, "/keys/ID"], { ...keyRest, recipient: NO_ENTITY });
   }),
+  admin("StartCollection", ["POST", "/collections"], { owner: [202] }),
+  // One that was never begun: what matters is who is let as far as to hear that.
+  admin("GetCollection", ["GET", "/collections/ID"], {
+    ...{ subject: async () => "999", owner: NO_ENTITY },
+  }),
 ];
 
 /** All rows. */

@@ -19,6 +19,7 @@ const IDS: Readonly<Record<string, string>> = {
   blockIndex: "7",
   accountId: "999999999999",
   accessKeyId: "AKIAUNKNOWNUNKNOWN22",
+  collectionId: "999",
 };
 
 /** Paths of other services' consoles and management, and some of none. */

@@ -1,0 +1,137 @@
+import type { Digest, RecordName } from "../model/digest.ts";
+import type { Domain, SnapshotId } from "../model/ids.ts";
+import type { Location } from "./location.ts";
+
+/*
+ * What the collector works with. The rules that keep it from removing what is needed:
+ *
+ * - A reference enters the catalog together with the proof that it can be followed, and gives the
+ *   location the generation of now.
+ * - A run takes the generations up to its beginning, and to the beginning of every sealing under
+ *   way, before it looks at any root. Only locations of those can be removed by it.
+ * - A record is removed by the second run that finds it unreachable, and not before a grace.
+ * - Locations go first, bytes last. An earlier run can change nothing once a later one has begun.
+ */
+
+/** One run of the collector. */
+export interface CollectionRun {
+  /** Fences this run: a later one has a greater one. */
+  readonly epoch: number;
+  /** Locations of later generations are not removed by this run. */
+  readonly cutoffGeneration: number;
+  /** Marks what this run dooms; greater than that of every run before. */
+  readonly generation: number;
+}
+
+/** A tree that may have become unreachable, in part or as a whole. */
+export interface GarbageRoot {
+  readonly number: number;
+  readonly domain: Domain;
+  /** "" where it is not known. */
+  readonly lineage: string;
+  /** When the snapshot was started whose root it was. */
+  readonly startTimeMs: number;
+  readonly root: Digest;
+}
+
+/** A record that may be garbage. */
+export interface GarbageCandidate {
+  readonly name: RecordName;
+  /** The run that first found it unreachable; undefined if none has yet. */
+  readonly doomedGeneration: number | undefined;
+  /** When that was. */
+  readonly doomedAtMs: number | undefined;
+}
+
+/** A tree that is needed, and in which lineage. */
+export interface LiveRoot {
+  readonly lineage: string;
+  readonly root: Digest;
+}
+
+/** Thrown by the tables below when a later run has begun. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}
+
+/** What may be garbage, and what is none. */
+export interface GarbageTable {
+  /** Begins a run. Every earlier one is over. */
+  begin(nowMs: number): Promise<CollectionRun>;
+  /** Latest time that a run has begun at; 0 before the first. */
+  seenMs(): Promise<number>;
+  /** The oldest garbage roots, at most `limit`. */
+  roots(limit: number): Promise<GarbageRoot[]>;
+  /** Notes records as possible garbage; those noted already stay as they are. */
+  addCandidates(domain: Domain, names: readonly RecordName[]): Promise<void>;
+  /** Forgets a garbage root: all below it has been noted. */
+  removeRoot(number: number): Promise<void>;
+  /** Domains that have candidates. */
+  domains(): Promise<Domain[]>;
+  /** A domain's candidates with names after `afterName`, in order of name, up to `limit`. */
+  candidates(
+    domain: Domain,
+    afterName: RecordName | undefined,
+    limit: number,
+  ): Promise<GarbageCandidate[]>;
+  /** Forgets candidates that are reachable. */
+  keep(run: CollectionRun, domain: Domain, names: readonly RecordName[]): Promise<void>;
+  /** Notes that this run found them unreachable for the first time. */
+  doom(
+    run: CollectionRun,
+    domain: Domain,
+    doomed: { readonly names: readonly RecordName[]; readonly nowMs: number },
+  ): Promise<void>;
+  /**
+   * Removes the locations of doomed candidates and forgets these, but for those that were referred
+   * to since the run's cutoff, which begin anew as candidates. Answers what became free.
+   */
+  sweep(
+    run: CollectionRun,
+    domain: Domain,
+    names: readonly RecordName[],
+  ): Promise<{ readonly recordCount: number; readonly sizeBytes: number }>;
+}
+
+/** What must stay. */
+export interface LivenessTable {
+  /**
+   * Every root of a domain that a snapshot needs: its own, that of the parent of one under way,
+   * that of what is copied, and those of writer maps. Of one lineage one after another, in order
+   * of start.
+   */
+  roots(domain: Domain): Promise<LiveRoot[]>;
+  /** The live roots of a lineage nearest to a time: some before, some after. */
+  nearestRoots(root: GarbageRoot, limit: number): Promise<Digest[]>;
+  /** Names of a domain's manifests. */
+  manifests(domain: Domain): Promise<RecordName[]>;
+  /** Names written to a domain's snapshots under way, after a place, at most `limit`. */
+  pendingNames(
+    domain: Domain,
+    after: PendingPlace | undefined,
+    limit: number,
+  ): Promise<{ readonly names: readonly RecordName[]; readonly last: PendingPlace | undefined }>;
+  /** Notes the beginning of a sealing: what is stored from now on is safe until it has ended. */
+  beginSealing(id: SnapshotId): Promise<void>;
+  /**
+   * True when the record is stored; it is then referred to as of now, so that no run which has
+   * begun by now removes it.
+   */
+  refer(domain: Domain, name: RecordName): Promise<boolean>;
+}
+
+/** Where a listing of pending names has come to. */
+export interface PendingPlace {
+  readonly snapshot: number;
+  readonly blockIndex: number;
+}
+
+/** How much of each segment is still needed. */
+export interface SegmentTable {
+  /** Bytes of located records by segment; segments without any may be missing. */
+  liveBytes(): Promise<ReadonlyMap<number, number>>;
+  /** True when a record that lies there is the one to be found under its name. */
+  isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean>;
+  /** Forgets a segment that has been removed. */
+  forget(segment: number): Promise<void>;
+}

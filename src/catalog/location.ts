@@ -1,0 +1,6 @@
+/** Where a stored record lies. */
+export interface Location {
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+}
