@@ -13,7 +13,8 @@ const FIELDS: Readonly<Record<string, (image: Image) => readonly (string | undef
   architecture: ({ settings }) => [settings["architecture"]],
   "block-device-mapping.delete-on-termination": deviceSetting("deleteOnTermination"),
   "block-device-mapping.device-name": ({ devices }) => devices.map((each) => each.deviceName),
-  "block-device-mapping.encrypted": () => ["false"],
+  "block-device-mapping.encrypted": ({ devices }) =>
+    devices.map(({ settings }) => settings["encrypted"] ?? "false"),
   "block-device-mapping.snapshot-id": ({ devices }) => devices.map((each) => each.snapshotId),
   "block-device-mapping.volume-size": deviceSetting("volumeSize"),
   "block-device-mapping.volume-type": deviceSetting("volumeType"),
