@@ -1,9 +1,11 @@
 import { join, resolve } from "node:path";
+import { assert } from "./base/assert.ts";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import { Compactor } from "./blocks/compactor.ts";
+import { Journaler } from "./blocks/journaler.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
@@ -177,6 +179,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     const longWork = [core.collector.stop(), core.copier.stop()];
     await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
     await core.sealer.idle();
+    // So that nobody who was answered depends on the catalog alone from here on.
+    await core.journaler.flush();
     await blocks.idle();
     await segments.close();
     await catalog.close();
@@ -216,6 +220,7 @@ function startChores(
     ),
     every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
     every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
+    every(CHORE_INTERVAL_MS, "Journaling", () => core.journaler.flush()),
     every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
@@ -279,6 +284,12 @@ async function makeCore(
     onError: (domain, error) => log("A domain could not be collected", { domain, error }),
   });
   const collections = new Collections(collector, clock);
+  const [owner] = await catalog.identity.accounts();
+  assert(owner !== undefined, "there is a first account");
+  const journaler = new Journaler({
+    ...{ table: catalog.journal, blocks },
+    domain: () => keys.storeDomain(owner),
+  });
   const tokens = new (emulation.aws ? AwsTokens : Tokens)(secret, clock, random);
   if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
@@ -294,6 +305,7 @@ async function makeCore(
     copier,
     collector,
     collections,
+    journaler,
     clock,
     random,
     ...settings,

@@ -24,7 +24,8 @@ import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, openRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { decodeRecord, RECORD_KIND, type RecordKind } from "./record.ts";
+import { decodeRecord, RECORD_KIND, type RecordHeader, type RecordKind } from "./record.ts";
+import { type Scanned, scanSegment } from "./scan-segment.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
 
@@ -135,6 +136,27 @@ export class BlockStore {
     return (await this.#putRecord(RECORD_KIND.manifest, domain, bytes)).name;
   }
 
+  /** Stores an entry of the journal; durable when it resolves. Answers under what name. */
+  async putEntry(domain: Domain, bytes: Uint8Array): Promise<RecordName> {
+    return (await this.#putRecord(RECORD_KIND.entry, domain, bytes)).name;
+  }
+
+  /** A record as it lies there, opened and checked. Throws a `CorruptionError` for a bad one. */
+  async openAt(location: Location): Promise<OpenedRecord> {
+    const record = await this.#read(location);
+    const { header } = decodeRecord(record);
+    const cipher = await this.#cipherOf(header.domain);
+    const { plain } = await openRecord(record, cipher);
+    if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
+    const { segment, offset } = location;
+    throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
+  }
+
+  /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
+  async *scan(): AsyncGenerator<Scanned> {
+    for (const info of await this.#segments.list()) yield* scanSegment(this.#segments, info);
+  }
+
   /** Under what names contents of these digests lie in a domain. */
   async namesOf(domain: Domain, digests: readonly Digest[]): Promise<readonly RecordName[]> {
     const cipher = await this.#cipherOf(domain);
@@ -146,16 +168,8 @@ export class BlockStore {
    * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says.
    */
   async moveRecord(location: Location): Promise<void> {
-    const record = await this.#read(location);
-    const { header } = decodeRecord(record);
+    const { record, header } = await this.openAt(location);
     const { domain, name } = header;
-    const cipher = await this.#cipherOf(domain);
-    const { plain } = await openRecord(record, cipher);
-    const found = nameOf(digestOf(plain), cipher);
-    if (found !== name) {
-      const { segment, offset } = location;
-      throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
-    }
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });
   }
@@ -298,6 +312,13 @@ export class BlockStore {
       throw new CorruptionError(cause.message, { cause });
     }
   }
+}
+
+/** A record as it was read, its header, and its contents. */
+export interface OpenedRecord {
+  readonly record: Uint8Array;
+  readonly header: RecordHeader;
+  readonly plain: Uint8Array;
 }
 
 /** Contents on their way into the store. */

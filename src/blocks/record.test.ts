@@ -61,7 +61,7 @@ test("decodeRecord reads the bytes that are on disk", async () => {
 });
 
 test("RECORD_KIND and CODEC keep their numbers", () => {
-  assert.deepEqual(RECORD_KIND, { block: 1, node: 2, manifest: 3 });
+  assert.deepEqual(RECORD_KIND, { block: 1, node: 2, manifest: 3, entry: 4 });
   assert.deepEqual(CODEC, { raw: 0, zstd: 1 });
 });
 

@@ -34,8 +34,8 @@ const NAME_BYTES = 32;
 export const SALT_BYTES = 11;
 const CIPHER = { none: 0, aes256Gcm: 1 } as const;
 
-/** What a record holds. The numbers are on disk and never change. */
-export const RECORD_KIND = { block: 1, node: 2, manifest: 3 } as const;
+/** What a record holds; `entry` is one of the journal. The numbers are on disk and never change. */
+export const RECORD_KIND = { block: 1, node: 2, manifest: 3, entry: 4 } as const;
 
 /** One of the `RECORD_KIND` numbers. */
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND];
@@ -127,7 +127,7 @@ export function decodeHeader(record: Uint8Array): RecordHeader {
   if (codec !== CODEC.raw && codec !== CODEC.zstd) {
     throw new CorruptionError(`A record has an unknown codec: ${codec}`);
   }
-  if (kind !== RECORD_KIND.block && kind !== RECORD_KIND.node && kind !== RECORD_KIND.manifest) {
+  if (!isRecordKind(kind)) {
     throw new CorruptionError(`A record is of an unknown kind: ${kind}`);
   }
   // Room for the plain bytes is made by what is said here: nothing we store is longer than a block.
@@ -146,6 +146,10 @@ export function decodeHeader(record: Uint8Array): RecordHeader {
     storedLength: bytes.readUInt32LE(60),
     seal: cipher === CIPHER.none ? undefined : sealOf(bytes),
   };
+}
+
+function isRecordKind(kind: number | undefined): kind is RecordKind {
+  return Object.values(RECORD_KIND).some((known) => known === kind);
 }
 
 function sealOf(bytes: Buffer): RecordSeal {

@@ -47,6 +47,10 @@ export class SqliteEncryptionTable implements EncryptionTable {
     return this.#first("account = ? AND manager = 'service'", account);
   }
 
+  async ofStore(): Promise<EncryptionKey | undefined> {
+    return this.#first("manager = ?", "store");
+  }
+
   #first(condition: string, value: string): EncryptionKey | undefined {
     const row = this.#database.get(`SELECT * FROM encryption_keys WHERE ${condition}`, value);
     return row && keyFrom(row);

@@ -51,9 +51,12 @@ export class SqliteLivenessTable implements LivenessTable {
   }
 
   async manifests(domain: Domain): Promise<RecordName[]> {
-    const sql = "SELECT manifest FROM snapshots WHERE domain = ? AND manifest IS NOT NULL";
-    const rows = this.#database.all(sql, domain);
-    return rows.map((row) => recordNameFromBytes(row["manifest"] as Uint8Array));
+    const rows = this.#database.all(
+      `SELECT manifest AS name FROM snapshots WHERE domain = ?1 AND manifest IS NOT NULL
+       UNION ALL SELECT name FROM journal_entries WHERE domain = ?1`,
+      domain,
+    );
+    return rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
   }
 
   async pendingNames(domain: Domain, after: PendingPlace | undefined, limit: number) {

@@ -11,6 +11,7 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
 
 export type { Location };
@@ -35,6 +36,7 @@ export interface Catalog {
   readonly garbage: GarbageTable;
   readonly liveness: LivenessTable;
   readonly segments: SegmentTable;
+  readonly journal: JournalTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -262,6 +264,8 @@ export interface EncryptionTable {
   due(nowMs: number): Promise<EncryptionKey[]>;
   /** The key that the service made for an account; undefined if it made none. */
   madeFor(account: AccountId): Promise<EncryptionKey | undefined>;
+  /** The key that encrypts the store's journal; undefined if none was made. */
+  ofStore(): Promise<EncryptionKey | undefined>;
   /** Keys with a secret that another key-encryption key than this one wrapped. */
   notWrappedBy(keyEncryptionKeyId: string): Promise<EncryptionKey[]>;
   /** Replaces `from` by `to`; false when it is no longer `from` (someone else was first). */

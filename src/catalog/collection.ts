@@ -103,7 +103,7 @@ export interface LivenessTable {
   roots(domain: Domain): Promise<LiveRoot[]>;
   /** The live roots of a lineage nearest to a time: some before, some after. */
   nearestRoots(root: GarbageRoot, limit: number): Promise<Digest[]>;
-  /** Names of a domain's manifests. */
+  /** Names of a domain's manifests and journal entries. */
   manifests(domain: Domain): Promise<RecordName[]>;
   /** Names written to a domain's snapshots under way, after a place, at most `limit`. */
   pendingNames(

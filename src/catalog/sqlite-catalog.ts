@@ -7,6 +7,7 @@ import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
 import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
+import { SqliteJournalTable } from "./_sqlite-journal.ts";
 import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
@@ -40,6 +41,7 @@ export function openSqliteCatalog(path: string): Catalog {
     garbage: new SqliteGarbageTable(database),
     liveness: new SqliteLivenessTable(database),
     segments: new SqliteSegmentTable(database),
+    journal: new SqliteJournalTable(database),
     async close() {
       database.close();
     },

@@ -7,6 +7,7 @@ import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
 import { addKeyCommand } from "./commands/key.ts";
 import { addListCommand } from "./commands/list.ts";
+import { addRebuildCommand } from "./commands/rebuild.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addUploadCommand } from "./commands/upload.ts";
 import { describeError } from "./describe-error.ts";
@@ -47,6 +48,7 @@ async function createProgram(): Promise<Command> {
   addDiffCommand(program);
   addListCommand(program);
   addDeleteCommand(program);
+  addRebuildCommand(program);
   addCollectCommand(program);
   addAccountCommand(program);
   addKeyCommand(program);

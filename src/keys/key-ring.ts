@@ -67,6 +67,16 @@ export class KeyRing {
     return made ?? this.madeFor(account);
   }
 
+  /** The domain of the store's journal, whose key is made when it is first needed. */
+  async storeDomain(owner: AccountId): Promise<KeyDomain> {
+    const known = await this.#parts.table.ofStore();
+    if (known) return known.domain;
+    const description = "Encrypts the journal of this store";
+    const made = await this.#add(owner, { description, manager: "store" });
+    // Somebody else was first.
+    return made?.domain ?? this.storeDomain(owner);
+  }
+
   /** Adds a secret that encrypts what is new from now on; what is stored stays as it is. */
   async rotate(key: EncryptionKey): Promise<boolean> {
     const secrets = [...key.secrets, await this.#newSecret(key.domain)];

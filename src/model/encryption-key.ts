@@ -9,9 +9,10 @@ export type EncryptionKeyState = "enabled" | "disabled" | "pending-deletion" | "
 
 /**
  * Who made a key: its account, or the service, which makes one for an account that encrypts
- * without naming a key (AWS's `aws/ebs`).
+ * without naming a key (AWS's `aws/ebs`), and one for the store's own journal, which no caller
+ * gets to see.
  */
-export type EncryptionKeyManager = "customer" | "service";
+export type EncryptionKeyManager = "customer" | "service" | "store";
 
 /** A key that blocks are encrypted under. Immutable: a new state is a new value. */
 export interface EncryptionKey {

@@ -122,7 +122,7 @@ async function listKeys(core: Core, call: KmsCall): Promise<WireResponse> {
   const last = page.length > Limit ? keys.at(-1) : undefined;
   return writeKmsResponse({
     Keys: keys
-      .filter(({ state }) => state !== "destroyed")
+      .filter(({ state, manager }) => state !== "destroyed" && manager !== "store")
       .map((key) => ({ KeyArn: keyArn(core, key), KeyId: key.id })),
     ...(last ? { NextMarker: mintListToken(core.tokens, listing, last.id) } : {}),
     Truncated: last !== undefined,
@@ -159,7 +159,8 @@ async function findKey(core: Core, call: KmsCall, name: string): Promise<Encrypt
   const arn = keyArn(core, { account, id });
   await authorize(core, call, { action: `kms:${call.operation}`, resourceId: undefined, arn });
   const key = await core.catalog.encryption.get(id);
-  if (key?.account === account && key.state !== "destroyed") return key;
+  const isThere = key?.account === account && key.state !== "destroyed";
+  if (isThere && key.manager !== "store") return key;
   throw kmsFault("NotFoundException", `Key '${arn.slice(0, 256)}' does not exist`);
 }
 

@@ -56,7 +56,8 @@ export async function namedKey(
   name: string,
 ): Promise<EncryptionKey> {
   const key = await core.catalog.encryption.get(keyIdIn(core, name));
-  if (key?.account === account && key.state !== "destroyed") return usable(core, key);
+  const isThere = key?.account === account && key.state !== "destroyed";
+  if (isThere && key.manager !== "store") return usable(core, key);
   throw dependencyFault("NotFoundException", `Key '${name.slice(0, 256)}' does not exist`);
 }
 

@@ -1,3 +1,6 @@
+import type { RecordName } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
+import type { Domain } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 
 /** Version of the manifest's contents. */
@@ -21,4 +24,39 @@ export function encodeManifest(snapshot: Snapshot): Uint8Array {
     ...kept
   } = snapshot;
   return Buffer.from(JSON.stringify({ version: MANIFEST_FORMAT_VERSION, ...kept }));
+}
+
+/**
+ * The completed snapshot in a manifest that lies in that domain. Throws a `CorruptionError` for
+ * contents that are none.
+ */
+export function decodeManifest(
+  bytes: Uint8Array,
+  { domain, name }: { readonly domain: Domain; readonly name: RecordName },
+): Snapshot {
+  const { version, ...kept } = parseManifest(bytes);
+  if (version !== MANIFEST_FORMAT_VERSION) {
+    const known = `this Varve reads version ${MANIFEST_FORMAT_VERSION}`;
+    throw new CorruptionError(`A manifest has version ${version}; ${known}`);
+  }
+  const absent = { parent: undefined, description: undefined, root: undefined };
+  return {
+    ...{ ...absent, ...(kept as unknown as Snapshot) },
+    stateMessage: undefined,
+    domain,
+    state: "completed",
+    expiresAtMs: 0,
+    parentRoot: undefined,
+    parentBlockCount: 0,
+    completion: undefined,
+    manifest: name,
+  };
+}
+
+function parseManifest(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
+  } catch (cause) {
+    throw new CorruptionError("A manifest is not JSON", { cause });
+  }
 }

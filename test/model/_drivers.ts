@@ -15,6 +15,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
+import { Journaler } from "../../src/blocks/journaler.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
@@ -212,6 +213,10 @@ export async function openCore(directory: string, clock: Clock, emulated?: Emula
     copier,
     collector,
     collections: new Collections(collector, clock),
+    journaler: new Journaler({
+      ...{ table: catalog.journal, blocks },
+      domain: () => keys.storeDomain(ACCOUNT),
+    }),
     clock,
     random,
     ...settings,

@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+import type { RebuildOutcome } from "../../rebuild-store.ts";
+import { DamagedDataError } from "../errors.ts";
+import { formatBytes } from "../format.ts";
+import { readKeyEncryptionKey } from "../key-encryption-key.ts";
+import { outputFor } from "../session.ts";
+import type { GlobalOptions } from "../settings.ts";
+
+interface RebuildOptions extends GlobalOptions {
+  readonly data?: string;
+  readonly keyEncryptionKey?: string;
+  readonly force?: boolean;
+}
+
+/** Adds `varve rebuild`. */
+export function addRebuildCommand(program: Command): void {
+  program
+    .command("rebuild")
+    .summary("make a lost or damaged catalog anew from the segments")
+    .description(
+      "Make the catalog of a data folder anew from its segments, while no service runs on it. " +
+        "A healthy store is left alone. A catalog that is replaced is kept beside the new one.",
+    )
+    .option("--data <folder>", "the data folder (default: ./data)")
+    .option("--key-encryption-key <source>", "as for serve")
+    .option("--force", "replace the catalog even where it knows what the segments do not")
+    .action((_options: object, command: Command) =>
+      rebuild(command.optsWithGlobals<RebuildOptions>()),
+    );
+}
+
+async function rebuild(options: RebuildOptions): Promise<void> {
+  const { env } = process;
+  const source = options.keyEncryptionKey;
+  const { rebuildStore } = await import("../../rebuild-store.ts");
+  const outcome = await rebuildStore({
+    dataDirectory: options.data ?? (env["VARVE_DATA"] || "./data"),
+    keyEncryptionKey: source === undefined ? undefined : await readKeyEncryptionKey(source, env),
+    force: options.force ?? false,
+  });
+  outputFor(options).result(outcome, inWords(outcome));
+  const isWhole = outcome.incomplete.length === 0 && outcome.unreadable.length === 0;
+  if (!isWhole) throw new DamagedDataError("Something is missing in the segments.");
+  if (outcome.outcome === "differs") throw new Error(DIFFERS);
+}
+
+const DIFFERS =
+  "The catalog lacks something that the segments tell, and knows something that they do not. " +
+  "Nothing was changed; --force takes what the segments tell.";
+
+function inWords(found: RebuildOutcome): string {
+  const { segmentCount, recordCount, unknownBytes, snapshotCount } = found;
+  const unknown = unknownBytes > 0 ? `, ${formatBytes(unknownBytes)} that are no record` : "";
+  return [
+    `Read ${segmentCount} segments: ${recordCount} records${unknown}; ${snapshotCount} snapshots.`,
+    ...found.incomplete.map(({ snapshotId, reason }) => `${snapshotId} is incomplete: ${reason}`),
+    ...found.unreadable.map((reason) => `Unreadable: ${reason}`),
+    ENDINGS[found.outcome],
+    ...(found.kept === undefined ? [] : [`The catalog that was there is ${found.kept}.`]),
+  ].join("\n");
+}
+
+const ENDINGS: Readonly<Record<RebuildOutcome["outcome"], string>> = {
+  replaced: "The catalog has been made anew.",
+  healthy: "The catalog knows all of it already. Nothing was changed.",
+  differs: "The catalog that is there was left as it is.",
+};

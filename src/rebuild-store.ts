@@ -1,0 +1,117 @@
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { systemClock } from "./base/clock.ts";
+import { LruCache } from "./base/lru-cache.ts";
+import { systemRandom } from "./base/random.ts";
+import { BlockStore } from "./blocks/block-store.ts";
+import type { Catalog } from "./catalog/catalog.ts";
+import { openSqliteCatalog, StoreInUseError } from "./catalog/sqlite-catalog.ts";
+import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
+import { catalogPaths, replaceCatalog } from "./data-folder/replace-catalog.ts";
+import { KeyRing } from "./keys/key-ring.ts";
+import {
+  type KeyEncryptionKeySource,
+  openKeyEncryptionKey,
+} from "./keys/open-key-encryption-key.ts";
+import type { Domain } from "./model/ids.ts";
+import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
+import { FileSegments } from "./segments/file-segments.ts";
+import { type Rebuilt, rebuildCatalog } from "./snapshots/rebuild.ts";
+import { BlockMaps } from "./tree/block-map.ts";
+import type { Node } from "./tree/node.ts";
+
+/** What to rebuild, and how. */
+export interface RebuildConfig {
+  readonly dataDirectory: string;
+  /** As the service is started with; undefined for the one in the data folder. */
+  readonly keyEncryptionKey?: KeyEncryptionKeySource | undefined;
+  /** True to take the rebuilt catalog even where the one that is there knows more. */
+  readonly force?: boolean;
+}
+
+/** How a rebuild ended. */
+export interface RebuildOutcome extends Rebuilt {
+  /**
+   * `replaced`: the rebuilt catalog is the store's now. `healthy`: the one that is there knows all
+   * that the segments tell, and was left alone. `differs`: it lacks something and knows something
+   * else besides, so neither was thrown away; `force` replaces it.
+   */
+  readonly outcome: "replaced" | "healthy" | "differs";
+  /** Where the catalog lies that was replaced; undefined where there was none to keep. */
+  readonly kept: string | undefined;
+}
+
+/**
+ * Makes a store's catalog anew from its segments. Rejects with a `StoreInUseError` while a service
+ * has it. Segments are only read; the catalog that is there is replaced at the very end, and kept.
+ */
+export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcome> {
+  const dataDirectory = resolve(config.dataDirectory);
+  const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
+  const existing = openExisting(path);
+  const forget = () =>
+    Promise.all(["", "-wal"].map((end) => rm(rebuiltPath + end, { force: true })));
+  try {
+    await forget();
+    const { rebuilt, known } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
+    const outcome = await compare(existing, known, config.force ?? false);
+    await existing?.close();
+    if (outcome === "replaced") {
+      return { ...rebuilt, outcome, kept: await replaceCatalog(dataDirectory) };
+    }
+    await forget();
+    return { ...rebuilt, outcome, kept: undefined };
+  } catch (error) {
+    await existing?.close();
+    throw error;
+  }
+}
+
+/** The catalog that is there, which thereby is locked; undefined when it cannot be opened. */
+function openExisting(path: string): Catalog | undefined {
+  try {
+    return openSqliteCatalog(path);
+  } catch (error) {
+    if (error instanceof StoreInUseError) throw error;
+    // Lost or damaged: that is what this is for.
+    return undefined;
+  }
+}
+
+async function rebuild(
+  { dataDirectory, keyEncryptionKey: given }: RebuildConfig,
+  path: string,
+): Promise<{ readonly rebuilt: Rebuilt; readonly known: ReadonlyMap<string, string> }> {
+  const [random, clock] = [systemRandom, systemClock];
+  const segments = await FileSegments.open({
+    directory: join(dataDirectory, "segments"),
+    segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
+  });
+  const catalog = openSqliteCatalog(path);
+  try {
+    const source = given ?? { secret: await ownKeyEncryptionKey(dataDirectory, random) };
+    const keyEncryptionKey = openKeyEncryptionKey(source, random);
+    const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
+    const blocks = new BlockStore(segments, catalog, keys);
+    const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
+    const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
+    const rebuilt = await rebuildCatalog({ catalog, blocks, maps });
+    return { rebuilt, known: await catalog.journal.all() };
+  } finally {
+    await segments.close();
+    await catalog.close();
+  }
+}
+
+async function compare(
+  existing: Catalog | undefined,
+  rebuilt: ReadonlyMap<string, string>,
+  force: boolean,
+): Promise<RebuildOutcome["outcome"]> {
+  if (!existing || force) return "replaced";
+  const known = await existing.journal.all();
+  const lacks = [...rebuilt.keys()].filter((key) => !known.has(key));
+  if (lacks.length === 0) return "healthy";
+  const knowsMore = [...known.keys()].some((key) => !rebuilt.has(key));
+  return knowsMore ? "differs" : "replaced";
+}
