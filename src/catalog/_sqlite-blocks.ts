@@ -40,7 +40,7 @@ export class SqliteBlockTable implements BlockTable {
         this.#database.run(sql, domain, digestToBytes(name), segment, offset, length);
       }
       return this.#addWrites(writes);
-    });
+    }, "new-data");
   }
 
   /** Looks each snapshot up once, however many of the writes are its own. */

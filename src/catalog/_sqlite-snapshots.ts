@@ -70,7 +70,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
         );
       }
       return undefined;
-    });
+    }, "new-data");
   }
 
   #startedWith(account: AccountId, token: ClientTokenUse): EarlierStart | undefined {

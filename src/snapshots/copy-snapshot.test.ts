@@ -59,7 +59,8 @@ async function setUp(t: TestContext) {
       manifests.push({ domain, id, account, rowIsThere });
     },
   };
-  const parts = { catalog, blocks, clock: systemClock, random: systemRandom };
+  const checkRoom = () => undefined;
+  const parts = { catalog, blocks, clock: systemClock, random: systemRandom, checkRoom };
   return { core: parts as unknown as Core, catalog, manifests, hooks };
 }
 

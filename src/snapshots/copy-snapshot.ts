@@ -36,6 +36,7 @@ export async function copySnapshot(
   if (source.state === "error") return "error";
   if (source.state !== "completed") return "pending";
   await checkKeyUsable(core, source);
+  core.checkRoom();
   const domain = await domainForCopy(core, account, { source, input });
   if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
   const copy = copyOf(core, account, { source, input });

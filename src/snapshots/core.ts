@@ -27,6 +27,8 @@ export interface Core {
   readonly region: string;
   /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
   readonly recycleBinDays: number;
+  /** Throws a `DiskFullError` while the store takes no new data. */
+  readonly checkRoom: () => void;
 }
 
 /** The snapshot of that id, whoever owns it, unless it was deleted or the text is no id. */

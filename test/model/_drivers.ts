@@ -190,6 +190,7 @@ async function openCore(directory: string, clock: Clock) {
     copier,
     clock,
     random,
+    checkRoom: () => undefined,
     ...settings,
   };
   await sealer.resume();
