@@ -1,8 +1,9 @@
 // The scorecard in full: every test of test/deep with its full counts, then one table. Run by
 // `npm run deep`, which takes hours; `npm test` runs the short versions.
 //
-//   npm run deep -- [NUMBER …] [--seed N] [--table FILE]
+//   npm run deep -- [NUMBER …] [--seed N] [--share 0.1] [--table FILE]
 //
+// With --share, only that share of the full counts is run; the figures say how many that was.
 // With --table, the rows that were run take their place in that page's table, between its markers.
 
 import { spawnSync } from "node:child_process";
@@ -18,7 +19,7 @@ const BEGIN = "<!-- scorecard begins -->";
 const END = "<!-- scorecard ends -->";
 
 const { values, positionals } = parseArgs({
-  options: { seed: { type: "string" }, table: { type: "string" } },
+  options: { seed: { type: "string" }, share: { type: "string" }, table: { type: "string" } },
   allowPositionals: true,
 });
 
@@ -55,6 +56,7 @@ function isAskedFor(file: string): boolean {
 function runTests(files: readonly string[], report: string): number {
   const env: NodeJS.ProcessEnv = { ...process.env, VARVE_DEEP_REPORT: report };
   if (values.seed !== undefined) env["VARVE_SEED"] = values.seed;
+  if (values.share !== undefined) env["VARVE_DEEP_SHARE"] = values.share;
   const options = ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=1"];
   const paths = files.map((file) => join(FOLDER, file));
   const { status } = spawnSync(process.execPath, [...options, ...paths], { stdio: "inherit", env });

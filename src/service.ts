@@ -9,6 +9,7 @@ import { Journaler } from "./blocks/journaler.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
+import { DiskSpace } from "./data-folder/disk-space.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { makeDirectory } from "./data-folder/make-directory.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
@@ -19,13 +20,16 @@ import {
   type KeyEncryptionKeySource,
   openKeyEncryptionKey,
 } from "./keys/open-key-encryption-key.ts";
+import { DiskFullError } from "./model/errors.ts";
 import type { Domain } from "./model/ids.ts";
 import {
   COLLECT_GRACE_SECONDS_DEFAULT,
   COLLECT_MINUTES_DEFAULT,
+  DISK_ROOM_BYTES_MIN,
   NODE_CACHE_BYTES_MAX,
   PUT_OFF_SEALING_INTERVAL_MS,
   RECYCLE_BIN_DAYS_MAX,
+  RESERVE_SIZE_BYTES,
   SEGMENT_SIZE_BYTES_MAX,
 } from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
@@ -49,6 +53,8 @@ import type { Node } from "./tree/node.ts";
 
 /** How often there is a look for snapshots whose time is up, and for what they leave behind. */
 const CHORE_INTERVAL_MS = 1_000;
+/** How often there is a look whether a full disk has room again. */
+const DISK_INTERVAL_MS = 1_000;
 /** How often sealings that failed, for example on a full disk, are tried again. */
 const SEAL_RETRY_INTERVAL_MS = 10_000;
 
@@ -84,7 +90,7 @@ export type { EmulationConfig, KeyEncryptionKeySource };
 /** Something an operator should see. Never holds a secret or a block's bytes. */
 export interface LogEntry {
   readonly time: string;
-  readonly level: "error";
+  readonly level: "error" | "info";
   readonly message: string;
   readonly [detail: string]: string;
 }
@@ -104,6 +110,11 @@ export interface Service {
   readonly credentialsPath: string | undefined;
   /** What is emulated, with the seed that repeats it; undefined if nothing is. */
   readonly emulation: (EmulationConfig & { readonly seed: number }) | undefined;
+  /**
+   * Resolves, and only then, when the disk failed under the catalog: from then on every request is
+   * answered with an error. The process is to be ended, best without `close`, and started anew.
+   */
+  readonly failed: Promise<Error>;
   /** The operations without HTTP, for a program that embeds the service and looks inside. */
   readonly core: Core;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
@@ -116,15 +127,27 @@ export interface Service {
  * cannot be written or the address cannot be had; then nothing is left open.
  */
 export async function openService(config: ServiceConfig): Promise<Service> {
+  const { clock = systemClock, random = systemRandom } = config;
   const dataDirectory = resolve(config.dataDirectory);
   await makeDirectory(dataDirectory);
-  const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));
+  const log = logger(config, clock);
+  const onChange = (isFull: boolean) => tellDiskSpace(log, isFull);
+  const disk = new DiskSpace({ directory: dataDirectory, random, onChange });
+  const { promise: failed, resolve: onFailed } = Promise.withResolvers<Error>();
+  const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"), {
+    makeRoom: (purpose) => disk.makeRoom(purpose),
+    onFailed(error) {
+      log("The catalog failed; the service can only be started anew", { error });
+      onFailed(error);
+    },
+  });
   try {
     const segments = await FileSegments.open({
       directory: join(dataDirectory, "segments"),
       segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
     });
-    return await startService({ ...config, dataDirectory }, { catalog, segments });
+    const store = { catalog, segments: refusingWhenFull(segments, disk), disk, failed };
+    return await startService({ ...config, dataDirectory }, store);
   } catch (error) {
     await catalog.close();
     throw error;
@@ -134,11 +157,34 @@ export async function openService(config: ServiceConfig): Promise<Service> {
 interface Store {
   readonly catalog: Catalog;
   readonly segments: SegmentStore;
+  readonly disk: DiskSpace;
+  readonly failed: Promise<Error>;
+}
+
+/** The segments of a disk that may be full; then nothing is appended. */
+function refusingWhenFull(segments: SegmentStore, disk: DiskSpace): SegmentStore {
+  return {
+    append: (batch) => disk.write(() => segments.append(batch)),
+    read: (placement, buffer) => segments.read(placement, buffer),
+    list: () => segments.list(),
+    remove: (segment) => segments.remove(segment),
+    close: () => segments.close(),
+  };
+}
+
+/** One line when it begins and one when it ends, not one for each write that is refused. */
+function tellDiskSpace(log: Logger, isFull: boolean): void {
+  const neededMib = (DISK_ROOM_BYTES_MIN + RESERVE_SIZE_BYTES) / 1024 / 1024;
+  const message = isFull
+    ? "The disk of the data folder is full: new data is refused, reading and deleting go on; " +
+      `delete snapshots or give it room, up to ${neededMib} MiB more than it has`
+    : "The disk of the data folder has room again: new data is taken";
+  log(message, {}, isFull ? "error" : "info");
 }
 
 async function startService(config: ServiceConfig, store: Store): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
-  const { catalog, segments } = store;
+  const { catalog, segments, disk, failed } = store;
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
@@ -173,7 +219,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = startChores(core, log, config);
+  const chores = startChores({ core, disk }, log, config);
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
@@ -194,6 +240,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     firstKey,
     credentialsPath,
     emulation,
+    failed,
     core,
     close() {
       closing ??= close();
@@ -204,7 +251,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
 
 /** What has to be done again and again while the service runs. */
 function startChores(
-  core: Core,
+  { core, disk }: { readonly core: Core; readonly disk: DiskSpace },
   log: Logger,
   { emulation = {}, collectMinutes = COLLECT_MINUTES_DEFAULT }: ServiceConfig,
 ): { stop(): Promise<void> }[] {
@@ -215,6 +262,7 @@ function startChores(
       onError: (error) => log(`${name} failed`, { error }),
     });
   return [
+    every(DISK_INTERVAL_MS, "Looking for room on the disk", () => disk.look()),
     every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () =>
       expireSnapshots(core, timeoutMs),
     ),
@@ -257,8 +305,9 @@ async function collect({ collector }: Core): Promise<void> {
 
 async function makeCore(
   config: ClockedConfig,
-  { catalog, segments, blocks, keys }: Store & Pick<Core, "blocks" | "keys">,
+  parts: Store & Pick<Core, "blocks" | "keys">,
 ): Promise<Core> {
+  const { catalog, segments, blocks, keys, disk } = parts;
   const { clock, random } = config;
   const log = logger(config, clock);
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
@@ -294,7 +343,7 @@ async function makeCore(
   if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
   }
-  const settings = { region, recycleBinDays };
+  const settings = { region, recycleBinDays, checkRoom: () => disk.checkRoom() };
   return {
     catalog,
     blocks,
@@ -312,21 +361,32 @@ async function makeCore(
   };
 }
 
-type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;
+type Logger = (
+  message: string,
+  details: { readonly [name: string]: unknown },
+  level?: LogEntry["level"],
+) => void;
 
 function logger({ log = writeToStandardError }: ServiceConfig, clock: Clock): Logger {
-  return (message, details) => {
+  return (message, details, level = "error") => {
+    // That the disk is full has been told once, when it was found.
+    if (details["error"] instanceof DiskFullError) return;
     const texts = Object.entries(details).map(([name, value]) => [
       name,
-      value instanceof Error ? (value.stack ?? value.message) : String(value),
+      value instanceof Error ? stackOf(value) : String(value),
     ]);
     const time = formatTimeMs(clock.nowMs());
     try {
-      log({ ...Object.fromEntries(texts), time, level: "error", message });
+      log({ ...Object.fromEntries(texts), time, level, message });
     } catch {
       // A log that fails must not take down what it reports on; there is nowhere else to say so.
     }
   };
+}
+
+function stackOf(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\nCaused by: ${stackOf(error.cause)}` : stack;
 }
 
 function writeToStandardError(entry: LogEntry): void {

@@ -47,7 +47,7 @@ export class SqliteBlockTable implements BlockTable {
         writes.filter((_, i) => refusals[i] === undefined),
       );
       return refusals;
-    });
+    }, "new-data");
   }
 
   #addLocation({ domain, name, segment, offset, length, replaces, movedFrom }: NewLocation): void {

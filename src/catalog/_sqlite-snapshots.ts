@@ -80,7 +80,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
         );
       }
       return undefined;
-    });
+    }, "new-data");
   }
 
   #isCompleted(id: SnapshotId): boolean {

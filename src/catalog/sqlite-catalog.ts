@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteCopyTable } from "./_sqlite-copies.ts";
-import { SqliteDatabase } from "./_sqlite-database.ts";
+import { SqliteDatabase, type SqliteDatabaseHooks } from "./_sqlite-database.ts";
 import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
 import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
@@ -18,10 +18,10 @@ import type { Catalog } from "./catalog.ts";
 
 /**
  * Opens the embedded catalog, one SQLite file, making it if needed. Throws when another process
- * has it open, and when a newer Varve wrote it.
+ * has it open, and when a newer Varve wrote it. `hooks` hear of a disk that is full or failed.
  */
-export function openSqliteCatalog(path: string): Catalog {
-  const database = openDatabase(path);
+export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Catalog {
+  const database = openDatabase(path, hooks);
   try {
     migrate(database);
   } catch (error) {
@@ -53,10 +53,10 @@ export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
 }
 
-function openDatabase(path: string): SqliteDatabase {
+function openDatabase(path: string, hooks?: SqliteDatabaseHooks): SqliteDatabase {
   try {
     createFile(path);
-    return new SqliteDatabase(path);
+    return new SqliteDatabase(path, hooks);
   } catch (error) {
     if (error instanceof Error && /database is locked/.test(error.message)) {
       throw new StoreInUseError(

@@ -38,6 +38,17 @@ export class ServiceError extends Error {
   }
 }
 
+/** The store's disk is full, and what was asked for has not been done. */
+export class DiskFullError extends ServiceError {
+  constructor(options?: ErrorOptions) {
+    const message =
+      "The disk that holds this store is full, so it takes no new data; nothing was kept of this " +
+      "request. Reading and deleting go on. Delete snapshots or give the disk room, then repeat.";
+    super("InternalServerException", undefined, message);
+    if (options) this.cause = options.cause;
+  }
+}
+
 /**
  * Stored bytes are missing or do not match their name. Never "not found": something that was
  * acknowledged is damaged, and an operator must know.

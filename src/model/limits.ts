@@ -177,6 +177,12 @@ export const RECORD_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 /** Bytes in one group commit: one sync's worth of work, and a bound on memory (ours). */
 export const BATCH_SIZE_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes kept for deletions on a full disk: several times the catalog's log (ours). */
+export const RESERVE_SIZE_BYTES = 16 * 1024 * 1024;
+/** Free bytes, beside those, at which a full disk takes new data again: one batch (ours). */
+export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
+/** Rows changed after which the catalog's log is carried over: about 4 MiB of it (ours). */
+export const CHECKPOINT_ROWS = 1_000;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
 /** Candidates that one walk over what is reachable decides about: a bound on memory (ours). */
@@ -208,4 +214,5 @@ assert(
 );
 assert(BATCH_SIZE_BYTES_MAX > 2 * BLOCK_SIZE_BYTES, "a batch holds at least two blocks");
 assert(SEGMENT_SIZE_BYTES_MAX > BATCH_SIZE_BYTES_MAX, "a segment holds at least one batch");
+assert(DISK_ROOM_BYTES_MIN >= BATCH_SIZE_BYTES_MAX, "where there is room, a batch fits");
 assert(SEGMENT_SIZE_BYTES_MAX + BATCH_SIZE_BYTES_MAX < 2 ** 32, "offsets fit in 32 bits");

@@ -61,7 +61,8 @@ async function setUp(t: TestContext) {
       return MANIFEST;
     },
   };
-  const parts = { catalog, blocks, clock: systemClock, random: systemRandom };
+  const checkRoom = () => undefined;
+  const parts = { catalog, blocks, clock: systemClock, random: systemRandom, checkRoom };
   return { core: parts as unknown as Core, catalog, manifests, hooks };
 }
 

@@ -38,6 +38,7 @@ export async function copySnapshot(
   if (source.state === "error") return "error";
   if (source.state !== "completed") return "pending";
   await checkKeyUsable(core, source);
+  core.checkRoom();
   const domain = input.keepsEncryption
     ? source.domain
     : await domainForCopy(core, account, { source, input });

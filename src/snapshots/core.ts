@@ -36,6 +36,8 @@ export interface Core {
   readonly recycleBinDays: number;
   /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
   readonly changesBy?: "writers" | undefined;
+  /** Throws a `DiskFullError` while the store takes no new data. */
+  readonly checkRoom: () => void;
 }
 
 /** The snapshot of that id, whoever owns it, unless it was deleted or the text is no id. */

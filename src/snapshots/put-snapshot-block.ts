@@ -30,6 +30,7 @@ export async function putSnapshotBlock(
   checkLengths(input, bytes);
   checkExtent(input, snapshot);
   const digest = checkDigest(input, bytes);
+  core.checkRoom();
   const target = {
     domain: snapshot.domain,
     snapshotId: snapshot.id,

@@ -37,6 +37,7 @@ export async function startSnapshot(
   // Before the parent is looked at: it may be gone by the time a lost answer is asked for again.
   const earlier = token && (await core.catalog.snapshots.startedWith(account, token));
   if (earlier) return replay(earlier, input);
+  core.checkRoom();
   const parent = await findParent(core, account, input);
   const domain = await chooseDomain(core, account, { wish: input, parent });
   await input.checkKeyUse?.(domain);

@@ -3,7 +3,7 @@ import { Agent, request as send } from "node:http";
 import { nodeCrypto } from "../../src/client/node-crypto.ts";
 import { type RequestParts, request } from "../../src/wire/message.ts";
 import { formatSigningTime, signRequest } from "../../src/wire/signature.ts";
-import type { Greeting } from "./_process.ts";
+import type { Greeting } from "./process.ts";
 
 /** The service answered, but not with success. */
 export class RefusedError extends Error {

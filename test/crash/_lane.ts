@@ -58,8 +58,6 @@ export interface Ledger {
   life: number;
 }
 
-/** Writers of one lane at a time, each with block indexes of its own. */
-const WRITERS = 3;
 /** Block indexes that a lane writes to: two leaves of the block map. */
 const INDEXES = 120;
 
@@ -67,13 +65,16 @@ const INDEXES = 120;
 export class Lane {
   readonly #name: string;
   readonly #ledger: Ledger;
+  /** Writers at a time, each with block indexes of its own. */
+  readonly #writers: number;
   #draft: Draft;
   /** A snapshot still to be read back, and the blocks of it that are left. */
   #unverified: { readonly finished: Finished; readonly left: number[] } | undefined;
   #drafts = 0;
 
-  constructor(name: string, ledger: Ledger) {
+  constructor(name: string, ledger: Ledger, writers = 3) {
     this.#name = name;
+    this.#writers = writers;
     this.#ledger = ledger;
     this.#draft = this.#newDraft(undefined);
   }
@@ -121,11 +122,12 @@ export class Lane {
 
   async #putSome(client: BareClient, draft: Draft, snapshotId: string): Promise<void> {
     const { fraction } = this.#ledger;
-    const count = Math.min(draft.putsLeft, 4 * WRITERS);
+    const writerCount = this.#writers;
+    const count = Math.min(draft.putsLeft, 4 * writerCount);
     draft.putsLeft -= count;
-    const writers = Array.from({ length: WRITERS }, async (_, writer) => {
-      for (let i = 0; i < count / WRITERS; i++) {
-        const index = writer + WRITERS * pick(fraction, INDEXES / WRITERS);
+    const writers = Array.from({ length: writerCount }, async (_, writer) => {
+      for (let i = 0; i < count / writerCount; i++) {
+        const index = writer + writerCount * pick(fraction, INDEXES / writerCount);
         // Around the border between two leaves of the block map.
         const blockIndex = index + 450;
         const fate = draft.fates.get(blockIndex);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { blockContents } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { BareClient } from "./_client.ts";
-import { spawnServer } from "./_process.ts";
+import { spawnServer } from "./process.ts";
 
 /** One finished system call of the trace, or the beginning of one. */
 interface Call {

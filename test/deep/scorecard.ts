@@ -16,6 +16,8 @@ export interface ScorecardTest {
   readonly goal: string;
   /** The best figure published for the same kind of test, and whose it is. */
   readonly peer: string;
+  /** Why the test cannot run here; undefined where it can. */
+  skip?(): string | undefined;
   /**
    * Runs the test; answers the figure reached, in a few words with numbers. Throws for whatever
    * must never be seen; a goal that is merely not reached is told by the figure.
@@ -29,14 +31,16 @@ export interface ScorecardRun extends Cleanup {
   readonly isFull: boolean;
   /** Seed of all chance in it, printed. */
   readonly seed: number;
-  /** How many of something: in full, and in the short version. */
+  /** How many of something: in full, or that share of it, and in the short version. */
   count(full: number, short: number): number;
+  /** How much of a full run is asked for, at most 1. */
+  readonly share: number;
   /** Says something in the output of the test. */
   say(line: string): void;
 }
 
 /** A figure as `npm run deep` collects it: one line of JSON in the file that it names. */
-export interface Figure extends Omit<ScorecardTest, "run"> {
+export interface Figure extends Omit<ScorecardTest, "run" | "skip"> {
   readonly figure: string;
   readonly passed: boolean;
   readonly seconds: number;
@@ -44,11 +48,14 @@ export interface Figure extends Omit<ScorecardTest, "run"> {
 
 const REPORT = process.env["VARVE_DEEP_REPORT"];
 const isFull = REPORT !== undefined;
+const SHARE = Number(process.env["VARVE_DEEP_SHARE"] ?? 1);
 
 /** Makes a test of the scorecard one of node's test runner. */
 export function scorecard(subject: ScorecardTest): void {
   const { number, name } = subject;
   test(`scorecard ${number}: ${name}`, async (t) => {
+    const missing = subject.skip?.();
+    if (missing !== undefined) return t.skip(missing);
     const start = performance.now();
     const result = await attempt(subject, t);
     const seconds = (performance.now() - start) / 1000;
@@ -70,7 +77,8 @@ async function attempt(
   const run: ScorecardRun = {
     isFull,
     seed: printSeed(t),
-    count: (full, short) => (isFull ? full : short),
+    count: (full, short) => (isFull ? Math.ceil(full * SHARE) : short),
+    share: SHARE,
     say: (line) => t.diagnostic(line),
     after: (work) => t.after(work),
   };

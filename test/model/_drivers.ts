@@ -219,6 +219,7 @@ export async function openCore(directory: string, clock: Clock, emulated?: Emula
     }),
     clock,
     random,
+    checkRoom: () => undefined,
     ...settings,
   };
   await sealer.resume();

@@ -50,11 +50,20 @@ async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
   try {
     const service = await open(settings);
     greet(outputFor(options), service);
-    await signals.first;
+    await Promise.race([signals.first, service.failed.then(endWithoutClosing)]);
     await closeInTime(service);
   } finally {
     signals.stop();
   }
+}
+
+/**
+ * The disk failed under the catalog: closing it would go on with a file of which nobody knows what
+ * the disk holds. What was acknowledged is there at the next start, or it fails and says why.
+ */
+function endWithoutClosing({ message }: Error): never {
+  process.stderr.write(`varve: ${message}.\n`);
+  process.exit(EXIT_CODES.file);
 }
 
 async function open(settings: ServeSettings): Promise<Service> {

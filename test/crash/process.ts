@@ -20,17 +20,29 @@ export interface ServerProcess {
   readonly errors: () => string;
   /** True from the moment it was told to end. */
   readonly isKilled: () => boolean;
+  /** Resolves when the process, and the command above it, are gone: to the code or the signal. */
+  readonly exited: Promise<number | string>;
   /** Ends it by `kill -9`; resolves when it, and the command above it, are gone. */
   readonly kill: () => Promise<void>;
 }
 
-/** Starts the server on a folder, below another command (such as strace) if one is given. */
-export function spawnServer(directory: string, under: readonly string[] = []): ServerProcess {
+/**
+ * Starts the server on a folder, below another command (such as strace) if one is given, with more
+ * in its environment than the test itself has.
+ */
+export function spawnServer(
+  directory: string,
+  under: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): ServerProcess {
   const script = join(import.meta.dirname, "server.ts");
   const quiet = "--disable-warning=ExperimentalWarning";
   const [command = "", ...args] = [...under, process.execPath, quiet, script, directory];
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+  const child = spawn(command, args, { stdio, env: { ...process.env, ...env } });
+  const exited = new Promise<number | string>((resolve) =>
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? "")),
+  );
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
@@ -43,6 +55,7 @@ export function spawnServer(directory: string, under: readonly string[] = []): S
     greeting,
     errors: () => errors,
     isKilled: () => killed,
+    exited,
     async kill() {
       killed = true;
       // A command above the server ends by itself when the server does.

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { systemRandom } from "../base/random.ts";
+import { DiskFullError } from "../model/errors.ts";
+import { RESERVE_SIZE_BYTES } from "../model/limits.ts";
+import { DiskSpace } from "./disk-space.ts";
+
+test("DiskSpace makes the reserve, of real bytes, for its owner alone", async (t) => {
+  const { disk, reserve, told } = await setUp(t);
+  await disk.look();
+  const { size, blocks, mode } = await stat(reserve);
+  assert.deepEqual([size, mode & 0o777], [RESERVE_SIZE_BYTES, 0o600]);
+  assert.ok(blocks * 512 >= RESERVE_SIZE_BYTES, "no holes");
+  assert.deepEqual(told, []);
+});
+
+test("DiskSpace gives up the reserve for upkeep, never for new data", async (t) => {
+  const { disk, reserve, told } = await setUp(t);
+  await disk.look();
+  assert.equal(disk.makeRoom("new-data"), false);
+  assert.equal(statSync(reserve).size, RESERVE_SIZE_BYTES);
+  assert.equal(disk.makeRoom("upkeep"), true);
+  assert.equal(statSync(reserve, { throwIfNoEntry: false }), undefined);
+  assert.equal(disk.makeRoom("upkeep"), false, "there is nothing more to give up");
+  assert.deepEqual(told, [true]);
+});
+
+test("DiskSpace takes new data again when the reserve is there again", async (t) => {
+  const { disk, reserve, told } = await setUp(t);
+  await disk.look();
+  disk.makeRoom("upkeep");
+  assert.throws(() => disk.checkRoom(), DiskFullError);
+  await disk.look();
+  disk.checkRoom();
+  assert.equal(statSync(reserve).size, RESERVE_SIZE_BYTES);
+  assert.deepEqual(told, [true, false]);
+});
+
+test("DiskSpace replaces a reserve that a crash left in part, and keeps a whole one", async (t) => {
+  const { disk, reserve, open } = await setUp(t);
+  await disk.look();
+  const { ino, mtimeMs } = await stat(reserve);
+  await open().look();
+  assert.deepEqual([(await stat(reserve)).ino, (await stat(reserve)).mtimeMs], [ino, mtimeMs]);
+  await truncate(reserve, 1_000);
+  await open().look();
+  assert.equal((await stat(reserve)).size, RESERVE_SIZE_BYTES);
+});
+
+test("DiskSpace refuses writes from the first that finds no room on", async (t) => {
+  const { disk, told } = await setUp(t);
+  await disk.look();
+  for (const code of ["ENOSPC", "EDQUOT"]) {
+    let tries = 0;
+    const write = async () => {
+      tries += 1;
+      throw Object.assign(new Error("no room"), { code });
+    };
+    await assert.rejects(disk.write(write), DiskFullError);
+    await assert.rejects(disk.write(write), DiskFullError);
+    assert.equal(tries, 1);
+    await disk.look();
+  }
+  assert.equal(await disk.write(async () => 7), 7);
+  assert.deepEqual(told, [true, false, true, false]);
+});
+
+test("DiskSpace takes another failure for what it is, not for a full disk", async (t) => {
+  const { disk, told } = await setUp(t);
+  const broken = Object.assign(new Error("broken"), { code: "EIO" });
+  await assert.rejects(
+    disk.write(() => Promise.reject(broken)),
+    { code: "EIO" },
+  );
+  disk.checkRoom();
+  assert.deepEqual(told, []);
+});
+
+async function setUp(t: TestContext) {
+  const directory = await temporaryDirectory(t);
+  const told: boolean[] = [];
+  const onChange = (isFull: boolean) => told.push(isFull);
+  const open = () => new DiskSpace({ directory, random: systemRandom, onChange });
+  return { disk: open(), open, told, reserve: join(directory, "reserve") };
+}

@@ -1,0 +1,140 @@
+import { truncateSync, unlinkSync } from "node:fs";
+import { open, stat, statfs, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Random } from "../base/random.ts";
+import { DiskFullError } from "../model/errors.ts";
+import { DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES } from "../model/limits.ts";
+import { ignoringMissing } from "./_ignoring-missing.ts";
+
+/** Bytes of the reserve written at once. */
+const PIECE_BYTES = 1024 * 1024;
+/** Bytes of chance asked for at once: no platform gives more. */
+const RANDOM_BYTES = 65_536;
+
+/** Options of `DiskSpace`. */
+export interface DiskSpaceOptions {
+  /** The data folder, whose disk is meant. */
+  readonly directory: string;
+  readonly random: Random;
+  /** Hears when the disk has become full, and when there is room again. */
+  readonly onChange: (isFull: boolean) => void;
+}
+
+/**
+ * Whether the disk of the data folder takes new data. It is called full when a write finds no
+ * room; from then on new data is refused before it is begun, so that what little room there is
+ * stays for deletions. A file in the data folder, the reserve, holds room for the catalog: it is
+ * given up when the catalog cannot do without, and made again before new data is taken.
+ */
+export class DiskSpace {
+  readonly #options: DiskSpaceOptions;
+  readonly #path: string;
+  #isFull = false;
+  #hasReserve = false;
+
+  constructor(options: DiskSpaceOptions) {
+    this.#options = options;
+    this.#path = join(options.directory, "reserve");
+  }
+
+  /** Throws a `DiskFullError` while the disk is full. */
+  checkRoom(): void {
+    if (this.#isFull) throw new DiskFullError();
+  }
+
+  /**
+   * Writes new data. Rejects with a `DiskFullError` when there is no room for it, and without
+   * having tried while the disk is known to be full.
+   */
+  async write<T>(work: () => Promise<T>): Promise<T> {
+    this.checkRoom();
+    try {
+      return await work();
+    } catch (cause) {
+      if (!isNoRoom(cause)) throw cause;
+      this.#change(true);
+      throw new DiskFullError({ cause });
+    }
+  }
+
+  /**
+   * Told by the catalog that it has found no room; from then on the disk is full. Answers whether
+   * it may have some now, for the reserve has been given up: never for new data, which is what
+   * the reserve is kept from. Synchronous, because the catalog is.
+   */
+  makeRoom(purpose: "new-data" | "upkeep"): boolean {
+    this.#change(true);
+    if (purpose === "new-data" || !this.#hasReserve) return false;
+    this.#hasReserve = false;
+    try {
+      // Whoever still has it open keeps the file when it is unlinked, but not its bytes.
+      truncateSync(this.#path);
+      unlinkSync(this.#path);
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Looks whether there is room: makes the reserve where it is missing, and takes new data again
+   * when the reserve is there and the disk has room beside it. To be called again and again.
+   */
+  async look(): Promise<void> {
+    if (this.#hasReserve && !this.#isFull) return;
+    this.#hasReserve ||= await this.#isReserveThere();
+    const needed = DISK_ROOM_BYTES_MIN + (this.#hasReserve ? 0 : RESERVE_SIZE_BYTES);
+    if ((await this.#freeBytes()) < needed) return this.#change(true);
+    if (!this.#hasReserve) this.#hasReserve = await this.#makeReserve();
+    this.#change(!this.#hasReserve);
+  }
+
+  async #isReserveThere(): Promise<boolean> {
+    const found = await stat(this.#path).catch(ignoringMissing);
+    return found?.size === RESERVE_SIZE_BYTES;
+  }
+
+  async #freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#options.directory);
+    return bavail * bsize;
+  }
+
+  /** Answers whether there was room for it. */
+  async #makeReserve(): Promise<boolean> {
+    // Bytes that no file system can leave out or pack.
+    const random = () => this.#options.random.bytes(RANDOM_BYTES);
+    const piece = Buffer.concat(Array.from({ length: PIECE_BYTES / RANDOM_BYTES }, random));
+    const file = await open(this.#path, "w", 0o600);
+    try {
+      for (let offset = 0; offset < RESERVE_SIZE_BYTES; offset += PIECE_BYTES) {
+        const { bytesWritten } = await file.write(piece, 0, PIECE_BYTES, offset);
+        if (bytesWritten < PIECE_BYTES) return await this.#removePart();
+      }
+      await file.sync();
+      return true;
+    } catch (error) {
+      await this.#removePart();
+      if (isNoRoom(error)) return false;
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #removePart(): Promise<false> {
+    await unlink(this.#path);
+    return false;
+  }
+
+  #change(isFull: boolean): void {
+    if (this.#isFull === isFull) return;
+    this.#isFull = isFull;
+    this.#options.onChange(isFull);
+  }
+}
+
+/** The disk, or what this user may have of it, is used up. */
+function isNoRoom(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
