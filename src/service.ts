@@ -3,6 +3,7 @@ import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import { Scrubber } from "./blocks/scrubber.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
@@ -19,6 +20,8 @@ import type { Domain } from "./model/ids.ts";
 import {
   NODE_CACHE_BYTES_MAX,
   RECYCLE_BIN_DAYS_MAX,
+  SCRUB_DAYS_DEFAULT,
+  SCRUB_DAYS_MAX,
   SEGMENT_SIZE_BYTES_MAX,
 } from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
@@ -58,6 +61,8 @@ export interface ServiceConfig {
   readonly previousKeyEncryptionKey?: KeyEncryptionKeySource | undefined;
   /** Days that deleted snapshots stay in the recycle bin, at most 365; 0, the default, for none. */
   readonly recycleBinDays?: number | undefined;
+  /** Days in which all that is stored is read again, at most 365; default 30, 0 for never. */
+  readonly scrubDays?: number | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
@@ -135,7 +140,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       : await keepCredentials(config.dataDirectory, firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, catalog);
   const blocks = new BlockStore(segments, catalog.blocks, keys);
-  const core = await makeCore({ ...config, clock, random }, { catalog, blocks, keys });
+  const core = await makeCore({ ...config, clock, random }, { catalog, blocks, keys, segments });
+  await watchForDamage(core, logger(config, clock));
   const findKey = async (accessKeyId: string) =>
     firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
       ? firstKey.key
@@ -156,7 +162,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = startChores(core, log);
+  const chores = [...startChores(core, log), core.scrubber];
+  core.scrubber.start();
   const close = async () => {
     await server.close();
     await Promise.all(chores.map((chore) => chore.stop()));
@@ -215,9 +222,10 @@ async function openKeyRing(config: ClockedConfig, catalog: Catalog): Promise<Key
 
 async function makeCore(
   config: ClockedConfig,
-  { catalog, blocks, keys }: Pick<Core, "catalog" | "blocks" | "keys">,
+  parts: Pick<Core, "catalog" | "blocks" | "keys"> & { readonly segments: SegmentStore },
 ): Promise<Core> {
   const { clock, random } = config;
+  const { catalog, blocks, keys } = parts;
   const log = logger(config, clock);
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   // One cache for all accounts: a node's digest says all of its contents.
@@ -237,7 +245,33 @@ async function makeCore(
     throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
   }
   const settings = { region, recycleBinDays };
-  return { catalog, blocks, keys, maps, tokens, sealer, copier, clock, random, ...settings };
+  const scrubber = makeScrubber(config, parts);
+  const workers = { sealer, copier, scrubber };
+  return { catalog, blocks, keys, maps, tokens, ...workers, clock, random, ...settings };
+}
+
+function makeScrubber(
+  config: ClockedConfig,
+  { catalog, blocks, segments }: Pick<Core, "catalog" | "blocks"> & { segments: SegmentStore },
+): Scrubber {
+  const { clock, scrubDays: days = SCRUB_DAYS_DEFAULT } = config;
+  if (!(days >= 0 && days <= SCRUB_DAYS_MAX)) {
+    throw new RangeError(`scrubDays is ${days}, not 0 to ${SCRUB_DAYS_MAX}`);
+  }
+  const log = logger(config, clock);
+  const onError = (error: unknown) => log("Scrubbing failed and will be tried again", { error });
+  return new Scrubber({ blocks, table: catalog.scrubs, segments, clock, days, onError });
+}
+
+/** Says in the log which records are damaged; which snapshots have them, `varve verify` finds. */
+function watchForDamage({ blocks, clock }: Core, log: Logger): Promise<void> {
+  return blocks.recallDamaged({
+    nowMs: () => clock.nowMs(),
+    onDamaged: ({ domain, name, segment, offset, length }, reason) => {
+      const place = { domain, name, segment, offset, length };
+      log("A stored record is damaged", { ...place, reason });
+    },
+  });
 }
 
 type Logger = (message: string, details: { readonly [name: string]: unknown }) => void;

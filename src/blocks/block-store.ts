@@ -1,5 +1,6 @@
 import { KeyedLock } from "../base/concurrency.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
+import type { StoredRecord } from "../catalog/integrity.ts";
 import {
   type Digest,
   type RecordName,
@@ -12,17 +13,22 @@ import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
+import { DamagedRecords, type DamageWatch } from "./damaged-records.ts";
 import { DomainCipher } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, openRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { RECORD_KIND, type RecordKind } from "./record.ts";
+import { decodeRecord, RECORD_KIND, type RecordKind } from "./record.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
 
-/** Damaged records remembered; beyond that, reading one again is what finds it (ours). */
-const DAMAGED_COUNT_MAX = 100_000;
+/**
+ * What a stored record is found to be when it is read again. `elsewhere`: it was moved, replaced or
+ * removed meanwhile. `locked`: it looks whole, but its domain's secrets cannot be had, so what it
+ * holds could not be hashed.
+ */
+export type RecordState = "whole" | "damaged" | "elsewhere" | "locked";
 
 /** A block index of a pending snapshot and the digest of what was written there. */
 export interface WrittenBlock {
@@ -50,8 +56,9 @@ export class BlockStore {
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
   readonly #arriving = new Map<string, Promise<unknown>>();
-  /** Records found damaged when they were read: not stored, as far as a put is concerned. */
-  readonly #damaged = new Set<string>();
+  /** Records known to be damaged: not stored, as far as a put is concerned. */
+  readonly #damaged: DamagedRecords;
+  #busyCount = 0;
   readonly #puts = new KeyedLock();
   /** The cipher of each encrypted domain, and the secrets that it was made from. */
   readonly #ciphers = new Map<
@@ -63,7 +70,18 @@ export class BlockStore {
     this.#segments = segments;
     this.#catalog = catalog;
     this.#secrets = secrets;
+    this.#damaged = new DamagedRecords(catalog);
     this.#commits = new GroupCommit(segments, catalog, BATCH_SIZE_BYTES_MAX);
+  }
+
+  /** Recalls which records are known to be damaged; from now on, whoever watches is told of more. */
+  recallDamaged(watch: DamageWatch): Promise<void> {
+    return this.#damaged.recall(watch);
+  }
+
+  /** Blocks being put or read just now, for callers who wait for them. */
+  get busyCount(): number {
+    return this.#busyCount;
   }
 
   /**
@@ -79,11 +97,13 @@ export class BlockStore {
     // An earlier put of the same block index may still be under way although its caller has gone;
     // it must not come after this one.
     const key = `${target.snapshotId} ${target.blockIndex}`;
-    return this.#puts.run(key, async () => {
-      const cipher = await this.#cipherOf(target.domain);
-      const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
-      return this.#putBlock(target, { identity, cipher, plain: bytes });
-    });
+    return this.#busy(() =>
+      this.#puts.run(key, async () => {
+        const cipher = await this.#cipherOf(target.domain);
+        const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
+        return this.#putBlock(target, { identity, cipher, plain: bytes });
+      }),
+    );
   }
 
   async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
@@ -105,7 +125,7 @@ export class BlockStore {
    */
   async getBlock(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK;
-    return this.#load(domain, digest, buffer);
+    return this.#busy(() => this.#load(domain, digest, buffer));
   }
 
   /** The store as the block map of one domain sees it. */
@@ -116,9 +136,61 @@ export class BlockStore {
     };
   }
 
-  /** Stores a snapshot's manifest; durable when it resolves. Answers its digest. */
-  putManifest(domain: Domain, bytes: Uint8Array): Promise<Digest> {
-    return this.#putRecord(RECORD_KIND.manifest, domain, bytes);
+  /** Stores a snapshot's manifest; durable when it resolves. Answers where to find it. */
+  async putManifest(domain: Domain, bytes: Uint8Array): Promise<RecordName> {
+    const digest = await this.#putRecord(RECORD_KIND.manifest, domain, bytes);
+    return nameOf(digest, await this.#cipherOf(domain));
+  }
+
+  /** Reads a manifest and checks it. Throws a `CorruptionError` if it is missing or damaged. */
+  async getManifest(domain: Domain, name: RecordName): Promise<Uint8Array> {
+    const cipher = await this.#cipherOf(domain);
+    const [digest] = cipher ? cipher.digestsOf([name]) : [name as string as Digest];
+    return this.#load(domain, digest as Digest);
+  }
+
+  /**
+   * Reads a record again, whatever it is of: its header, its payload, and what that hashes to. One
+   * that is damaged is remembered, so that the next put of the same contents stores them anew, and
+   * one that was so and is whole is damaged no more. Rejects when it cannot be known.
+   */
+  async verifyRecord(record: StoredRecord): Promise<RecordState> {
+    const { domain, name } = record;
+    const isLocked = () => "locked" as const;
+    const cipher = await this.#cipherOf(domain).catch(isLocked);
+    try {
+      await this.#checkRecord(record, cipher);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const location = await this.#catalog.locate(domain, name);
+      if (!location || !isSamePlace(location, record)) return "elsewhere";
+      await this.#damaged.add(record, error.message);
+      return "damaged";
+    }
+    if (cipher === "locked") return "locked";
+    if (await this.#damaged.has(record)) await this.#damaged.remove(record);
+    return "whole";
+  }
+
+  async #checkRecord(record: StoredRecord, cipher: DomainCipher | "locked" | undefined) {
+    const bytes = await this.#readAgain(record);
+    const { header } = decodeRecord(bytes);
+    if (header.domain !== record.domain || header.name !== record.name) {
+      throw new CorruptionError("The record there says that it is another one");
+    }
+    if (cipher === "locked") return;
+    const { plain } = await openRecord(bytes, cipher);
+    if (nameOf(digestOf(plain), cipher) !== record.name) {
+      throw new CorruptionError("The record does not hash to its name");
+    }
+  }
+
+  /** A disk that fails to read may do so once; one that fails twice has lost what lies there. */
+  async #readAgain(location: Location): Promise<Uint8Array> {
+    return this.#read(location).catch((error: unknown) => {
+      if (!isDiskError(error)) throw error;
+      return this.#read(location);
+    });
   }
 
   /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */
@@ -154,7 +226,7 @@ export class BlockStore {
     if (name === ZERO_BLOCK_NAME) return true;
     // The same contents may be on their way already. If they fail to arrive, ours will be stored.
     await this.#arriving.get(keyOf(identity))?.catch(() => undefined);
-    if (this.#damaged.has(keyOf(identity))) return false;
+    if (await this.#damaged.has(identity)) return false;
     return (await this.#catalog.locate(domain, name)) !== undefined;
   }
 
@@ -191,36 +263,42 @@ export class BlockStore {
     const entry = await encodeRecord(identity, plain, cipher);
     const { domain, name } = identity;
     // A damaged record stays where it is; what is found under its name from now on is this one.
-    const replaces = this.#damaged.has(keyOf(identity));
+    const replaces = await this.#damaged.has(identity);
     const record = { domain, name, entry, replaces };
     const refusal = await this.#commits.commit({ record, write });
-    if (replaces) this.#damaged.delete(keyOf(identity));
+    if (replaces) this.#damaged.forget(identity);
     return refusal;
   }
 
   async #load(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     const cipher = await this.#cipherOf(domain);
     const name = nameOf(digest, cipher);
+    const location = await this.#catalog.locate(domain, name);
+    if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
     try {
-      return await this.#loadVerified({ domain, digest, name }, cipher, buffer);
+      return await this.#loadVerified({ digest, location }, cipher, buffer);
     } catch (error) {
-      if (error instanceof CorruptionError) this.#rememberDamaged(keyOf({ domain, name }));
+      if (error instanceof CorruptionError) {
+        await this.#damaged.add({ domain, name, ...location }, error.message);
+      }
       throw error;
     }
   }
 
-  /** The next put of these contents stores them anew. */
-  #rememberDamaged(key: string): void {
-    if (this.#damaged.size < DAMAGED_COUNT_MAX) this.#damaged.add(key);
+  async #busy<T>(work: () => Promise<T>): Promise<T> {
+    this.#busyCount += 1;
+    try {
+      return await work();
+    } finally {
+      this.#busyCount -= 1;
+    }
   }
 
   async #loadVerified(
-    { domain, digest, name }: Omit<RecordIdentity, "kind">,
+    { digest, location }: { readonly digest: Digest; readonly location: Location },
     cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const location = await this.#catalog.locate(domain, name);
-    if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
     const { plain } = await openRecord(await this.#read(location, buffer), cipher);
     if (digestOf(plain) !== digest) {
       const { segment, offset } = location;
@@ -260,6 +338,19 @@ function identityOf(
 /** Without a cipher a record is called by its digest. */
 function nameOf(digest: Digest, cipher: DomainCipher | undefined): RecordName {
   return cipher ? cipher.nameOf(digest) : (digest as string as RecordName);
+}
+
+/** True for what a record that is damaged or not readable is answered with. */
+function isDamage(error: unknown): error is Error {
+  return error instanceof CorruptionError || isDiskError(error);
+}
+
+function isDiskError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "EIO";
+}
+
+function isSamePlace(a: Location, b: Location): boolean {
+  return a.segment === b.segment && a.offset === b.offset && a.length === b.length;
 }
 
 function keyOf({ domain, name }: Pick<RecordIdentity, "domain" | "name">): string {

@@ -5,6 +5,7 @@ import {
   ZERO_BLOCK_NAME,
 } from "../model/digest.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
+import { REMOVE_DAMAGED, SqliteDamageTable } from "./_sqlite-damage.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import type {
   BlockTable,
@@ -23,10 +24,11 @@ const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name) VALU
   ON CONFLICT DO UPDATE SET name = excluded.name`;
 
 /** `BlockTable` on SQLite. */
-export class SqliteBlockTable implements BlockTable {
+export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
   readonly #database: SqliteDatabase;
 
   constructor(database: SqliteDatabase) {
+    super(database);
     this.#database = database;
   }
 
@@ -38,6 +40,7 @@ export class SqliteBlockTable implements BlockTable {
       for (const { domain, name, segment, offset, length, replaces } of locations) {
         const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
         this.#database.run(sql, domain, digestToBytes(name), segment, offset, length);
+        if (replaces) this.#database.run(REMOVE_DAMAGED, domain, digestToBytes(name));
       }
       return this.#addWrites(writes);
     });

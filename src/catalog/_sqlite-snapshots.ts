@@ -1,4 +1,9 @@
-import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  recordNameFromBytes,
+} from "../model/digest.ts";
 import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
@@ -33,6 +38,7 @@ const COLUMNS = [
   "block_count",
   "written_block_count",
   "completion",
+  "manifest",
 ] as const;
 
 /** Adds a snapshot; its parameters are `snapshotValues`. */
@@ -195,6 +201,7 @@ export function snapshotValues(snapshot: Snapshot) {
     snapshot.blockCount,
     snapshot.writtenBlockCount,
     snapshot.completion ? JSON.stringify(snapshot.completion) : null,
+    snapshot.manifest ? digestToBytes(snapshot.manifest) : null,
   ];
 }
 
@@ -221,6 +228,7 @@ export function snapshotFrom(row: Row): Snapshot {
     blockCount: row["block_count"] as number,
     writtenBlockCount: row["written_block_count"] as number,
     completion: completionFrom(row["completion"] as string | null),
+    manifest: row["manifest"] ? recordNameFromBytes(row["manifest"] as Uint8Array) : undefined,
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   SnapshotState,
   Tag,
 } from "../model/snapshot.ts";
+import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 
 /*
  * The one mutable thing: what exists and where it lies. Short ports over one database, so
@@ -27,6 +28,8 @@ export interface Catalog {
   readonly images: ImageTable;
   readonly encryption: EncryptionTable;
   readonly copies: CopyTable;
+  readonly scrubs: ScrubTable;
+  readonly verifications: VerificationTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -47,7 +50,13 @@ export type EarlierStart =
 export type StateChange = { readonly state: SnapshotState } & Partial<
   Pick<
     Snapshot,
-    "stateMessage" | "completion" | "completionTimeMs" | "root" | "blockCount" | "writtenBlockCount"
+    | "stateMessage"
+    | "completion"
+    | "completionTimeMs"
+    | "root"
+    | "blockCount"
+    | "writtenBlockCount"
+    | "manifest"
   >
 >;
 
@@ -174,7 +183,10 @@ export interface Location {
 export interface NewLocation extends Location {
   readonly domain: Domain;
   readonly name: RecordName;
-  /** True to take the place of a location known already; else the one known stays. */
+  /**
+   * True to take the place of a location known already, which then is damaged no more; else the
+   * one known stays.
+   */
   readonly replaces: boolean;
 }
 
@@ -195,8 +207,8 @@ export interface PendingWrite extends BlockWrite {
 /** Why a pending write was not taken. */
 export type WriteRefusal = "not-pending" | "not-stored";
 
-/** Where each record lies, and what pending snapshots have written. */
-export interface BlockTable {
+/** Where each record lies, which are damaged, and what pending snapshots have written. */
+export interface BlockTable extends DamageTable {
   /**
    * Adds locations, then writes, in one transaction. A write is refused, and the others are
    * kept, when its snapshot takes none any more or its block is not stored in its domain: a

@@ -7,8 +7,10 @@ import { SqliteEncryptionTable } from "./_sqlite-encryption.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
+import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
 import type { Catalog } from "./catalog.ts";
 
 /**
@@ -32,6 +34,8 @@ export function openSqliteCatalog(path: string): Catalog {
     images: new SqliteImageTable(database),
     encryption: new SqliteEncryptionTable(database),
     copies: new SqliteCopyTable(database),
+    scrubs: new SqliteScrubTable(database),
+    verifications: new SqliteVerificationTable(database),
     async close() {
       database.close();
     },

@@ -7,7 +7,7 @@ import {
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
-import { InterruptedError, UsageError } from "./errors.ts";
+import { DamagedDataError, InterruptedError, UsageError } from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import { printable } from "./format.ts";
 
@@ -67,6 +67,7 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
   if (error instanceof InterruptedError) {
     return { exitCode: EXIT_CODES.interrupted, code: "Interrupted" };
   }
+  if (error instanceof DamagedDataError) return { exitCode: EXIT_CODES.damaged, code: "Damaged" };
   if (error instanceof UsageError) return { exitCode: EXIT_CODES.usage, code: "Settings" };
   if (error instanceof CommanderError) return { exitCode: EXIT_CODES.usage, code: "CommandLine" };
   if (error instanceof SnapshotStateError) {

@@ -3,6 +3,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Stored data that failed verification; the result, told before, says which. */
+export class DamagedDataError extends Error {
+  override readonly name = "DamagedDataError";
+}
+
 /** Somebody pressed Ctrl-C, or asked the process to end. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../client/index.ts";
-import { RECYCLE_BIN_DAYS_MAX } from "../model/limits.ts";
+import { RECYCLE_BIN_DAYS_MAX, SCRUB_DAYS_DEFAULT, SCRUB_DAYS_MAX } from "../model/limits.ts";
 import type { EmulationConfig, KeyEncryptionKeySource } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
@@ -15,6 +15,7 @@ export interface ServeOptions {
   readonly config?: string;
   readonly allowPlainHttp?: boolean;
   readonly recycleBinDays?: string;
+  readonly scrubDays?: string;
   readonly emulate?: string;
   readonly keyEncryptionKey?: string;
   readonly previousKeyEncryptionKey?: string;
@@ -28,6 +29,8 @@ export interface ServeSettings {
   readonly region: string;
   /** 0 for no recycle bin. */
   readonly recycleBinDays: number;
+  /** 0 for no scrub but those asked for. */
+  readonly scrubDays: number;
   /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
   readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -46,6 +49,7 @@ const CONFIG_NAMES = [
   "listen",
   "region",
   "recycleBinDays",
+  "scrubDays",
   "emulate",
   "keyEncryptionKey",
   "previousKeyEncryptionKey",
@@ -70,6 +74,7 @@ export async function serveSettings(
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
+    scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
     keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
@@ -139,6 +144,14 @@ function parseDays(text: string): number {
   if (days <= RECYCLE_BIN_DAYS_MAX) return days;
   throw new UsageError(
     `Cannot keep deleted snapshots for '${text}' days: give 0 to ${RECYCLE_BIN_DAYS_MAX}.`,
+  );
+}
+
+function parseScrubDays(text: string): number {
+  const days = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (days <= SCRUB_DAYS_MAX) return days;
+  throw new UsageError(
+    `Cannot read everything again in '${text}' days: give 1 to ${SCRUB_DAYS_MAX}, or 0 for never.`,
   );
 }
 

@@ -121,6 +121,16 @@ export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 export const BATCH_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Days in which everything stored is read again: monthly, as backup systems advise (ours). */
+export const SCRUB_DAYS_DEFAULT = 30;
+/** The same, where it is asked for less often; rot may double up in a longer time (ours). */
+export const SCRUB_DAYS_MAX = 365;
+/** Bytes a second read by a scrub at most: a few per cent of one processor (ours). */
+export const SCRUB_BYTES_PER_SECOND_MAX = 64 * 1024 * 1024;
+/** Equal samples a scrub may be divided into (ours). */
+export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
+/** Extents of bad blocks told of a snapshot; their blocks are counted beyond that (ours). */
+export const BAD_EXTENTS_COUNT_MAX = 1_000;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
 

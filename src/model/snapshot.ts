@@ -1,4 +1,4 @@
-import type { Digest } from "./digest.ts";
+import type { Digest, RecordName } from "./digest.ts";
 import type { AccountId, Domain, SnapshotId } from "./ids.ts";
 
 /**
@@ -91,4 +91,6 @@ export interface Snapshot {
   /** Distinct block indexes written in this snapshot itself, once completed. */
   readonly writtenBlockCount: number;
   readonly completion: CompletionRequest | undefined;
+  /** Where the manifest lies; undefined before completion. */
+  readonly manifest: RecordName | undefined;
 }

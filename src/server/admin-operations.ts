@@ -19,6 +19,7 @@ import {
   writeListAccountsResponse,
 } from "../wire/admin/accounts.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
+import { readScrubStoreRequest, writeScrubStoreResponse } from "../wire/admin/scrub.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { jsonResponse } from "../wire/json.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
@@ -34,7 +35,7 @@ export interface AdminCall {
 type AdminOperation = (core: Core, call: AdminCall) => Promise<WireResponse>;
 
 /**
- * Management of accounts and access keys. Only keys without a policy get this far: those of the
+ * Management of accounts, access keys and the store. Only keys without a policy get this far: those of the
  * first account manage everything, those of another account its own keys.
  */
 const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
@@ -100,6 +101,34 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
     const { accessKeyId } = await findAccessKey(core, call);
     checkOutcome(await core.catalog.identity.changeAccessKey(accessKeyId, "delete"), accessKeyId);
     return jsonResponse(200, "{}");
+  },
+
+  async ScrubStore(core, { principal, request }) {
+    if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");
+    const {
+      NextToken,
+      SamplePart: part = 1,
+      SampleParts: parts = 1,
+    } = readScrubStoreRequest(request);
+    const [segment, offset] = NextToken?.split(".").map(Number) ?? [];
+    const from = segment === undefined || offset === undefined ? undefined : { segment, offset };
+    const step = await core.scrubber.step(from, { part, parts });
+    return writeScrubStoreResponse({
+      RecordsVerified: step.recordsVerified,
+      BytesVerified: step.bytesVerified,
+      DamagedRecords: step.damaged.map((record) => ({
+        Domain: record.domain,
+        Name: record.name,
+        Segment: record.segment,
+        Offset: record.offset,
+        Length: record.length,
+      })),
+      LockedRecordCount: step.lockedCount,
+      CatalogFaults: step.next ? [] : await core.catalog.scrubs.findFaults(),
+      BytesTotal: step.bytesTotal,
+      BytesDone: step.bytesDone,
+      NextToken: step.next ? `${step.next.segment}.${step.next.offset}` : null,
+    });
   },
 };
 

@@ -1,10 +1,10 @@
 import { formatTimeMs } from "../base/clock.ts";
 import { type Decision, decide } from "../identity/policy.ts";
 import type { Principal } from "../identity/principal.ts";
-import { ServiceError } from "../model/errors.ts";
+import { keyNotFound, ServiceError } from "../model/errors.ts";
 import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
-import { type Core, findOwned } from "../snapshots/core.ts";
+import { type Core, findOwned, findVisible } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
 
@@ -120,6 +120,24 @@ export async function findKeyDenial(
     caller,
     uses.map((action) => ({ action, resourceId })),
   );
+}
+
+/** Throws "KMS key not found" where the caller's policy does not let it use a snapshot's key. */
+export async function authorizeKey(
+  core: Core,
+  caller: Caller,
+  {
+    snapshotIds,
+    uses,
+  }: { readonly snapshotIds: readonly string[]; readonly uses: readonly string[] },
+): Promise<void> {
+  if (caller.principal.policy === undefined) return;
+  for (const snapshotId of snapshotIds) {
+    const snapshot = await findVisible(core, caller.principal.account, snapshotId);
+    if (snapshot?.state !== "completed") continue;
+    const denial = await findKeyDenial(core, caller, { domain: snapshot.domain, uses });
+    if (denial !== undefined) throw keyNotFound();
+  }
 }
 
 const REASONS: Readonly<Record<Exclude<Decision, "allowed">, (action: string) => string>> = {

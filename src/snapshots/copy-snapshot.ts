@@ -40,8 +40,8 @@ export async function copySnapshot(
   if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
   const copy = copyOf(core, account, { source, input });
   // The same order as at completion: what is needed to bring it back first, then the row.
-  await core.blocks.putManifest(copy.domain, encodeManifest(copy));
-  await core.catalog.snapshots.start(copy, undefined);
+  const manifest = await core.blocks.putManifest(copy.domain, encodeManifest(copy));
+  await core.catalog.snapshots.start({ ...copy, manifest }, undefined);
   // Deleted meanwhile, its contents may be collected by now; the copy must not name them.
   if ((await core.catalog.snapshots.get(source.id)) !== undefined) return copy;
   const terms = { nowMs: core.clock.nowMs(), binnedUntilMs: undefined };
@@ -115,5 +115,6 @@ function copyOf(
     parentBlockCount: 0,
     writtenBlockCount: 0,
     completion: undefined,
+    manifest: undefined,
   };
 }

@@ -97,8 +97,9 @@ export class Sealer {
     } as const;
     // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
-    await blocks.putManifest(snapshot.domain, encodeManifest({ ...snapshot, ...change }));
-    await catalog.snapshots.changeState(snapshot.id, "sealing", change);
+    const bytes = encodeManifest({ ...snapshot, ...change });
+    const manifest = await blocks.putManifest(snapshot.domain, bytes);
+    await catalog.snapshots.changeState(snapshot.id, "sealing", { ...change, manifest });
   }
 
   /** Number of blocks written and the LINEAR aggregate: SHA-256 of their digests in order. */

@@ -129,5 +129,6 @@ function newSnapshot(
     blockCount: 0,
     writtenBlockCount: 0,
     completion: undefined,
+    manifest: undefined,
   };
 }

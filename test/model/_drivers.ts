@@ -14,6 +14,7 @@ import { LruCache } from "../../src/base/lru-cache.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
+import { Scrubber } from "../../src/blocks/scrubber.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
@@ -177,6 +178,8 @@ async function openCore(directory: string, clock: Clock) {
   };
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError });
   const copier = new Copier({ catalog, blocks, maps, sealer, onError });
+  const scrub = { blocks, table: catalog.scrubs, segments, clock, days: 0 };
+  const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);
   const settings = { region: "us-east-1", recycleBinDays: 0 };
@@ -188,6 +191,7 @@ async function openCore(directory: string, clock: Clock) {
     tokens,
     sealer,
     copier,
+    scrubber,
     clock,
     random,
     ...settings,

@@ -1,6 +1,6 @@
 import { fillRoute, findRoute, type Route } from "../operations.ts";
 
-/** Names of the operations on accounts and access keys. All of them are ours; AWS has none here. */
+/** Names of the operations on accounts, access keys and the store. All of them are ours; AWS has none here. */
 export type AdminOperationName =
   | "CreateAccount"
   | "ListAccounts"
@@ -8,7 +8,8 @@ export type AdminOperationName =
   | "ListAccessKeys"
   | "GetAccessKey"
   | "UpdateAccessKey"
-  | "DeleteAccessKey";
+  | "DeleteAccessKey"
+  | "ScrubStore";
 
 /** Where each is reached; `self` stands for the caller's own account. */
 export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
@@ -19,6 +20,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   GetAccessKey: { method: "GET", path: "/varve/keys/{accessKeyId}" },
   UpdateAccessKey: { method: "POST", path: "/varve/keys/{accessKeyId}" },
   DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
+  ScrubStore: { method: "POST", path: "/varve/scrub" },
 };
 
 /** The operation at that method and path, or undefined. */
