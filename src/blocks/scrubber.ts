@@ -9,8 +9,10 @@ import type { BlockStore } from "./block-store.ts";
 const PAGE_COUNT = 64;
 /** It is noted after so long, too: a restart loses no more. */
 const NOTE_MS = 300_000;
-/** How long the plan is followed before it is made anew, and so the longest sleep. */
-const PLAN_MS = 60_000;
+/** How long the plan is followed before it is made anew, and so the longest sleep: an hour. */
+const PLAN_MS = 3_600_000;
+/** How long after a failure it is tried again. */
+const RETRY_MS = 60_000;
 /** Share of the period in which everything is to be read, so that there is time for mishaps. */
 const PERIOD_SHARE = 0.9;
 /** How long a record waits, at most, for blocks that are being put or read. */
@@ -86,7 +88,7 @@ export class Scrubber {
       await this.#readPage().catch(async (error: unknown) => {
         if (signal.aborted) return;
         this.#parts.onError(error);
-        await this.#sleep(PLAN_MS).catch(() => undefined);
+        await this.#sleep(RETRY_MS).catch(() => undefined);
       });
     }
   }
