@@ -74,7 +74,7 @@ export class BlockStore {
     this.#commits = new GroupCommit(segments, catalog, BATCH_SIZE_BYTES_MAX);
   }
 
-  /** Recalls which records are known to be damaged; from now on, whoever watches is told of more. */
+  /** Recalls which records are damaged; from now on, whoever watches is told of more. */
   recallDamaged(watch: DamageWatch): Promise<void> {
     return this.#damaged.recall(watch);
   }

@@ -11,15 +11,19 @@ type Open = (t: TestContext) => Promise<{
   readonly reopen: () => Promise<Catalog>;
 }>;
 
+interface Subject {
+  readonly open: Open;
+  readonly account: AccountId;
+  readonly snapshot: (id: string) => Snapshot;
+}
+
 /** What every `Catalog` must know of what was read again. */
-export function integritySuite(
-  name: string,
-  {
-    open,
-    account,
-    snapshot,
-  }: { open: Open; account: AccountId; snapshot: (id: string) => Snapshot },
-): void {
+export function integritySuite(name: string, subject: Subject): void {
+  recordsSuite(name, subject);
+  verificationsSuite(name, subject);
+}
+
+function recordsSuite(name: string, { open, account }: Subject): void {
   const add = (catalog: Catalog, ...places: [segment: number, offset: number, seed: number][]) =>
     catalog.blocks.commit(places.map(locationOf), []);
   const locationOf = ([segment, offset, seed]: readonly [number, number, number]): NewLocation => {
@@ -87,7 +91,9 @@ export function integritySuite(
     );
     assert.deepEqual(await again.scrubs.findFaults(), []);
   });
+}
 
+function verificationsSuite(name: string, { open, account, snapshot }: Subject): void {
   test(`${name}.verifications keeps one under way and the latest outcome`, async (t) => {
     const { catalog, reopen } = await open(t);
     for (const id of ["snap-01", "snap-02"]) await catalog.snapshots.start(snapshot(id), undefined);

@@ -35,8 +35,8 @@ export interface AdminCall {
 type AdminOperation = (core: Core, call: AdminCall) => Promise<WireResponse>;
 
 /**
- * Management of accounts, access keys and the store. Only keys without a policy get this far: those of the
- * first account manage everything, those of another account its own keys.
+ * Management of accounts, access keys and the store. Only keys without a policy get this far: those
+ * of the first account manage everything, those of another account its own keys.
  */
 const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   async CreateAccount(core, { principal, request }) {

@@ -27,7 +27,7 @@ interface IntegrityCall extends Caller {
 /** Snapshots told of on one page. */
 const VERIFICATIONS_COUNT_MAX = 1_000;
 
-/** The operations of ours on whether snapshots are whole, and on what is left of those that are not. */
+/** The operations of ours on whether snapshots are whole, and what is left of one that is not. */
 export const INTEGRITY_OPERATIONS = {
   async ListReadableBlocks(core: Core, call: IntegrityCall): Promise<WireResponse> {
     const input = readListReadableBlocksRequest(call.request, call.parameters);

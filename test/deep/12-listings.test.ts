@@ -30,7 +30,9 @@ const DEPTH_MAX = 20;
 scorecard({
   number: 12,
   name: "listings against brute force",
-  goal: "5,000 random chains, depth ≤ 20, sizes over powers of two to 64 TiB: missed 0, spurious 0, order and paging exact",
+  goal:
+    "5,000 random chains, depth ≤ 20, sizes over powers of two to 64 TiB: missed 0, spurious 0, " +
+    "order and paging exact",
   peer: "VMware CBT and Ceph fast-diff both shipped misses",
   async run(run) {
     const fraction = seededFraction(run.seed);
@@ -136,7 +138,7 @@ async function checkListing(core: Core, made: Made, { fraction, counts }: Checki
   const expected = [...made.model.keys()].filter((at) => at >= from).sort((a, b) => a - b);
   for (const listing of [listSnapshotBlocks, listReadableBlocks]) {
     const found: number[] = [];
-    await page(fraction, expected.length, from, async (paging) => {
+    await page(fraction, { count: expected.length, from }, async (paging) => {
       const { id: snapshotId } = made;
       const answer = await listing(core, ACCOUNT, { snapshotId, ...paging });
       found.push(...answer.blocks.map(({ blockIndex }) => blockIndex));
@@ -161,7 +163,7 @@ async function checkDiff(
     .sort((a, b) => a - b)
     .map((at) => [at, first.model.has(at), second.model.has(at)]);
   const found: unknown[] = [];
-  await page(fraction, expected.length, from, async (paging) => {
+  await page(fraction, { count: expected.length, from }, async (paging) => {
     const ids = { firstSnapshotId: first.id, secondSnapshotId: second.id };
     const answer = await listChangedBlocks(core, ACCOUNT, { ...ids, ...paging });
     for (const { blockIndex, firstBlockToken, secondBlockToken } of answer.changedBlocks) {
@@ -184,8 +186,7 @@ function startOf(fraction: () => number, model: ReadonlyMap<number, number>): nu
 /** Follows page tokens, with another odd size for each page. */
 async function page(
   fraction: () => number,
-  count: number,
-  from: number,
+  { count, from }: { readonly count: number; readonly from: number },
   fetch: (paging: {
     nextToken: string | undefined;
     maxResults: number;

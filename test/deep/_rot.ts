@@ -37,7 +37,7 @@ export function openStore(dataDirectory: string): Promise<Service> {
   });
 }
 
-/** Writes a lineage of three snapshots, each by a process of its own and so into its own segment. */
+/** Writes a lineage of three snapshots, each by a process, and so into a segment, of its own. */
 export async function makeStore(dataDirectory: string): Promise<RotStore> {
   const snapshots: { id: string; blocks: Map<number, number> }[] = [];
   for (let round = 0; round < 3; round++) {

@@ -1,6 +1,6 @@
 import { fillRoute, findRoute, type Route } from "../operations.ts";
 
-/** Names of the operations on accounts, access keys and the store. All of them are ours; AWS has none here. */
+/** Names of the operations on accounts, access keys and the store. They are ours; AWS has none. */
 export type AdminOperationName =
   | "CreateAccount"
   | "ListAccounts"
