@@ -75,7 +75,8 @@ async function rotSegments(run: ScorecardRun, store: RotStore): Promise<string> 
     const told = count - harmless;
     return (
       `${count} faults in segments: detected ${told} of ${told} (${harmless} changed ` +
-      `nothing that a record holds), served wrong 0, false alarms 0, a flipped bit costs ${mostFlagged} record`
+      `nothing that a record holds), served wrong 0, false alarms 0, a flipped bit costs ` +
+      `${mostFlagged} record`
     );
   } finally {
     await service.close();
