@@ -1,11 +1,12 @@
 import { join, resolve } from "node:path";
 import { assert } from "./base/assert.ts";
-import { type Clock, formatTimeMs, repeat, systemClock } from "./base/clock.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
 import { LruCache } from "./base/lru-cache.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import { Compactor } from "./blocks/compactor.ts";
 import { Journaler } from "./blocks/journaler.ts";
+import { Scrubber } from "./blocks/scrubber.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
@@ -20,18 +21,18 @@ import {
   type KeyEncryptionKeySource,
   openKeyEncryptionKey,
 } from "./keys/open-key-encryption-key.ts";
-import { DiskFullError } from "./model/errors.ts";
 import type { Domain } from "./model/ids.ts";
 import {
-  COLLECT_GRACE_SECONDS_DEFAULT,
   COLLECT_MINUTES_DEFAULT,
   DISK_ROOM_BYTES_MIN,
   NODE_CACHE_BYTES_MAX,
-  PUT_OFF_SEALING_INTERVAL_MS,
   RECYCLE_BIN_DAYS_MAX,
   RESERVE_SIZE_BYTES,
+  SCRUB_DAYS_DEFAULT,
+  SCRUB_DAYS_MAX,
   SEGMENT_SIZE_BYTES_MAX,
 } from "./model/limits.ts";
+import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
@@ -40,23 +41,15 @@ import { createEmulation, withSeed } from "./server/emulation/create-emulation.t
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { listen } from "./server/http-server.ts";
 import { AwsTokens } from "./snapshots/aws-tokens.ts";
+import { type Chores, startChores } from "./snapshots/chores.ts";
 import { Collections } from "./snapshots/collections.ts";
 import { Collector } from "./snapshots/collector.ts";
 import { Copier } from "./snapshots/copier.ts";
 import type { Core } from "./snapshots/core.ts";
-import { expireSnapshots, forgetSettledWrites } from "./snapshots/expire-snapshots.ts";
-import { emptyRecycleBin } from "./snapshots/recycle-bin.ts";
 import { Sealer } from "./snapshots/sealer.ts";
 import { TOKEN_SECRET_BYTES, Tokens } from "./snapshots/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
-
-/** How often there is a look for snapshots whose time is up, and for what they leave behind. */
-const CHORE_INTERVAL_MS = 1_000;
-/** How often there is a look whether a full disk has room again. */
-const DISK_INTERVAL_MS = 1_000;
-/** How often sealings that failed, for example on a full disk, are tried again. */
-const SEAL_RETRY_INTERVAL_MS = 10_000;
 
 /** What a service is made from. Read once; changing it later changes nothing. */
 export interface ServiceConfig {
@@ -77,6 +70,8 @@ export interface ServiceConfig {
   readonly recycleBinDays?: number | undefined;
   /** Minutes between two collections of garbage; 0 for none but those asked for. Default 60. */
   readonly collectMinutes?: number | undefined;
+  /** Days in which all that is stored is read again, at most 365; default 30, 0 for never. */
+  readonly scrubDays?: number | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
@@ -85,15 +80,7 @@ export interface ServiceConfig {
   readonly log?: (entry: LogEntry) => void;
 }
 
-export type { EmulationConfig, KeyEncryptionKeySource };
-
-/** Something an operator should see. Never holds a secret or a block's bytes. */
-export interface LogEntry {
-  readonly time: string;
-  readonly level: "error" | "info";
-  readonly message: string;
-  readonly [detail: string]: string;
-}
+export type { EmulationConfig, KeyEncryptionKeySource, LogEntry };
 
 /** A running service. */
 export interface Service {
@@ -130,7 +117,7 @@ export async function openService(config: ServiceConfig): Promise<Service> {
   const { clock = systemClock, random = systemRandom } = config;
   const dataDirectory = resolve(config.dataDirectory);
   await makeDirectory(dataDirectory);
-  const log = logger(config, clock);
+  const log = logger(config.log, clock);
   const onChange = (isFull: boolean) => tellDiskSpace(log, isFull);
   const disk = new DiskSpace({ directory: dataDirectory, random, onChange });
   const { promise: failed, resolve: onFailed } = Promise.withResolvers<Error>();
@@ -195,11 +182,12 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   const keys = await openKeyRing({ ...config, clock, random }, catalog);
   const blocks = new BlockStore(segments, catalog, keys);
   const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
+  await watchForDamage(core, logger(config.log, clock));
   const findKey = async (accessKeyId: string) =>
     firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
-  const log = logger(config, clock);
+  const log = logger(config.log, clock);
   const newSecret = random.bytes(SESSION_SECRET_BYTES);
   const sessionSecret = await catalog.identity.secret("session-secret", newSecret);
   const sessions = new SessionTokens(sessionSecret, { clock, random });
@@ -219,7 +207,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = startChores({ core, disk }, log, config);
+  const chores = [...startChores(core, log, choresOf(config, disk)), core.scrubber];
+  core.scrubber.start();
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
@@ -249,40 +238,14 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   };
 }
 
-/** What has to be done again and again while the service runs. */
-function startChores(
-  { core, disk }: { readonly core: Core; readonly disk: DiskSpace },
-  log: Logger,
-  { emulation = {}, collectMinutes = COLLECT_MINUTES_DEFAULT }: ServiceConfig,
-): { stop(): Promise<void> }[] {
-  const { timeoutMs } = latenessOf(emulation);
-  const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
-    repeat(core.clock, intervalMs, {
-      work,
-      onError: (error) => log(`${name} failed`, { error }),
-    });
-  return [
-    every(DISK_INTERVAL_MS, "Looking for room on the disk", () => disk.look()),
-    every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () =>
-      expireSnapshots(core, timeoutMs),
-    ),
-    every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
-    every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
-    every(CHORE_INTERVAL_MS, "Journaling", () => core.journaler.flush()),
-    every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
-    every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
-    every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
-    ...(collectMinutes > 0
-      ? [every(collectMinutes * 60_000, "Collecting", () => collect(core))]
-      : []),
-    ...(emulation.aws
-      ? [
-          every(PUT_OFF_SEALING_INTERVAL_MS, "Looking for sealings put off", () =>
-            core.sealer.resumePutOff(),
-          ),
-        ]
-      : []),
-  ];
+/** What chores are to do besides what every core needs. */
+function choresOf({ emulation = {}, collectMinutes }: ServiceConfig, disk: DiskSpace): Chores {
+  return {
+    lookForRoom: () => disk.look(),
+    collectMinutes: collectMinutes ?? COLLECT_MINUTES_DEFAULT,
+    timeoutMs: latenessOf(emulation).timeoutMs,
+    putsOffSealings: emulation.aws ?? false,
+  };
 }
 
 type ClockedConfig = ServiceConfig & { readonly clock: Clock; readonly random: Random };
@@ -298,18 +261,13 @@ async function openKeyRing(config: ClockedConfig, catalog: Catalog): Promise<Key
   return keys;
 }
 
-async function collect({ collector }: Core): Promise<void> {
-  const graceSeconds = COLLECT_GRACE_SECONDS_DEFAULT;
-  await collector.collect({ graceSeconds, isDryRun: false });
-}
-
 async function makeCore(
   config: ClockedConfig,
   parts: Store & Pick<Core, "blocks" | "keys">,
 ): Promise<Core> {
   const { catalog, segments, blocks, keys, disk } = parts;
   const { clock, random } = config;
-  const log = logger(config, clock);
+  const log = logger(config.log, clock);
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   // One cache for all accounts: a node's digest says all of its contents.
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
@@ -355,40 +313,33 @@ async function makeCore(
     collector,
     collections,
     journaler,
+    scrubber: makeScrubber(config, parts),
     clock,
     random,
     ...settings,
   };
 }
 
-type Logger = (
-  message: string,
-  details: { readonly [name: string]: unknown },
-  level?: LogEntry["level"],
-) => void;
-
-function logger({ log = writeToStandardError }: ServiceConfig, clock: Clock): Logger {
-  return (message, details, level = "error") => {
-    // That the disk is full has been told once, when it was found.
-    if (details["error"] instanceof DiskFullError) return;
-    const texts = Object.entries(details).map(([name, value]) => [
-      name,
-      value instanceof Error ? stackOf(value) : String(value),
-    ]);
-    const time = formatTimeMs(clock.nowMs());
-    try {
-      log({ ...Object.fromEntries(texts), time, level, message });
-    } catch {
-      // A log that fails must not take down what it reports on; there is nowhere else to say so.
-    }
-  };
+function makeScrubber(
+  config: ClockedConfig,
+  { catalog, blocks, segments }: Pick<Core, "catalog" | "blocks"> & { segments: SegmentStore },
+): Scrubber {
+  const { clock, scrubDays: days = SCRUB_DAYS_DEFAULT } = config;
+  if (!(days >= 0 && days <= SCRUB_DAYS_MAX)) {
+    throw new RangeError(`scrubDays is ${days}, not 0 to ${SCRUB_DAYS_MAX}`);
+  }
+  const log = logger(config.log, clock);
+  const onError = (error: unknown) => log("Scrubbing failed and will be tried again", { error });
+  return new Scrubber({ blocks, table: catalog.scrubs, segments, clock, days, onError });
 }
 
-function stackOf(error: Error): string {
-  const stack = error.stack ?? error.message;
-  return error.cause instanceof Error ? `${stack}\nCaused by: ${stackOf(error.cause)}` : stack;
-}
-
-function writeToStandardError(entry: LogEntry): void {
-  process.stderr.write(`${JSON.stringify(entry)}\n`);
+/** Says in the log which records are damaged; which snapshots have them, `varve verify` finds. */
+function watchForDamage({ blocks, clock }: Core, log: Logger): Promise<void> {
+  return blocks.recallDamaged({
+    nowMs: () => clock.nowMs(),
+    onDamaged: ({ domain, name, segment, offset, length }, reason) => {
+      const place = { domain, name, segment, offset, length };
+      log("A stored record is damaged", { ...place, reason });
+    },
+  });
 }

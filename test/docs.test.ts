@@ -35,7 +35,8 @@ function unionMembers(source: string, name: string): string[] {
 
 test("docs/api.md names every operation with its method and path", () => {
   const documented = rowsOf(api)
-    .filter(([, request]) => /^`[A-Z]+ \/snapshots/.test(request ?? ""))
+    .filter(([operation]) => operation !== undefined && operation in ROUTES)
+    .filter(([, request]) => /^`[A-Z]+ \//.test(request ?? ""))
     .map(([operation, request]) => [operation, request?.replaceAll("`", "")]);
   const routed = Object.entries(ROUTES).map(([operation, { method, path }]) => {
     return [operation, `${method} ${path}`];
@@ -44,8 +45,9 @@ test("docs/api.md names every operation with its method and path", () => {
   assert.deepEqual(documented.sort(), routed.sort());
 });
 
-test("docs/api.md names every operation of ours on accounts and access keys", () => {
+test("docs/api.md names every operation of ours on accounts, access keys and the store", () => {
   const documented = rowsOf(api)
+    .filter(([operation]) => operation !== undefined && !(operation in ROUTES))
     .filter(([, request]) => /^`[A-Z]+ \/varve\//.test(request ?? ""))
     .map(([operation, request]) => `${operation} ${request?.replaceAll("`", "")}`);
   const routed = Object.entries(ADMIN_ROUTES).map(([operation, { method, path }]) => {

@@ -198,6 +198,7 @@ class Seeder {
       root: made.root,
       blockCount: (parent?.blockCount ?? 0) + addedCount,
       writtenBlockCount: addedCount,
+      manifest: undefined,
       completion: undefined,
     };
   }

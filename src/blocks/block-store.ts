@@ -13,24 +13,21 @@ import {
   ZERO_BLOCK_DIGEST,
   ZERO_BLOCK_NAME,
 } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
-import { type Domain, isKeyDomain, type KeyDomain, type SnapshotId } from "../model/ids.ts";
+import type { Domain, SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import type { SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
-import { DomainCipher } from "./domain-cipher.ts";
+import { DamagedRecords, type DamageWatch } from "./damaged-records.ts";
+import type { DomainCipher } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
-import { encodeRecord, openRecord, type RecordIdentity } from "./encode-record.ts";
+import { encodeRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { decodeRecord, RECORD_KIND, type RecordHeader, type RecordKind } from "./record.ts";
-import { type Scanned, scanSegment } from "./scan-segment.ts";
+import { RECORD_KIND, type RecordKind } from "./record.ts";
+import { nameOf, RecordReader } from "./record-reader.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
-
-/** Damaged records remembered; beyond that, reading one again is what finds it (ours). */
-const DAMAGED_COUNT_MAX = 100_000;
 
 /** A block index of a pending snapshot and the digest of what was written there. */
 export interface WrittenBlock {
@@ -57,28 +54,35 @@ export interface BlockTarget {
  * domain; a block of zeros is never stored; nothing is answered that does not hash to its name.
  */
 export class BlockStore {
-  readonly #segments: SegmentStore;
   readonly #catalog: BlockTable;
   readonly #liveness: Pick<LivenessTable, "refer">;
-  readonly #secrets: DomainSecrets;
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
   readonly #arriving = new Map<string, Promise<unknown>>();
-  /** Records found damaged when they were read: not stored, as far as a put is concerned. */
-  readonly #damaged = new Set<string>();
+  /** Records known to be damaged: not stored, as far as a put is concerned. */
+  readonly #damaged: DamagedRecords;
+  /** Reads what is stored, record by record. */
+  readonly records: RecordReader;
+  #busyCount = 0;
   readonly #puts = new KeyedLock();
-  /** The cipher of each encrypted domain, and the secrets that it was made from. */
-  readonly #ciphers = new Map<
-    KeyDomain,
-    { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
-  >();
 
   constructor(segments: SegmentStore, catalog: BlockStoreTables, secrets: DomainSecrets) {
-    this.#segments = segments;
     this.#catalog = catalog.blocks;
     this.#liveness = catalog.liveness;
-    this.#secrets = secrets;
+    this.#damaged = new DamagedRecords(catalog.blocks);
+    const parts = { segments, table: catalog.blocks, secrets, damaged: this.#damaged };
+    this.records = new RecordReader(parts);
     this.#commits = new GroupCommit(segments, catalog.blocks, BATCH_SIZE_BYTES_MAX);
+  }
+
+  /** Recalls which records are damaged; from now on, whoever watches is told of more. */
+  recallDamaged(watch: DamageWatch): Promise<void> {
+    return this.#damaged.recall(watch);
+  }
+
+  /** Blocks being put or read just now, for callers who wait for them. */
+  get busyCount(): number {
+    return this.#busyCount;
   }
 
   /**
@@ -94,11 +98,13 @@ export class BlockStore {
     // An earlier put of the same block index may still be under way although its caller has gone;
     // it must not come after this one.
     const key = `${target.snapshotId} ${target.blockIndex}`;
-    return this.#puts.run(key, async () => {
-      const cipher = await this.#cipherOf(target.domain);
-      const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
-      return this.#putBlock(target, { identity, cipher, plain: bytes });
-    });
+    return this.#busy(() =>
+      this.#puts.run(key, async () => {
+        const cipher = await this.records.cipherOf(target.domain);
+        const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
+        return this.#putBlock(target, { identity, cipher, plain: bytes });
+      }),
+    );
   }
 
   async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
@@ -120,13 +126,13 @@ export class BlockStore {
    */
   async getBlock(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
     if (digest === ZERO_BLOCK_DIGEST) return ZERO_BLOCK;
-    return this.#load(domain, digest, buffer);
+    return this.#busy(() => this.records.load(domain, digest, buffer));
   }
 
   /** The store as the block map of one domain sees it. */
   nodeStore(domain: Domain): NodeStore {
     return {
-      getNode: (digest) => this.#load(domain, digest),
+      getNode: (digest) => this.records.load(domain, digest),
       putNode: async (bytes) => (await this.#putRecord(RECORD_KIND.node, domain, bytes)).digest,
     };
   }
@@ -141,34 +147,12 @@ export class BlockStore {
     return (await this.#putRecord(RECORD_KIND.entry, domain, bytes)).name;
   }
 
-  /** A record as it lies there, opened and checked. Throws a `CorruptionError` for a bad one. */
-  async openAt(location: Location): Promise<OpenedRecord> {
-    const record = await this.#read(location);
-    const { header } = decodeRecord(record);
-    const cipher = await this.#cipherOf(header.domain);
-    const { plain } = await openRecord(record, cipher);
-    if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
-    const { segment, offset } = location;
-    throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
-  }
-
-  /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
-  async *scan(): AsyncGenerator<Scanned> {
-    for (const info of await this.#segments.list()) yield* scanSegment(this.#segments, info);
-  }
-
-  /** Under what names contents of these digests lie in a domain. */
-  async namesOf(domain: Domain, digests: readonly Digest[]): Promise<readonly RecordName[]> {
-    const cipher = await this.#cipherOf(domain);
-    return cipher ? cipher.namesOf(digests) : (digests as readonly string[] as RecordName[]);
-  }
-
   /**
    * Stores a whole record, as it was read from there, once more, and has it found here from now on.
    * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says.
    */
   async moveRecord(location: Location): Promise<void> {
-    const { record, header } = await this.openAt(location);
+    const { record, header } = await this.records.openAt(location);
     const { domain, name } = header;
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });
@@ -181,7 +165,7 @@ export class BlockStore {
     limit: number,
   ): Promise<WrittenBlock[]> {
     const writes = await this.#catalog.pendingWrites(id, fromIndex, limit);
-    const cipher = await this.#cipherOf(domain);
+    const cipher = await this.records.cipherOf(domain);
     const names = writes.map(({ name }) => name);
     const digests = cipher ? cipher.digestsOf(names) : names;
     return writes.map(({ blockIndex }, i) => ({ blockIndex, digest: digests[i] as Digest }));
@@ -192,27 +176,17 @@ export class BlockStore {
     return this.#commits.idle();
   }
 
-  async #cipherOf(domain: Domain): Promise<DomainCipher | undefined> {
-    if (!isKeyDomain(domain)) return undefined;
-    const secrets = await this.#secrets.secretsOf(domain);
-    const known = this.#ciphers.get(domain);
-    if (known?.secrets === secrets) return known.cipher;
-    const cipher = new DomainCipher(secrets);
-    this.#ciphers.set(domain, { secrets, cipher });
-    return cipher;
-  }
-
   async #isStored(identity: RecordIdentity): Promise<boolean> {
     const { domain, name } = identity;
     if (name === ZERO_BLOCK_NAME) return true;
     // The same contents may be on their way already. If they fail to arrive, ours will be stored.
     await this.#arriving.get(keyOf(identity))?.catch(() => undefined);
-    if (this.#damaged.has(keyOf(identity))) return false;
+    if (await this.#damaged.has(identity)) return false;
     return (await this.#catalog.locate(domain, name)) !== undefined;
   }
 
   async #putRecord(kind: RecordKind, domain: Domain, plain: Uint8Array): Promise<RecordIdentity> {
-    const cipher = await this.#cipherOf(domain);
+    const cipher = await this.records.cipherOf(domain);
     const identity = identityOf(kind, domain, { digest: digestOf(plain), cipher });
     // Once more after having waited for the same contents, which may have failed to arrive.
     do {
@@ -246,79 +220,21 @@ export class BlockStore {
     const entry = await encodeRecord(identity, plain, cipher);
     const { domain, name } = identity;
     // A damaged record stays where it is; what is found under its name from now on is this one.
-    const replaces = this.#damaged.has(keyOf(identity));
+    const replaces = await this.#damaged.has(identity);
     const record = { domain, name, entry, replaces };
     const refusal = await this.#commits.commit({ record, write });
-    if (replaces) this.#damaged.delete(keyOf(identity));
+    if (replaces) this.#damaged.forget(identity);
     return refusal;
   }
 
-  async #load(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
-    const cipher = await this.#cipherOf(domain);
-    const name = nameOf(digest, cipher);
+  async #busy<T>(work: () => Promise<T>): Promise<T> {
+    this.#busyCount += 1;
     try {
-      return await this.#loadVerified({ domain, digest, name }, cipher, buffer);
-    } catch (error) {
-      if (error instanceof CorruptionError) this.#rememberDamaged(keyOf({ domain, name }));
-      throw error;
+      return await work();
+    } finally {
+      this.#busyCount -= 1;
     }
   }
-
-  /** The next put of these contents stores them anew. */
-  #rememberDamaged(key: string): void {
-    if (this.#damaged.size < DAMAGED_COUNT_MAX) this.#damaged.add(key);
-  }
-
-  async #loadVerified(
-    { domain, digest, name }: Omit<RecordIdentity, "kind">,
-    cipher: DomainCipher | undefined,
-    buffer: Uint8Array | undefined,
-  ): Promise<Uint8Array> {
-    const { record, location } = await this.#readRecord({ domain, digest, name }, buffer);
-    const { plain } = await openRecord(record, cipher);
-    if (digestOf(plain) !== digest) {
-      const { segment, offset } = location;
-      throw new CorruptionError(
-        `The record at segment ${segment}, offset ${offset} does not hash to ${digest}`,
-      );
-    }
-    return plain;
-  }
-
-  /** Finds a record and reads it; once more where it was moved in between, its segment gone. */
-  async #readRecord(
-    { domain, digest, name }: Omit<RecordIdentity, "kind">,
-    buffer: Uint8Array | undefined,
-  ): Promise<{ readonly record: Uint8Array; readonly location: Location }> {
-    for (let from: Location | undefined; ; ) {
-      const location = await this.#catalog.locate(domain, name);
-      if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
-      try {
-        return { record: await this.#read(location, buffer), location };
-      } catch (error) {
-        const isMoved = from?.segment !== location.segment || from.offset !== location.offset;
-        if (!(error instanceof CorruptionError) || !isMoved) throw error;
-        from = location;
-      }
-    }
-  }
-
-  /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
-  async #read(location: Location, buffer?: Uint8Array): Promise<Uint8Array> {
-    try {
-      return await this.#segments.read(location, buffer);
-    } catch (cause) {
-      if (!(cause instanceof RangeMissingError)) throw cause;
-      throw new CorruptionError(cause.message, { cause });
-    }
-  }
-}
-
-/** A record as it was read, its header, and its contents. */
-export interface OpenedRecord {
-  readonly record: Uint8Array;
-  readonly header: RecordHeader;
-  readonly plain: Uint8Array;
 }
 
 /** Contents on their way into the store. */
@@ -334,11 +250,6 @@ function identityOf(
   { digest, cipher }: { readonly digest: Digest; readonly cipher: DomainCipher | undefined },
 ): RecordIdentity {
   return { kind, domain, digest, name: nameOf(digest, cipher) };
-}
-
-/** Without a cipher a record is called by its digest. */
-function nameOf(digest: Digest, cipher: DomainCipher | undefined): RecordName {
-  return cipher ? cipher.nameOf(digest) : (digest as string as RecordName);
 }
 
 function keyOf({ domain, name }: Pick<RecordIdentity, "domain" | "name">): string {

@@ -349,6 +349,39 @@ INSERT INTO journal_changes (key, stamp)
   SELECT 'snapshot/' || id, 0 FROM snapshots WHERE state IN ${LASTING};
 `;
 
+/** What was read again is noted: damaged records, segments scrubbed, snapshots verified. */
+const INTEGRITY = `
+-- For whoever reads a segment through.
+CREATE INDEX locations_by_place ON locations (segment, offset);
+
+CREATE TABLE damaged_records (
+  domain TEXT NOT NULL,
+  name BLOB NOT NULL,
+  -- Where it lay when it was found.
+  segment INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  found_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (domain, name),
+  FOREIGN KEY (domain, name) REFERENCES locations (domain, name) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE TABLE segment_scrubs (
+  segment INTEGER PRIMARY KEY,
+  verified_at_ms INTEGER NOT NULL,
+  started_at_ms INTEGER,
+  next_offset INTEGER NOT NULL
+);
+
+CREATE TABLE snapshot_verifications (
+  snapshot INTEGER PRIMARY KEY REFERENCES snapshots (number) ON DELETE CASCADE,
+  -- JSON of the one under way; null for none.
+  progress TEXT,
+  -- How the latest one ended.
+  ended_at_ms INTEGER,
+  is_whole INTEGER
+);
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -359,6 +392,7 @@ export const MIGRATIONS: readonly string[] = [
   ACCOUNT_SETTINGS,
   COLLECTION,
   JOURNAL,
+  INTEGRITY,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -5,6 +5,7 @@ import {
   ZERO_BLOCK_NAME,
 } from "../model/digest.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
+import { REMOVE_DAMAGED, SqliteDamageTable } from "./_sqlite-damage.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
 import { refer } from "./_sqlite-liveness.ts";
@@ -28,10 +29,11 @@ const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name) VALU
   ON CONFLICT DO UPDATE SET name = excluded.name`;
 
 /** `BlockTable` on SQLite. */
-export class SqliteBlockTable implements BlockTable {
+export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
   readonly #database: SqliteDatabase;
 
   constructor(database: SqliteDatabase) {
+    super(database);
     this.#database = database;
   }
 
@@ -55,10 +57,11 @@ export class SqliteBlockTable implements BlockTable {
     if (movedFrom) {
       const from = [movedFrom.segment, movedFrom.offset];
       this.#database.run(MOVE_LOCATION, segment, offset, domain, bytes, ...from);
-    } else {
-      const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
-      this.#database.run(sql, domain, bytes, segment, offset, length);
+      return;
     }
+    const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
+    this.#database.run(sql, domain, bytes, segment, offset, length);
+    if (replaces) this.#database.run(REMOVE_DAMAGED, domain, bytes);
   }
 
   /** Records that nothing refers to yet; the collector finds out whether anything ever will. */

@@ -5,6 +5,7 @@ import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
+import { integritySuite } from "./integrity.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
 
 /** A catalog under test, and the way to close it and open it again where it lies. */
@@ -37,6 +38,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   identityTableSuite(`${name}.identity`, openEmpty);
   accessKeySuite(`${name}.identity`, openEmpty);
   sharingSuite(name, { open, accounts: [ACCOUNT, OTHER], snapshot });
+  integritySuite(name, { open, account: ACCOUNT, snapshot });
 }
 
 function snapshotTableSuite(name: string, open: Open): void {
@@ -485,6 +487,7 @@ function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
     blockCount: 0,
     writtenBlockCount: 0,
     completion: undefined,
+    manifest: undefined,
     ...fields,
   };
 }

@@ -11,6 +11,7 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
 
@@ -37,6 +38,8 @@ export interface Catalog {
   readonly liveness: LivenessTable;
   readonly segments: SegmentTable;
   readonly journal: JournalTable;
+  readonly scrubs: ScrubTable;
+  readonly verifications: VerificationTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -202,7 +205,10 @@ export interface SettingsTable {
 export interface NewLocation extends Location {
   readonly domain: Domain;
   readonly name: RecordName;
-  /** True to take the place of a location known already; else the one known stays. */
+  /**
+   * True to take the place of a location known already, which then is damaged no more; else the
+   * one known stays.
+   */
   readonly replaces: boolean;
   /** Where the record was moved from: it takes that place and no other, if it still is there. */
   readonly movedFrom?: Location | undefined;
@@ -225,8 +231,8 @@ export interface PendingWrite extends BlockWrite {
 /** Why a pending write was not taken. */
 export type WriteRefusal = "not-pending" | "not-stored";
 
-/** Where each record lies, and what pending snapshots have written. */
-export interface BlockTable {
+/** Where each record lies, which are damaged, and what pending snapshots have written. */
+export interface BlockTable extends DamageTable {
   /**
    * Adds locations, then writes, in one transaction. A write is refused, and the others are
    * kept, when its snapshot takes none any more or its block is not stored in its domain: a

@@ -10,10 +10,12 @@ import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteJournalTable } from "./_sqlite-journal.ts";
 import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
+import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
 import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
+import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
 import type { Catalog } from "./catalog.ts";
 
 /**
@@ -42,6 +44,8 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     liveness: new SqliteLivenessTable(database),
     segments: new SqliteSegmentTable(database),
     journal: new SqliteJournalTable(database),
+    scrubs: new SqliteScrubTable(database),
+    verifications: new SqliteVerificationTable(database),
     async close() {
       database.close();
     },

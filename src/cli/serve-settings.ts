@@ -4,6 +4,8 @@ import {
   COLLECT_MINUTES_DEFAULT,
   COLLECT_MINUTES_MAX,
   RECYCLE_BIN_DAYS_MAX,
+  SCRUB_DAYS_DEFAULT,
+  SCRUB_DAYS_MAX,
 } from "../model/limits.ts";
 import type { EmulationConfig, KeyEncryptionKeySource } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
@@ -19,6 +21,7 @@ export interface ServeOptions {
   readonly config?: string;
   readonly allowPlainHttp?: boolean;
   readonly recycleBinDays?: string;
+  readonly scrubDays?: string;
   readonly emulate?: string;
   readonly keyEncryptionKey?: string;
   readonly previousKeyEncryptionKey?: string;
@@ -34,6 +37,8 @@ export interface ServeSettings {
   readonly recycleBinDays: number;
   /** Minutes between two collections of garbage; 0 for none by itself. */
   readonly collectMinutes: number;
+  /** 0 for no scrub but those asked for. */
+  readonly scrubDays: number;
   /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
   readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -53,6 +58,7 @@ const CONFIG_NAMES = [
   "region",
   "recycleBinDays",
   "collectMinutes",
+  "scrubDays",
   "emulate",
   "keyEncryptionKey",
   "previousKeyEncryptionKey",
@@ -78,6 +84,7 @@ export async function serveSettings(
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
+    scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
     keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
@@ -154,6 +161,14 @@ function parseMinutes(text: string): number {
   const minutes = /^[0-9]{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (minutes <= COLLECT_MINUTES_MAX) return minutes;
   throw new UsageError(`Cannot collect every '${text}' minutes: give 0 to ${COLLECT_MINUTES_MAX}.`);
+}
+
+function parseScrubDays(text: string): number {
+  const days = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (days <= SCRUB_DAYS_MAX) return days;
+  throw new UsageError(
+    `Cannot read everything again in '${text}' days: give 1 to ${SCRUB_DAYS_MAX}, or 0 for never.`,
+  );
 }
 
 /** True for names and addresses that never leave this machine. */

@@ -61,6 +61,7 @@ test("the command line goes before the environment before the file", async (t) =
     listen: "127.0.0.1:1",
     region: "file-1",
     recycleBinDays: "7",
+    scrubDays: "14",
     emulate: "quotas",
     accessKeyId: "FILE",
     secretAccessKey: "file",
@@ -72,8 +73,11 @@ test("the command line goes before the environment before the file", async (t) =
     port: 1,
     region: "file-1",
     recycleBinDays: 7,
+    scrubDays: 14,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
+    keyEncryptionKey: undefined,
+    previousKeyEncryptionKey: undefined,
   });
   const env = {
     VARVE_CONFIG: config,
@@ -90,8 +94,11 @@ test("the command line goes before the environment before the file", async (t) =
     port: 2,
     region: "env-1",
     recycleBinDays: 7,
+    scrubDays: 14,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
+    keyEncryptionKey: undefined,
+    previousKeyEncryptionKey: undefined,
   });
   const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1" };
   const fromOptions = await serveSettings(options, env);

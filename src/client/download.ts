@@ -1,8 +1,11 @@
 import { forEachConcurrent } from "../base/concurrency.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
+import { type Extent, joinExtents } from "../model/extent.ts";
 import { offsetOf } from "../model/geometry.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../model/limits.ts";
+import type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 import type { Block } from "../wire/list-snapshot-blocks.ts";
+import { isDamage, salvagePagesOf } from "./_salvage.ts";
 import { TargetFile } from "./_target-file.ts";
 import type { Client } from "./client.ts";
 import { describeSnapshots } from "./ec2-operations.ts";
@@ -21,6 +24,11 @@ export interface DownloadOptions {
   readonly path: string;
   /** Replace an image that is there already. */
   readonly force?: boolean | undefined;
+  /**
+   * Go on past blocks that cannot be read or verified, however often they are asked for, and leave
+   * zeros in their place; the result says which they are.
+   */
+  readonly salvage?: boolean | undefined;
   /** Blocks under way at once; default 16. Memory is bounded by it. */
   readonly concurrency?: number | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
@@ -47,6 +55,10 @@ export interface DownloadResult extends DownloadProgress {
   /** Length of the image. */
   readonly imageBytes: number;
   readonly volumeSizeGib: number;
+  /** Blocks that are zeros in the image because they could not be read; 0 without salvage. */
+  readonly badBlocks: number;
+  /** Where they are, ascending. */
+  readonly badExtents: readonly Extent[];
   readonly seconds: number;
 }
 
@@ -61,9 +73,10 @@ export async function downloadSnapshot(
   client: Client,
   options: DownloadOptions,
 ): Promise<DownloadResult> {
-  const { snapshotId, path, force = false, signal } = options;
+  const { snapshotId, path, force = false, salvage = false, signal } = options;
   const startedMs = client.clock.monotonicMs();
-  const pages = blockPagesOf(client, snapshotId, { signal });
+  const listing = salvage ? salvagePagesOf : blockPagesOf;
+  const pages: AsyncGenerator<ListedPage> = listing(client, snapshotId, { signal });
   const first = await pages.next();
   if (first.done) throw new Error("A listing has at least one page");
   const { volumeSizeGib } = first.value;
@@ -72,24 +85,21 @@ export async function downloadSnapshot(
   const target = await TargetFile.create(path, notedBytes, { force, random: client.random });
   const download = new Download({ client, options, target, notedBytes, volumeBytes });
   try {
-    await download.run(blocksFrom(first.value, pages));
+    await download.run(first.value, pages);
     await target.finish();
   } catch (error) {
     await target.discard();
     throw error;
   }
   const seconds = (client.clock.monotonicMs() - startedMs) / 1000;
-  const { imageBytes } = download;
-  return { ...download.progress(), snapshotId, path, imageBytes, volumeSizeGib, seconds };
+  const { imageBytes, badExtents } = download;
+  const badBlocks = badExtents.reduce((sum, { count }) => sum + count, 0);
+  const image = { snapshotId, path, imageBytes, volumeSizeGib };
+  return { ...download.progress(), ...image, badBlocks, badExtents, seconds };
 }
 
-async function* blocksFrom(
-  first: BlockPage<Block>,
-  rest: AsyncIterable<BlockPage<Block>>,
-): AsyncGenerator<Block> {
-  yield* first.items;
-  for await (const { items } of rest) yield* items;
-}
+/** A page of a listing that may know of blocks it has lost. */
+type ListedPage = BlockPage<Block> & { readonly lost?: readonly Extent[] };
 
 /**
  * The length that the upload noted, if it did and we may read it. Anybody who may tag the snapshot
@@ -125,6 +135,7 @@ class Download {
   #blocksDone = 0;
   #blocksReceived = 0;
   #blocksWritten = 0;
+  readonly #bad: Extent[] = [];
 
   constructor(parts: {
     readonly client: Client;
@@ -146,12 +157,27 @@ class Download {
     return this.#imageBytes;
   }
 
-  async run(blocks: AsyncIterable<Block>): Promise<void> {
+  /** Where blocks could not be read, ascending. */
+  get badExtents(): Extent[] {
+    return joinExtents(this.#bad);
+  }
+
+  async run(first: ListedPage, rest: AsyncIterable<ListedPage>): Promise<void> {
     const { signal, concurrency = CONCURRENCY_DEFAULT } = this.#options;
+    const blocks = this.#blocksOf(first, rest);
     await forEachConcurrent(blocks, concurrency, (block) => this.#transfer(block));
     signal?.throwIfAborted();
     if (this.#imageBytes !== this.#notedBytes) await this.#target.resize(this.#imageBytes);
     this.#report(this.progress().blocksTotal);
+  }
+
+  async *#blocksOf(first: ListedPage, rest: AsyncIterable<ListedPage>): AsyncGenerator<Block> {
+    this.#bad.push(...(first.lost ?? []));
+    yield* first.items;
+    for await (const { items, lost = [] } of rest) {
+      this.#bad.push(...lost);
+      yield* items;
+    }
   }
 
   progress(): DownloadProgress {
@@ -170,15 +196,21 @@ class Download {
     const offset = offsetOf(BlockIndex);
     const block = await getSnapshotBlock(this.#client, BlockIndex, snapshotId, BlockToken, {
       signal,
+    }).catch((error: unknown) => {
+      if (!this.#options.salvage || !isDamage(error)) throw error;
+      this.#bad.push({ start: BlockIndex, count: 1 });
     });
-    this.#blocksReceived += 1;
-    if (block.Checksum !== ZERO_BLOCK_CHECKSUM) {
-      const length = this.#imageLengthIn(block.BlockData, offset);
-      await this.#target.write(block.BlockData.subarray(0, length), offset);
-      this.#blocksWritten += 1;
-    }
+    if (block) await this.#take(block, offset);
     // Blocks before it may still be under way: all are done only when the last has settled.
     this.#report(Math.min(BlockIndex + 1, this.progress().blocksTotal - 1));
+  }
+
+  async #take({ BlockData, Checksum }: GetSnapshotBlockResponse, offset: number): Promise<void> {
+    this.#blocksReceived += 1;
+    if (Checksum === ZERO_BLOCK_CHECKSUM) return;
+    const length = this.#imageLengthIn(BlockData, offset);
+    await this.#target.write(BlockData.subarray(0, length), offset);
+    this.#blocksWritten += 1;
   }
 
   /**

@@ -18,11 +18,13 @@ export type {
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
+export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
 export type { Block } from "../wire/list-snapshot-blocks.ts";
+export type { VerificationDescription } from "../wire/list-verifications.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
 export type { HoleSearch } from "./_image.ts";
 export {
@@ -62,12 +64,14 @@ export {
   type ListChangedBlocksInput,
   listBlockDigests,
   listChangedBlocks,
+  listReadableBlocks,
   listSnapshotBlocks,
   type PutSnapshotBlockInput,
   putSnapshotBlock,
   startSnapshot,
 } from "./operations.ts";
 export type { RetryEvent } from "./retry.ts";
+export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {
@@ -77,4 +81,11 @@ export {
   type UploadResult,
   uploadSnapshot,
 } from "./upload.ts";
+export {
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyResult,
+  verificationsOf,
+  verifySnapshot,
+} from "./verify.ts";
 export { type WaitOptions, waitForSnapshot } from "./wait-for-snapshot.ts";

@@ -1,3 +1,4 @@
+import type { Extent } from "../model/extent.ts";
 import { blockCountOf } from "../model/geometry.ts";
 import { VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
 import type { BlockChecksum } from "../wire/list-block-digests.ts";
@@ -6,7 +7,12 @@ import type { Block } from "../wire/list-snapshot-blocks.ts";
 import type { PagingMembers } from "../wire/members.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, integrityError } from "./errors.ts";
-import { listBlockDigests, listChangedBlocks, listSnapshotBlocks } from "./operations.ts";
+import {
+  listBlockDigests,
+  listChangedBlocks,
+  listReadableBlocks,
+  listSnapshotBlocks,
+} from "./operations.ts";
 
 /** One page of any listing by block index. */
 export interface BlockPage<T> {
@@ -21,7 +27,7 @@ export interface BlockPage<T> {
 const BLOCK_COUNT_MAX = blockCountOf(VOLUME_SIZE_GIB_MAX);
 
 /** Asks for one page. */
-type FetchPage<T> = (paging: PagingMembers) => Promise<BlockPage<T>>;
+type FetchPage<Page> = (paging: PagingMembers) => Promise<Page>;
 
 /** All blocks of a snapshot, ascending, with the tokens that read them. */
 export async function* blocksOf(
@@ -81,6 +87,22 @@ export function digestPagesOf(
   });
 }
 
+/** What is left of a snapshot from a block index on, page by page, and where blocks are lost. */
+export function readableBlockPagesOf(
+  client: Client,
+  from: { readonly snapshotId: string; readonly startingBlockIndex: number },
+  options?: CallOptions,
+): AsyncGenerator<BlockPage<Block> & { readonly lost: readonly Extent[] }> {
+  const { snapshotId: SnapshotId, startingBlockIndex: StartingBlockIndex } = from;
+  return pagesOf("ListReadableBlocks", async (paging) => {
+    const start = paging.NextToken === undefined ? { StartingBlockIndex } : {};
+    const input = { ...start, ...paging, SnapshotId };
+    const response = await listReadableBlocks(client, input, options);
+    const lost = response.LostExtents.map(({ Start, Count }) => ({ start: Start, count: Count }));
+    return { ...pageOf(response.Blocks, response), lost };
+  });
+}
+
 function pageOf<T>(
   items: readonly T[],
   response: { readonly NextToken?: string | null | undefined; readonly VolumeSize: number | null },
@@ -96,10 +118,10 @@ function pageOf<T>(
  * and lie in the volume. A page token that ended while a slow caller worked on its page is
  * replaced by the block index to go on from.
  */
-async function* pagesOf<T extends { readonly BlockIndex: number }>(
+async function* pagesOf<Page extends BlockPage<{ readonly BlockIndex: number }>>(
   operation: string,
-  fetchPage: FetchPage<T>,
-): AsyncGenerator<BlockPage<T>> {
+  fetchPage: FetchPage<Page>,
+): AsyncGenerator<Page> {
   let nextIndex = 0;
   let nextToken: string | undefined;
   do {
@@ -113,11 +135,11 @@ async function* pagesOf<T extends { readonly BlockIndex: number }>(
   } while (nextToken !== undefined);
 }
 
-async function nextPage<T>(
-  fetchPage: FetchPage<T>,
+async function nextPage<Page>(
+  fetchPage: FetchPage<Page>,
   nextToken: string | undefined,
   nextIndex: number,
-): Promise<BlockPage<T>> {
+): Promise<Page> {
   if (nextToken === undefined) return fetchPage({});
   try {
     return await fetchPage({ NextToken: nextToken });

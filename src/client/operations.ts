@@ -24,6 +24,12 @@ import {
   writeListChangedBlocksRequest,
 } from "../wire/list-changed-blocks.ts";
 import {
+  type ListReadableBlocksRequest,
+  type ListReadableBlocksResponse,
+  readListReadableBlocksResponse,
+  writeListReadableBlocksRequest,
+} from "../wire/list-readable-blocks.ts";
+import {
   type ListSnapshotBlocksResponse,
   readListSnapshotBlocksResponse,
   writeListSnapshotBlocksRequest,
@@ -45,7 +51,7 @@ import { integrityError } from "./errors.ts";
 import { checksumOfBytes } from "./node-crypto.ts";
 
 /*
- * The six operations of the EBS direct APIs and one of ours: client first, what stands in the
+ * The six operations of the EBS direct APIs and two of ours: client first, what stands in the
  * path, the other input, options. Names and units of the members are AWS's. All of them throw
  * `ClientError`, and all are safe to repeat.
  */
@@ -202,5 +208,20 @@ export function listBlockDigests(
   const request = writeListBlockDigestsRequest(input);
   const operation = "ListBlockDigests";
   const read = readListBlockDigestsResponse;
+  return client.send({ operation, service: "ebs", request, read }, options);
+}
+
+/**
+ * One page of a snapshot's blocks, also past damaged parts of its block map, and where those are:
+ * an operation of ours, which AWS answers with an error.
+ */
+export function listReadableBlocks(
+  client: Client,
+  input: ListReadableBlocksRequest,
+  options?: CallOptions,
+): Promise<ListReadableBlocksResponse> {
+  const request = writeListReadableBlocksRequest(input);
+  const operation = "ListReadableBlocks";
+  const read = readListReadableBlocksResponse;
   return client.send({ operation, service: "ebs", request, read }, options);
 }

@@ -16,3 +16,15 @@ export function extentsOf(blockIndexes: Iterable<number>): Extent[] {
   }
   return extents;
 }
+
+/** Puts extents in order, and joins those that touch or overlap. */
+export function joinExtents(extents: readonly Extent[]): Extent[] {
+  const joined: { start: number; count: number }[] = [];
+  for (const { start, count } of extents.toSorted((a, b) => a.start - b.start)) {
+    const last = joined.at(-1);
+    if (last && start <= last.start + last.count) {
+      last.count = Math.max(last.count, start + count - last.start);
+    } else joined.push({ start, count });
+  }
+  return joined;
+}

@@ -199,6 +199,16 @@ export const COLLECT_GRACE_SECONDS_DEFAULT = 3_600;
 export const COLLECT_SKEW_SECONDS_MAX = 300;
 /** A segment of which less than this share is needed is rewritten (ours: half, as others do). */
 export const COMPACT_LIVE_SHARE = 0.5;
+/** Days in which everything stored is read again: monthly, as backup systems advise (ours). */
+export const SCRUB_DAYS_DEFAULT = 30;
+/** The same, where it is asked for less often; rot may double up in a longer time (ours). */
+export const SCRUB_DAYS_MAX = 365;
+/** Bytes a second read by a scrub at most: a few per cent of one processor (ours). */
+export const SCRUB_BYTES_PER_SECOND_MAX = 64 * 1024 * 1024;
+/** Equal samples a scrub may be divided into (ours). */
+export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
+/** Extents of bad blocks told of a snapshot; their blocks are counted beyond that (ours). */
+export const BAD_EXTENTS_COUNT_MAX = 1_000;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
 

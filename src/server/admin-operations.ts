@@ -18,6 +18,7 @@ import {
   writeListAccountsResponse,
 } from "../wire/admin/accounts.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
+import { readScrubStoreRequest, writeScrubStoreResponse } from "../wire/admin/scrub.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
@@ -95,6 +96,33 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
 
   StartCollection: startCollection,
   GetCollection: getCollection,
+  async ScrubStore(core, { principal, request }) {
+    if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");
+    const {
+      NextToken,
+      SamplePart: part = 1,
+      SampleParts: parts = 1,
+    } = readScrubStoreRequest(request);
+    const [segment, offset] = NextToken?.split(".").map(Number) ?? [];
+    const from = segment === undefined || offset === undefined ? undefined : { segment, offset };
+    const step = await core.scrubber.step(from, { part, parts });
+    return writeScrubStoreResponse({
+      RecordsVerified: step.recordsVerified,
+      BytesVerified: step.bytesVerified,
+      DamagedRecords: step.damaged.map((record) => ({
+        Domain: record.domain,
+        Name: record.name,
+        Segment: record.segment,
+        Offset: record.offset,
+        Length: record.length,
+      })),
+      LockedRecordCount: step.lockedCount,
+      CatalogFaults: step.next ? [] : await core.catalog.scrubs.findFaults(),
+      BytesTotal: step.bytesTotal,
+      BytesDone: step.bytesDone,
+      NextToken: step.next ? `${step.next.segment}.${step.next.offset}` : null,
+    });
+  },
 };
 
 /**

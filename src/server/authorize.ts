@@ -1,10 +1,10 @@
 import { formatTimeMs } from "../base/clock.ts";
 import { type AccessRequest, decide } from "../identity/policy.ts";
 import { isUnrestricted, type Principal } from "../identity/principal.ts";
-import { ServiceError } from "../model/errors.ts";
+import { keyNotFound, ServiceError } from "../model/errors.ts";
 import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
-import type { Core } from "../snapshots/core.ts";
+import { type Core, findVisible } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
 import { findOwnedResource } from "../snapshots/tagging.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
@@ -147,6 +147,24 @@ export async function findKeyDenial(
     caller,
     uses.map((action) => ({ action, ...named })),
   );
+}
+
+/** Throws "KMS key not found" where the caller's policy does not let it use a snapshot's key. */
+export async function authorizeKey(
+  core: Core,
+  caller: Caller,
+  {
+    snapshotIds,
+    uses,
+  }: { readonly snapshotIds: readonly string[]; readonly uses: readonly string[] },
+): Promise<void> {
+  if (isUnrestricted(caller.principal)) return;
+  for (const snapshotId of snapshotIds) {
+    const snapshot = await findVisible(core, caller.principal.account, snapshotId);
+    if (snapshot?.state !== "completed") continue;
+    const denial = await findKeyDenial(core, caller, { domain: snapshot.domain, uses });
+    if (denial !== undefined) throw keyNotFound();
+  }
 }
 
 /**

@@ -1,9 +1,8 @@
-import { isUnrestricted } from "../identity/principal.ts";
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
-import { invalid, keyNotFound } from "../model/errors.ts";
+import { invalid } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import { completeSnapshot } from "../snapshots/complete-snapshot.ts";
-import { type Core, findVisible } from "../snapshots/core.ts";
+import type { Core } from "../snapshots/core.ts";
 import { getSnapshotBlock } from "../snapshots/get-snapshot-block.ts";
 import { keyArnOf } from "../snapshots/key-arns.ts";
 import { listBlockDigests } from "../snapshots/list-block-digests.ts";
@@ -49,11 +48,13 @@ import {
 import {
   type Access,
   authorize,
+  authorizeKey,
   type Caller,
   findKeyDenial,
   KEY_USES,
   resourceArn,
 } from "./authorize.ts";
+import { INTEGRITY_OPERATIONS } from "./integrity-operations.ts";
 
 /** An authenticated call of one operation. */
 export interface Call extends Caller {
@@ -209,6 +210,8 @@ export const EBS_OPERATIONS: Readonly<
       VolumeSize: page.volumeSizeGib,
     });
   },
+
+  ...INTEGRITY_OPERATIONS,
 };
 
 /** Tags given at the start are created as by CreateTags, and need leave of their own. */
@@ -236,24 +239,6 @@ async function authorizeStart(
   if (denial === undefined) return;
   const message = `KMS refused the request: AccessDeniedException: ${denial}`;
   throw invalid("INVALID_DEPENDENCY_REQUEST", message);
-}
-
-/** Throws "KMS key not found" where the caller's policy does not let it use a snapshot's key. */
-async function authorizeKey(
-  core: Core,
-  call: Call,
-  {
-    snapshotIds,
-    uses,
-  }: { readonly snapshotIds: readonly string[]; readonly uses: readonly string[] },
-): Promise<void> {
-  if (isUnrestricted(call.principal)) return;
-  for (const snapshotId of snapshotIds) {
-    const snapshot = await findVisible(core, call.principal.account, snapshotId);
-    if (snapshot?.state !== "completed") continue;
-    const denial = await findKeyDenial(core, call, { domain: snapshot.domain, uses });
-    if (denial !== undefined) throw keyNotFound();
-  }
 }
 
 function pageInput(members: PagingMembers) {

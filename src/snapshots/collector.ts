@@ -152,7 +152,7 @@ export class Collector {
     };
     try {
       for await (const reached of reachable(maps(domain), garbage.root, { others })) {
-        page.push(...(await blocks.namesOf(domain, [reached.node, ...reached.blocks])));
+        page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
         if (page.length >= COLLECT_PAGE_COUNT) await flush();
         if (this.#isStopped) return;
       }
@@ -267,7 +267,7 @@ export class Collector {
       const before = roots[i - 1];
       const others = before?.lineage === lineage ? [before.root] : [];
       for await (const reached of reachable(maps(domain), root, { others })) {
-        reach(await blocks.namesOf(domain, [reached.node, ...reached.blocks]));
+        reach(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks]));
         if (this.#isStopped) return false;
       }
     }

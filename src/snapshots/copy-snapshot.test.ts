@@ -87,4 +87,5 @@ const SOURCE: Snapshot = {
   blockCount: 5,
   writtenBlockCount: 1,
   completion: undefined,
+  manifest: undefined,
 };

@@ -122,5 +122,6 @@ function copyOf(
     parentBlockCount: 0,
     writtenBlockCount: 0,
     completion: undefined,
+    manifest: undefined,
   };
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Journaler } from "../blocks/journaler.ts";
+import type { Scrubber } from "../blocks/scrubber.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
@@ -28,6 +29,7 @@ export interface Core {
   readonly collector: Collector;
   readonly collections: Collections;
   readonly journaler: Journaler;
+  readonly scrubber: Scrubber;
   readonly clock: Clock;
   readonly random: Random;
   /** The region this service runs as. */

@@ -60,3 +60,17 @@ function parseManifest(bytes: Uint8Array): Record<string, unknown> {
     throw new CorruptionError("A manifest is not JSON", { cause });
   }
 }
+
+/**
+ * True when a manifest says what is known of its snapshot, but for the tags, which may have changed
+ * since completion. Throws a `CorruptionError` for what is no manifest.
+ */
+export function agreesWithManifest(snapshot: Snapshot, manifest: Uint8Array): boolean {
+  const { tags: _, ...said } = parseManifest(manifest);
+  const { tags: __, ...known } = parseManifest(encodeManifest(snapshot));
+  return textOf(said) === textOf(known);
+}
+
+function textOf(members: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -73,7 +73,7 @@ async function locateRecords({ catalog, blocks }: RebuildParts): Promise<Found> 
   const found: Found = { segmentCount: 0, recordCount: 0, unknownBytes: 0, entries, manifests };
   let page: NewLocation[] = [];
   let segment: number | undefined;
-  for await (const { placement, header } of blocks.scan()) {
+  for await (const { placement, header } of blocks.records.scan()) {
     if (placement.segment !== segment) found.segmentCount += 1;
     segment = placement.segment;
     if (!header) {
@@ -150,7 +150,7 @@ async function open(
   unreadable: string[],
 ): Promise<Uint8Array | undefined> {
   try {
-    return (await blocks.openAt(location)).plain;
+    return (await blocks.records.openAt(location)).plain;
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     unreadable.push(error.message);
@@ -165,7 +165,7 @@ async function findGap(
 ): Promise<string | undefined> {
   try {
     for await (const reached of reachable(maps(domain), root, { others: [] })) {
-      const names = await blocks.namesOf(domain, reached.blocks);
+      const names = await blocks.records.namesOf(domain, reached.blocks);
       const missing = await findMissing(catalog, domain, names);
       if (missing !== undefined) return `no record of block ${missing} was found`;
     }

@@ -241,6 +241,7 @@ const PENDING = {
   blockCount: 0,
   writtenBlockCount: 0,
   completion: undefined,
+  manifest: undefined,
 } as const;
 
 function kinds(segments: FakeSegments): number[] {

@@ -32,6 +32,7 @@ const SNAPSHOT: Snapshot = {
   root: undefined,
   blockCount: 3,
   writtenBlockCount: 3,
+  manifest: undefined,
   completion: { changedBlocksCount: 3, linearDigest: undefined },
 };
 

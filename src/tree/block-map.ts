@@ -1,6 +1,8 @@
 import { assert } from "../base/assert.ts";
 import type { LruCache } from "../base/lru-cache.ts";
 import type { Digest } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
+import type { Extent } from "../model/extent.ts";
 import { NODE_FANOUT, NODE_LEVELS } from "../model/limits.ts";
 import { encodeNode, Node } from "./node.ts";
 import type { NodeStore } from "./node-store.ts";
@@ -12,6 +14,12 @@ export type Root = Digest | undefined;
 export interface MapEntry {
   readonly blockIndex: number;
   readonly digest: Digest;
+}
+
+/** The blocks of one leaf; or an extent of which nothing is known any more. */
+export interface MapPiece {
+  readonly entries: readonly MapEntry[];
+  readonly lost: Extent | undefined;
 }
 
 /** What `BlockMaps.apply` made. */
@@ -90,6 +98,45 @@ export class BlockMaps {
     for (const slot of node.slots(fromSlot)) {
       const below = { firstIndex: firstIndex + slot * span, fromIndex };
       yield* this.#leavesBelow(node.get(slot) as Digest, level - 1, below);
+    }
+  }
+
+  /**
+   * The map from a block index on, piece by piece, ascending, also where nodes are damaged: what
+   * lies under such a node is answered as an extent that cannot be told.
+   */
+  async *pieces(root: Root, fromIndex: number): AsyncGenerator<MapPiece> {
+    if (root !== undefined)
+      yield* this.#piecesBelow(root, ROOT_LEVEL, { firstIndex: 0, fromIndex });
+  }
+
+  async *#piecesBelow(
+    digest: Digest,
+    level: number,
+    { firstIndex, fromIndex }: { firstIndex: number; fromIndex: number },
+  ): AsyncGenerator<MapPiece> {
+    const node = await this.node(digest, level).catch((error: unknown) => {
+      if (!(error instanceof CorruptionError)) throw error;
+    });
+    const span = spanOfSlot(level);
+    if (!node) {
+      const start = Math.max(firstIndex, fromIndex);
+      yield { entries: [], lost: { start, count: firstIndex + span * NODE_FANOUT - start } };
+      return;
+    }
+    const fromSlot = Math.max(0, Math.floor((fromIndex - firstIndex) / span));
+    const slots = node.slots(fromSlot);
+    if (level === 0) {
+      const digests = node.digests().slice(-slots.length);
+      const entryOf = (slot: number, i: number) => {
+        return { blockIndex: firstIndex + slot, digest: digests[i] as Digest };
+      };
+      yield { entries: slots.map(entryOf), lost: undefined };
+      return;
+    }
+    for (const slot of slots) {
+      const below = { firstIndex: firstIndex + slot * span, fromIndex };
+      yield* this.#piecesBelow(node.get(slot) as Digest, level - 1, below);
     }
   }
 

@@ -1,4 +1,4 @@
-/** Names of the operations, as AWS spells them; the last is an addition of ours. */
+/** Names of the operations, as AWS spells them; from ListBlockDigests on they are ours. */
 export type OperationName =
   | "StartSnapshot"
   | "PutSnapshotBlock"
@@ -6,7 +6,10 @@ export type OperationName =
   | "GetSnapshotBlock"
   | "ListSnapshotBlocks"
   | "ListChangedBlocks"
-  | "ListBlockDigests";
+  | "ListBlockDigests"
+  | "ListReadableBlocks"
+  | "VerifySnapshot"
+  | "ListVerifications";
 
 /** Method and path of an operation; `{name}` stands for a parameter. */
 export interface Route {
@@ -23,6 +26,9 @@ export const ROUTES: Readonly<Record<OperationName, Route>> = {
   ListSnapshotBlocks: { method: "GET", path: "/snapshots/{snapshotId}/blocks" },
   ListChangedBlocks: { method: "GET", path: "/snapshots/{snapshotId}/changedblocks" },
   ListBlockDigests: { method: "GET", path: "/snapshots/{snapshotId}/digests" },
+  ListReadableBlocks: { method: "GET", path: "/varve/snapshots/{snapshotId}/blocks" },
+  VerifySnapshot: { method: "POST", path: "/varve/snapshots/{snapshotId}/verification" },
+  ListVerifications: { method: "GET", path: "/varve/verifications" },
 };
 
 /** An operation and the parameters found in the path. */

@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { RECORD_KIND } from "../../src/blocks/record.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../src/model/limits.ts";
+import { flipBit, storedRecords } from "../support/damage.ts";
 import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -51,11 +53,40 @@ test("upload, incremental upload, diff, download, list and delete", async () => 
   assert.equal(await result("download", second, restored), restored);
   await assertSameBytes(restored, changed);
   const table = (await result("list")).split("\n");
-  assert.match(table[0] ?? "", /^SNAPSHOT +STATE +GIB +FULL SIZE +STARTED +DESCRIPTION +TAGS$/);
+  assert.match(
+    table[0] ?? "",
+    /^SNAPSHOT +STATE +GIB +FULL SIZE +VERIFIED +STARTED +DESCRIPTION +TAGS$/,
+  );
   const row = table.find((line) => line.startsWith(first)) ?? "";
-  assert.match(row, /completed +1 +2 MiB +\S+ \S+Z +one +name=disk varve:image-bytes=3145735$/);
+  assert.match(row, /completed +1 +2 MiB +- +\S+ \S+Z +one +name=disk varve:image-bytes=3145735$/);
   assert.equal(await result("delete", first, second), `${first}\n${second}`);
   assert.doesNotMatch(await result("list"), new RegExp(first));
+});
+
+test("verify, scrub, and a salvage of what is damaged", async (t) => {
+  const own = await startService(t, { scrubDays: 0, log: () => undefined });
+  const env = { ...awsEnvironment(own), VARVE_ENDPOINT: own.endpoint };
+  const run = (...args: string[]) => runVarve(["--quiet", ...args], { cwd: folder, env });
+  const { stdout: id } = await run("upload", image);
+  const whole = await run("verify", id.trim());
+  assert.equal(whole.code, 0, whole.stderr);
+  assert.match(whole.stdout, /4 blocks \(1\.50 MiB\), all of them whole; manifest whole\.\n$/);
+  assert.match((await run("scrub", "--sample", "1/1")).stdout, /: 0 damaged\.\n$/);
+  assert.match((await run("list")).stdout, /\d{4}-\d\d-\d\d whole /);
+  assert.equal((await run("scrub", "--sample", "3/2")).code, 2);
+  for (const record of await storedRecords(own)) {
+    if (record.kind === RECORD_KIND.block) await flipBit(own, record);
+  }
+  const verified = await run("verify", id.trim(), "--json");
+  assert.equal(verified.code, 7, verified.stderr);
+  assert.deepEqual(JSON.parse(verified.stdout).badExtents, [
+    { start: 0, count: 1 },
+    { start: 5, count: 2 },
+  ]);
+  const scrubbed = await run("scrub");
+  assert.equal(scrubbed.code, 7);
+  assert.match(scrubbed.stdout, /: 3 damaged\.\n\nSEGMENT +OFFSET +LENGTH +DOMAIN +NAME\n/);
+  assert.match((await run("list")).stdout, /\d{4}-\d\d-\d\d damaged /);
 });
 
 test("with --json, results and failures are objects", async () => {

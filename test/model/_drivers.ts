@@ -16,6 +16,7 @@ import { BlockStore } from "../../src/blocks/block-store.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { Journaler } from "../../src/blocks/journaler.ts";
+import { Scrubber } from "../../src/blocks/scrubber.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
@@ -200,6 +201,8 @@ export async function openCore(directory: string, clock: Clock, emulated?: Emula
   const parts = { segments, table: catalog.segments, blocks, onError: fail };
   const compactor = new Compactor(parts);
   const collector = new Collector({ catalog, blocks, maps, compactor, clock, onError: fail });
+  const scrub = { blocks, table: catalog.scrubs, segments, clock, days: 0 };
+  const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);
   const settings = { region: "us-east-1", recycleBinDays: 0 };
@@ -217,6 +220,7 @@ export async function openCore(directory: string, clock: Clock, emulated?: Emula
       ...{ table: catalog.journal, blocks },
       domain: () => keys.storeDomain(ACCOUNT),
     }),
+    scrubber,
     clock,
     random,
     checkRoom: () => undefined,

@@ -7,6 +7,7 @@ import type {
   PendingWrite,
   WriteRefusal,
 } from "../../src/catalog/catalog.ts";
+import type { DamagedRecord } from "../../src/catalog/integrity.ts";
 import { ZERO_BLOCK_NAME } from "../../src/model/digest.ts";
 import type {
   Entry,
@@ -71,6 +72,7 @@ export class FakeBlockTable implements BlockTable {
   readonly locations = new Map<string, Location>();
   readonly commits: { locations: readonly NewLocation[]; writes: readonly PendingWrite[] }[] = [];
   readonly closed = new Set<string>();
+  readonly damagedRecords = new Map<string, DamagedRecord>();
   readonly log: string[];
   /** Awaited before each commit; throws to make it fail. */
   beforeCommit: () => Promise<void> = async () => {};
@@ -90,6 +92,7 @@ export class FakeBlockTable implements BlockTable {
       const key = domain + name;
       const isKnown = this.locations.has(key);
       if (!isKnown || replaces) this.locations.set(key, { segment, offset, length });
+      if (replaces) this.damagedRecords.delete(key);
     }
     this.log.push("committed");
     return writes.map(({ snapshotId, domain, name }) => {
@@ -113,6 +116,27 @@ export class FakeBlockTable implements BlockTable {
 
   async forgetSettledWrites(): Promise<number> {
     return 0;
+  }
+
+  async damaged(limit: number): Promise<DamagedRecord[]> {
+    return [...this.damagedRecords.values()].slice(0, limit);
+  }
+
+  async isDamaged(domain: string, name: string): Promise<boolean> {
+    return this.damagedRecords.has(domain + name);
+  }
+
+  async addDamaged(record: DamagedRecord): Promise<boolean> {
+    const key = record.domain + record.name;
+    const location = this.locations.get(key);
+    const isThere = location?.segment === record.segment && location.offset === record.offset;
+    if (!isThere || this.damagedRecords.has(key)) return false;
+    this.damagedRecords.set(key, record);
+    return true;
+  }
+
+  async removeDamaged(domain: string, name: string): Promise<boolean> {
+    return this.damagedRecords.delete(domain + name);
   }
 }
 

@@ -2,12 +2,10 @@ import type { Command } from "commander";
 import { diffSnapshots, type SnapshotDiff } from "../../client/index.ts";
 import { blockCountOf, offsetOf } from "../../model/geometry.ts";
 import { snapshotIdArgument } from "../arguments.ts";
-import { formatBytes, formatCount, formatTable } from "../format.ts";
+import { EXTENTS_SHOWN_MAX, extentTable } from "../extent-table.ts";
+import { formatBytes, formatCount } from "../format.ts";
 import { type Session, withSession } from "../session.ts";
 import { paintCells } from "../volume-picture.ts";
-
-/** Lines of the table of extents, unless all are asked for. */
-const EXTENTS_SHOWN_MAX = 20;
 
 interface DiffCommandOptions {
   readonly all?: boolean;
@@ -37,7 +35,7 @@ async function diff(
   const text = [
     summary(found),
     ...(found.changedBlocks > 0
-      ? ["", picture(found, isColored), "", extentTable(found, all)]
+      ? ["", picture(found, isColored), "", extentTable(found.extents, all)]
       : []),
   ].join("\n");
   output.result({ firstSnapshotId, secondSnapshotId, ...found }, text);
@@ -57,25 +55,4 @@ function picture({ extents, volumeSizeGib }: SnapshotDiff, isColored: boolean): 
   const blockCount = Math.max(blockCountOf(volumeSizeGib), end);
   const size = formatBytes(offsetOf(blockCount));
   return `0 |${paintCells(extents, blockCount, isColored)}| ${size}`;
-}
-
-function extentTable({ extents }: SnapshotDiff, all: boolean): string {
-  const shown = all ? extents : extents.slice(0, EXTENTS_SHOWN_MAX);
-  const right = { align: "right" } as const;
-  const columns = [
-    { title: "BLOCK INDEX", ...right },
-    { title: "BLOCKS", ...right },
-    { title: "OFFSET", ...right },
-    { title: "LENGTH", ...right },
-  ];
-  const rows = shown.map(({ start, count }) => [
-    String(start),
-    String(count),
-    formatBytes(offsetOf(start)),
-    formatBytes(offsetOf(count)),
-  ]);
-  const table = formatTable(columns, rows);
-  const hidden = extents.length - shown.length;
-  if (hidden === 0) return table;
-  return `${table}\nand ${formatCount(hidden, "more extent")}; all with: --all`;
 }

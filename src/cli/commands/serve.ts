@@ -24,6 +24,7 @@ export function addServeCommand(program: Command): void {
     .option("--data <folder>", "folder that holds everything (default: ./data)")
     .option("--listen <host:port>", "address to listen on (default: 127.0.0.1:7788)")
     .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
+    .option("--scrub-days <days>", "days in which all is read again and hashed (default: 30)")
     .option(
       "--config <file>",
       "JSON with the same in camelCase, and accessKeyId and secretAccessKey",

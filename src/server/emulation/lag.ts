@@ -52,4 +52,7 @@ const VIEWS: Readonly<Record<OperationName, See | undefined>> = {
   ListSnapshotBlocks: withJustCompletedStillSealing,
   ListChangedBlocks: withJustCompletedStillSealing,
   ListBlockDigests: withJustCompletedStillSealing,
+  ListReadableBlocks: withJustCompletedStillSealing,
+  VerifySnapshot: withJustCompletedStillSealing,
+  ListVerifications: undefined,
 };

@@ -14,7 +14,7 @@ import type { OperationName } from "../../wire/operations.ts";
 import { override } from "./_override.ts";
 import type { View } from "./emulation.ts";
 
-/** Requests a second of each account. ListBlockDigests, not known to AWS, is a listing. */
+/** Requests a second of each account. Those not known to AWS are like listings. */
 const PER_ACCOUNT: Readonly<Record<OperationName, number>> = {
   StartSnapshot: STATE_REQUESTS_PER_SECOND_MAX,
   PutSnapshotBlock: BLOCK_REQUESTS_PER_SECOND_MAX,
@@ -23,6 +23,9 @@ const PER_ACCOUNT: Readonly<Record<OperationName, number>> = {
   ListSnapshotBlocks: LIST_REQUESTS_PER_SECOND_MAX,
   ListChangedBlocks: LIST_REQUESTS_PER_SECOND_MAX,
   ListBlockDigests: LIST_REQUESTS_PER_SECOND_MAX,
+  ListReadableBlocks: LIST_REQUESTS_PER_SECOND_MAX,
+  VerifySnapshot: LIST_REQUESTS_PER_SECOND_MAX,
+  ListVerifications: LIST_REQUESTS_PER_SECOND_MAX,
 };
 /** Requests a second on each snapshot. */
 const PER_SNAPSHOT: Readonly<Partial<Record<OperationName, number>>> = {

@@ -10,7 +10,8 @@ export type AdminOperationName =
   | "UpdateAccessKey"
   | "DeleteAccessKey"
   | "StartCollection"
-  | "GetCollection";
+  | "GetCollection"
+  | "ScrubStore";
 
 /** Where each is reached; `self` stands for the caller's own account. */
 export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
@@ -23,6 +24,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  ScrubStore: { method: "POST", path: "/varve/scrub" },
 };
 
 /** The operation at that method and path, or undefined. */

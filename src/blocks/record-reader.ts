@@ -1,0 +1,206 @@
+import type { BlockTable, Location } from "../catalog/catalog.ts";
+import type { StoredRecord } from "../catalog/integrity.ts";
+import type { Digest, RecordName } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
+import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
+import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import type { DamagedRecords } from "./damaged-records.ts";
+import { DomainCipher } from "./domain-cipher.ts";
+import type { DomainSecrets } from "./domain-secrets.ts";
+import { openRecord } from "./encode-record.ts";
+import { digestOf } from "./hash.ts";
+import { decodeRecord, type RecordHeader } from "./record.ts";
+import { type Scanned, scanSegment } from "./scan-segment.ts";
+
+/**
+ * What a stored record is found to be when it is read again. `elsewhere`: it was moved, replaced or
+ * removed meanwhile. `locked`: it looks whole, but its domain's secrets cannot be had, so what it
+ * holds could not be hashed.
+ */
+export type RecordState = "whole" | "damaged" | "elsewhere" | "locked";
+
+/** What a record reader works with. */
+export interface RecordReaderParts {
+  readonly segments: SegmentStore;
+  readonly table: BlockTable;
+  readonly secrets: DomainSecrets;
+  readonly damaged: DamagedRecords;
+}
+
+/** A record as it was read, its header, and its contents. */
+export interface OpenedRecord {
+  readonly record: Uint8Array;
+  readonly header: RecordHeader;
+  readonly plain: Uint8Array;
+}
+
+/** Finds, reads, opens and checks records; nothing is answered that is not what its name says. */
+export class RecordReader {
+  readonly #segments: SegmentStore;
+  readonly #table: BlockTable;
+  readonly #secrets: DomainSecrets;
+  readonly #damaged: DamagedRecords;
+  /** The cipher of each encrypted domain, and the secrets that it was made from. */
+  readonly #ciphers = new Map<
+    KeyDomain,
+    { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
+  >();
+
+  constructor({ segments, table, secrets, damaged }: RecordReaderParts) {
+    this.#segments = segments;
+    this.#table = table;
+    this.#secrets = secrets;
+    this.#damaged = damaged;
+  }
+
+  /** A record as it lies there, opened and checked. Throws a `CorruptionError` for a bad one. */
+  async openAt(location: Location): Promise<OpenedRecord> {
+    const record = await this.#read(location);
+    const { header } = decodeRecord(record);
+    const cipher = await this.cipherOf(header.domain);
+    const { plain } = await openRecord(record, cipher);
+    if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
+    const { segment, offset } = location;
+    throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
+  }
+
+  /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
+  async *scan(): AsyncGenerator<Scanned> {
+    for (const info of await this.#segments.list()) yield* scanSegment(this.#segments, info);
+  }
+
+  /** Under what names contents of these digests lie in a domain. */
+  async namesOf(domain: Domain, digests: readonly Digest[]): Promise<readonly RecordName[]> {
+    const cipher = await this.cipherOf(domain);
+    return cipher ? cipher.namesOf(digests) : (digests as readonly string[] as RecordName[]);
+  }
+
+  /** Reads a manifest and checks it. Throws a `CorruptionError` if it is missing or damaged. */
+  async getManifest(domain: Domain, name: RecordName): Promise<Uint8Array> {
+    const cipher = await this.cipherOf(domain);
+    const [digest] = cipher ? cipher.digestsOf([name]) : [name as string as Digest];
+    return this.load(domain, digest as Digest);
+  }
+
+  /**
+   * Reads a record again, whatever it is of: its header, its payload, and what that hashes to. One
+   * that is damaged is remembered, so that the next put of the same contents stores them anew, and
+   * one that was so and is whole is damaged no more. Rejects when it cannot be known.
+   */
+  async verify(record: StoredRecord): Promise<RecordState> {
+    const { domain, name } = record;
+    const isLocked = () => "locked" as const;
+    const cipher = await this.cipherOf(domain).catch(isLocked);
+    try {
+      await this.#checkRecord(record, cipher);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const location = await this.#table.locate(domain, name);
+      if (!location || !isSamePlace(location, record)) return "elsewhere";
+      await this.#damaged.add(record, error.message);
+      return "damaged";
+    }
+    if (cipher === "locked") return "locked";
+    if (await this.#damaged.has(record)) await this.#damaged.remove(record);
+    return "whole";
+  }
+
+  async #checkRecord(record: StoredRecord, cipher: DomainCipher | "locked" | undefined) {
+    const bytes = await this.#readAgain(record);
+    const { header } = decodeRecord(bytes);
+    if (header.domain !== record.domain || header.name !== record.name) {
+      throw new CorruptionError("The record there says that it is another one");
+    }
+    if (cipher === "locked") return;
+    const { plain } = await openRecord(bytes, cipher);
+    if (nameOf(digestOf(plain), cipher) !== record.name) {
+      throw new CorruptionError("The record does not hash to its name");
+    }
+  }
+
+  /** A disk that fails to read may do so once; one that fails twice has lost what lies there. */
+  async #readAgain(location: Location): Promise<Uint8Array> {
+    return this.#read(location).catch((error: unknown) => {
+      if (!isDiskError(error)) throw error;
+      return this.#read(location);
+    });
+  }
+
+  /** The cipher of an encrypted domain; undefined for one that is not. */
+  async cipherOf(domain: Domain): Promise<DomainCipher | undefined> {
+    if (!isKeyDomain(domain)) return undefined;
+    const secrets = await this.#secrets.secretsOf(domain);
+    const known = this.#ciphers.get(domain);
+    if (known?.secrets === secrets) return known.cipher;
+    const cipher = new DomainCipher(secrets);
+    this.#ciphers.set(domain, { secrets, cipher });
+    return cipher;
+  }
+
+  /**
+   * The contents of that digest, checked. Throws a `CorruptionError` for missing or damaged ones.
+   * The answer may lie in `buffer`, if one of `BLOCK_BUFFER_BYTES` is given.
+   */
+  async load(domain: Domain, digest: Digest, buffer?: Uint8Array): Promise<Uint8Array> {
+    const cipher = await this.cipherOf(domain);
+    const name = nameOf(digest, cipher);
+    for (let before: Location | undefined; ; ) {
+      const location = await this.#table.locate(domain, name);
+      if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
+      try {
+        return await this.#loadVerified({ digest, location }, cipher, buffer);
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error;
+        // Moved since it was located, and its segment removed: then it is found where it lies now.
+        if (before && isSamePlace(before, location)) {
+          await this.#damaged.add({ domain, name, ...location }, error.message);
+          throw error;
+        }
+        before = location;
+      }
+    }
+  }
+
+  async #loadVerified(
+    { digest, location }: { readonly digest: Digest; readonly location: Location },
+    cipher: DomainCipher | undefined,
+    buffer: Uint8Array | undefined,
+  ): Promise<Uint8Array> {
+    const { plain } = await openRecord(await this.#read(location, buffer), cipher);
+    if (digestOf(plain) !== digest) {
+      const { segment, offset } = location;
+      throw new CorruptionError(
+        `The record at segment ${segment}, offset ${offset} does not hash to ${digest}`,
+      );
+    }
+    return plain;
+  }
+
+  /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
+  async #read(location: Location, buffer?: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.#segments.read(location, buffer);
+    } catch (cause) {
+      if (!(cause instanceof RangeMissingError)) throw cause;
+      throw new CorruptionError(cause.message, { cause });
+    }
+  }
+}
+
+/** Without a cipher a record is called by its digest. */
+export function nameOf(digest: Digest, cipher: DomainCipher | undefined): RecordName {
+  return cipher ? cipher.nameOf(digest) : (digest as string as RecordName);
+}
+
+/** True for what a record that is damaged or not readable is answered with. */
+function isDamage(error: unknown): error is Error {
+  return error instanceof CorruptionError || isDiskError(error);
+}
+
+function isDiskError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "EIO";
+}
+
+function isSamePlace(a: Location, b: Location): boolean {
+  return a.segment === b.segment && a.offset === b.offset && a.length === b.length;
+}
