@@ -142,7 +142,6 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config, clock);
   await core.sealer.resume();
-  void core.copier.resume();
   const server = await listen(
     {
       core,
@@ -157,6 +156,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     config,
   );
   const chores = startChores(core, log);
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
   const close = async () => {
     await server.close();
     await Promise.all(chores.map((chore) => chore.stop()));

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { EXIT_CODES } from "../src/cli/exit-codes.ts";
 import * as limits from "../src/model/limits.ts";
+import { KMS_OPERATION_NAMES } from "../src/server/kms-operations.ts";
 import { callQueryAction } from "../src/server/query-actions.ts";
 import type { Core } from "../src/snapshots/core.ts";
 import { ADMIN_ROUTES } from "../src/wire/admin/routes.ts";
@@ -59,6 +60,11 @@ test("docs/api.md names every EC2 and STS action that is supported, and no other
   }
 });
 
+test("docs/api.md names every operation on encryption keys, and no other", () => {
+  const row = rowsOf(api).find(([name]) => name?.startsWith("KMS ("));
+  assert.deepEqual(row?.[1]?.split(", "), KMS_OPERATION_NAMES);
+});
+
 async function supportedActions(service: QueryService): Promise<string[]> {
   const parameters = new QueryParameters(new TextEncoder().encode("Action=NoSuchAction"));
   const principal = {
@@ -67,7 +73,7 @@ async function supportedActions(service: QueryService): Promise<string[]> {
     arn: "",
     policy: undefined,
   };
-  const call = { principal, parameters, requestId: "" };
+  const call = { principal, sourceIp: "", parameters, requestId: "" };
   // The refusal of an unknown action lists the known ones.
   const refusal = await Promise.resolve()
     .then(() => callQueryAction({} as Core, service, call))

@@ -21,6 +21,8 @@ export class SqliteDatabase {
       // FULL: a commit is in the log and the log is synced before the call returns. The default
       // of some bindings (NORMAL) loses acknowledged commits in a power cut.
       this.exec("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
+      // What is overwritten is wiped where that writes no more pages than are written anyway.
+      this.exec("PRAGMA secure_delete = FAST");
       // On macOS a plain fsync does not reach the disk; elsewhere these two say nothing new.
       this.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
       this.exec("BEGIN EXCLUSIVE; COMMIT");
@@ -61,6 +63,19 @@ export class SqliteDatabase {
     } catch (error) {
       if (this.#database.isTransaction) this.exec("ROLLBACK");
       throw error;
+    }
+  }
+
+  /** The same, and what it overwrites or deletes is in neither the file nor its log afterwards. */
+  transactionWithoutTrace<T>(work: () => T): T {
+    this.exec("PRAGMA secure_delete = ON");
+    try {
+      const result = this.transaction(work);
+      const row = this.get("PRAGMA wal_checkpoint(TRUNCATE)");
+      assert(row?.["busy"] === 0, "nobody else holds the log");
+      return result;
+    } finally {
+      this.exec("PRAGMA secure_delete = FAST");
     }
   }
 

@@ -7,6 +7,7 @@ import type { Tag } from "../model/snapshot.ts";
 import { type Core, findOwned } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
+import type { ServiceFault } from "../wire/errors.ts";
 
 /** Who is calling, and from where. */
 export interface Caller {
@@ -51,9 +52,13 @@ export async function authorizeQuery(
 ): Promise<void> {
   if (service === "sts") return;
   const message = await findDenial(core, caller, accessesOf(parameters));
-  if (message === undefined) return;
+  if (message !== undefined) throw unauthorized(message);
+}
+
+/** What EC2 says to whoever may not do this, and why. */
+export function unauthorized(message: string): ServiceFault {
   const text = `You are not authorized to perform this operation. ${message}`;
-  throw queryFault(403, "UnauthorizedOperation", text);
+  return queryFault(403, "UnauthorizedOperation", text);
 }
 
 /** Actions that answer many things at once and are allowed or not as a whole. */

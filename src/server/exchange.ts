@@ -238,8 +238,9 @@ async function answerQuery(
   const body = await readSmallBody(req, res);
   const principal = await authenticateBody(parts, head, { service, body });
   const parameters = new QueryParameters(body);
-  await authorizeQuery(parts.core, callerOf(exchange, principal), { service, parameters });
-  return callQueryAction(parts.core, service, { principal, parameters, requestId });
+  const caller = callerOf(exchange, principal);
+  await authorizeQuery(parts.core, caller, { service, parameters });
+  return callQueryAction(parts.core, service, { ...caller, parameters, requestId });
 }
 
 async function answerKms(

@@ -1,12 +1,11 @@
-import type { Principal } from "../identity/principal.ts";
 import type { Core } from "../snapshots/core.ts";
 import { type QueryParameters, queryFault } from "../wire/ec2/query.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
+import type { Caller } from "./authorize.ts";
 
 /** An authenticated call of one EC2 or STS action. */
-export interface QueryCall {
-  readonly principal: Principal;
+export interface QueryCall extends Caller {
   readonly parameters: QueryParameters;
   readonly requestId: string;
 }
