@@ -192,7 +192,6 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   const sessionSecret = await catalog.identity.secret("session-secret", newSecret);
   const sessions = new SessionTokens(sessionSecret, { clock, random });
   await core.sealer.resume();
-  void core.copier.resume();
   const server = await listen(
     {
       core,
@@ -209,6 +208,8 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   );
   const chores = [...startChores(core, log, choresOf(config, disk)), core.scrubber];
   core.scrubber.start();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { EXIT_CODES } from "../src/cli/exit-codes.ts";
 import type { SessionTokens } from "../src/identity/session-tokens.ts";
 import * as limits from "../src/model/limits.ts";
+import { KMS_OPERATION_NAMES } from "../src/server/kms-operations.ts";
 import { callQueryAction } from "../src/server/query-actions.ts";
 import type { Core } from "../src/snapshots/core.ts";
 import { ADMIN_ROUTES } from "../src/wire/admin/routes.ts";
@@ -61,6 +62,11 @@ test("docs/api.md names every EC2 and STS action that is supported, and no other
     const row = rowsOf(api).find(([name]) => name?.startsWith(`${service.toUpperCase()} (`));
     assert.deepEqual(row?.[1]?.split(", ").sort(), await supportedActions(service));
   }
+});
+
+test("docs/api.md names every operation on encryption keys, and no other", () => {
+  const row = rowsOf(api).find(([name]) => name?.startsWith("KMS ("));
+  assert.deepEqual(row?.[1]?.split(", "), KMS_OPERATION_NAMES);
 });
 
 async function supportedActions(service: QueryService): Promise<string[]> {

@@ -41,14 +41,18 @@ export async function encodeRecord(
 
 /**
  * Gets the plain bytes back out of a record, whatever they hash to. Throws a `CorruptionError` that
- * says what is wrong with it.
+ * says what is wrong with it; without a cipher for what is encrypted, and with one for what is not.
  */
 export async function openRecord(
   record: Uint8Array,
   cipher: DomainCipher | undefined,
 ): Promise<{ readonly header: RecordHeader; readonly plain: Uint8Array }> {
   const { header, payload, headerBytes } = decodeRecord(record);
-  if (!header.seal) return { header, plain: await decodePayload(payload, header.plainLength) };
+  if (!header.seal) {
+    // Or whoever can write to the disk could have anything taken for what was encrypted.
+    if (cipher) throw new CorruptionError(`A record of ${header.domain} is not encrypted`);
+    return { header, plain: await decodePayload(payload, header.plainLength) };
+  }
   if (!cipher) throw new CorruptionError(`A record of ${header.domain} is encrypted`);
   const sealed = { covered: sealedPart(headerBytes), payload: payload.bytes };
   const bytes = cipher.decrypt(header, header.seal, sealed);

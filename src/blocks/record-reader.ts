@@ -129,7 +129,11 @@ export class RecordReader {
   /** The cipher of an encrypted domain; undefined for one that is not. */
   async cipherOf(domain: Domain): Promise<DomainCipher | undefined> {
     if (!isKeyDomain(domain)) return undefined;
-    const secrets = await this.#secrets.secretsOf(domain);
+    const secrets = await this.#secrets.secretsOf(domain).catch((error: unknown) => {
+      // What was derived from a destroyed key's secrets goes with them.
+      this.#ciphers.delete(domain);
+      throw error;
+    });
     const known = this.#ciphers.get(domain);
     if (known?.secrets === secrets) return known.cipher;
     const cipher = new DomainCipher(secrets);

@@ -52,6 +52,8 @@ export class SqliteDatabase {
       this.exec("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
       // The log is carried over by us, since SQLite would not tell that a sync failed in that.
       this.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY");
+      // What is overwritten is wiped where that writes no more pages than are written anyway.
+      this.exec("PRAGMA secure_delete = FAST");
       // On macOS a plain fsync does not reach the disk; elsewhere these two say nothing new.
       this.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
       this.exec("BEGIN EXCLUSIVE; COMMIT");
@@ -105,6 +107,20 @@ export class SqliteDatabase {
       }
     };
     return this.#commit(write, purpose);
+  }
+
+  /** The same, and what it overwrites or deletes is in neither the file nor its log afterwards. */
+  transactionWithoutTrace<T>(work: () => T): T {
+    this.exec("PRAGMA secure_delete = ON");
+    try {
+      const result = this.transaction(work);
+      const carryOver = () => this.get("PRAGMA wal_checkpoint(TRUNCATE)");
+      const row = this.#withRoom(carryOver, "upkeep");
+      assert(row?.["busy"] === 0, "nobody else holds the log");
+      return result;
+    } finally {
+      this.exec("PRAGMA secure_delete = FAST");
+    }
   }
 
   /** A write with its commit, and after it, when enough has been written, a checkpoint. */

@@ -74,14 +74,16 @@ export class SqliteEncryptionTable implements EncryptionTable {
   }
 
   async replace(from: EncryptionKey, to: EncryptionKey): Promise<boolean> {
-    const changed = this.#database.run(
-      `UPDATE encryption_keys SET state = ?, description = ?, deletion_at_ms = ?, secrets = ?
-       WHERE id = ? AND state = ? AND description = ? AND deletion_at_ms IS ? AND secrets = ?`,
-      ...changeableValues(to),
-      from.id,
-      ...changeableValues(from),
-    );
-    return changed > 0;
+    return this.#database.transactionWithoutTrace(() => {
+      const changed = this.#database.run(
+        `UPDATE encryption_keys SET state = ?, description = ?, deletion_at_ms = ?, secrets = ?
+         WHERE id = ? AND state = ? AND description = ? AND deletion_at_ms IS ? AND secrets = ?`,
+        ...changeableValues(to),
+        from.id,
+        ...changeableValues(from),
+      );
+      return changed > 0;
+    });
   }
 
   async defaults(account: AccountId): Promise<EncryptionDefaults> {

@@ -5,6 +5,7 @@ import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
+import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
 
@@ -37,7 +38,9 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   settledWritesSuite(`${name}.blocks`, open);
   identityTableSuite(`${name}.identity`, openEmpty);
   accessKeySuite(`${name}.identity`, openEmpty);
-  sharingSuite(name, { open, accounts: [ACCOUNT, OTHER], snapshot });
+  const subject = { open, accounts: [ACCOUNT, OTHER], snapshot } as const;
+  sharingSuite(name, subject);
+  encryptionSuite(name, subject);
   integritySuite(name, { open, account: ACCOUNT, snapshot });
 }
 

@@ -274,7 +274,10 @@ export interface EncryptionTable {
   ofStore(): Promise<EncryptionKey | undefined>;
   /** Keys with a secret that another key-encryption key than this one wrapped. */
   notWrappedBy(keyEncryptionKeyId: string): Promise<EncryptionKey[]>;
-  /** Replaces `from` by `to`; false when it is no longer `from` (someone else was first). */
+  /**
+   * Replaces `from` by `to`; false when it is no longer `from` (someone else was first). Secrets
+   * that `to` no longer has are wiped from the disk.
+   */
   replace(from: EncryptionKey, to: EncryptionKey): Promise<boolean>;
   defaults(account: AccountId): Promise<EncryptionDefaults>;
   setDefaults(account: AccountId, change: Partial<EncryptionDefaults>): Promise<EncryptionDefaults>;

@@ -17,15 +17,17 @@ export async function readKeyEncryptionKey(
   env: Environment,
 ): Promise<KeyEncryptionKeySource> {
   const [, form, rest = ""] = /^(file|env|aws-kms):(.+)$/.exec(text) ?? [];
+  if (isSecret(text) || isSecret(rest)) throw keyItself();
   if (form === "aws-kms") return { awsKmsKeyArn: parseArn(rest) };
   if (form === "file") return { secret: parseSecret(await readKeyFile(rest), `The file ${rest}`) };
   if (form === "env") return { secret: parseSecret(env[rest] ?? "", `The variable ${rest}`) };
-  throw new UsageError(`Cannot take a key-encryption key from '${text}': give ${FORMS}.`);
+  // What was given is not repeated here and below: it may be the key, or most of one.
+  throw new UsageError(`Cannot take a key-encryption key from this: give ${FORMS}.`);
 }
 
 function parseArn(text: string): string {
   if (/^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key\/[\w-]+$/.test(text)) return text;
-  throw new UsageError(`'${text}' is not the ARN of a key in AWS KMS: give arn:aws:kms:…:key/….`);
+  throw new UsageError("This is not the ARN of a key in AWS KMS: give arn:aws:kms:…:key/….");
 }
 
 async function readKeyFile(path: string): Promise<string> {
@@ -35,7 +37,17 @@ async function readKeyFile(path: string): Promise<string> {
   });
 }
 
-/** The text itself is not repeated in an error: it may be most of a key. */
+function isSecret(text: string): boolean {
+  return fromBase64(text)?.length === DOMAIN_SECRET_BYTES;
+}
+
+function keyItself(): UsageError {
+  return new UsageError(
+    "A key-encryption key is never given itself, for others see the command line: " +
+      `give ${FORMS}, and replace the key that was just seen.`,
+  );
+}
+
 function parseSecret(text: string, where: string): Uint8Array {
   const secret = fromBase64(text.trim());
   if (secret?.length === DOMAIN_SECRET_BYTES) return secret;

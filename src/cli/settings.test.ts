@@ -7,6 +7,8 @@ import { UsageError } from "./errors.ts";
 import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
 import { credentialsFrom, endpointFrom, regionFrom } from "./settings.ts";
 
+const ARN = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
+
 test("the endpoint comes from the option, then the variables in order", () => {
   const env = {
     VARVE_ENDPOINT: "http://a",
@@ -56,6 +58,8 @@ test("the command line goes before the environment before the file", async (t) =
   const folder = await mkdtemp(join(tmpdir(), "varve-settings-"));
   t.after(() => rm(folder, { recursive: true }));
   const config = join(folder, "varve.json");
+  const previous = join(folder, "previous");
+  await writeFile(previous, `${Buffer.alloc(32, 1).toString("base64")}\n`);
   const file = {
     data: "/file",
     listen: "127.0.0.1:1",
@@ -63,6 +67,8 @@ test("the command line goes before the environment before the file", async (t) =
     recycleBinDays: "7",
     scrubDays: "14",
     emulate: "quotas",
+    keyEncryptionKey: `aws-kms:${ARN}`,
+    previousKeyEncryptionKey: `file:${previous}`,
     accessKeyId: "FILE",
     secretAccessKey: "file",
   };
@@ -76,8 +82,8 @@ test("the command line goes before the environment before the file", async (t) =
     scrubDays: 14,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
-    keyEncryptionKey: undefined,
-    previousKeyEncryptionKey: undefined,
+    keyEncryptionKey: { awsKmsKeyArn: ARN },
+    previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
   });
   const env = {
     VARVE_CONFIG: config,
@@ -86,6 +92,7 @@ test("the command line goes before the environment before the file", async (t) =
     AWS_REGION: "env-1",
     AWS_ACCESS_KEY_ID: "ENV",
     AWS_SECRET_ACCESS_KEY: "env",
+    KEY: Buffer.alloc(32, 2).toString("base64"),
   };
   const fromEnv = await serveSettings({}, env);
   assert.deepEqual(fromEnv, {
@@ -97,17 +104,56 @@ test("the command line goes before the environment before the file", async (t) =
     scrubDays: 14,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
-    keyEncryptionKey: undefined,
-    previousKeyEncryptionKey: undefined,
+    keyEncryptionKey: { awsKmsKeyArn: ARN },
+    previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
   });
-  const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1" };
+  const keys = { keyEncryptionKey: "env:KEY", previousKeyEncryptionKey: `file:${previous}` };
+  const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1", ...keys };
   const fromOptions = await serveSettings(options, env);
   assert.deepEqual(fromOptions, {
     ...fromEnv,
     dataDirectory: "/option",
     port: 3,
     region: "option-1",
+    keyEncryptionKey: { secret: new Uint8Array(32).fill(2) },
   });
+});
+
+test("a key-encryption key is refused with the reason, and never repeated", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "varve-settings-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const secret = Buffer.alloc(32, "secret").toString("base64");
+  const short = secret.slice(0, 40);
+  await writeFile(join(folder, "short"), short);
+  const env = { KEY: secret, SHORT: short, EMPTY: "" };
+  const wrong: [text: string, message: RegExp][] = [
+    [secret, /never given itself.* file:PATH, env:NAME or aws-kms:ARN/],
+    [`env:${secret}`, /never given itself/],
+    [`file:${secret}`, /never given itself/],
+    [`aws-kms:${secret}`, /never given itself/],
+    [short, /give file:PATH, env:NAME or aws-kms:ARN/],
+    ["env:", /give file:PATH/],
+    ["vault:x", /give file:PATH/],
+    ["env:SHORT", /The variable SHORT does not hold .* 32 bytes in base64/],
+    ["env:EMPTY", /The variable EMPTY does not hold/],
+    ["env:NONE", /The variable NONE does not hold/],
+    [`file:${join(folder, "short")}`, /The file .*short does not hold/],
+    ["aws-kms:alias/mine", /not the ARN of a key/],
+    [`aws-kms:${ARN}/x`, /not the ARN of a key/],
+  ];
+  for (const [text, message] of wrong) {
+    for (const name of ["keyEncryptionKey", "previousKeyEncryptionKey"]) {
+      const error: Error = await serveSettings({ [name]: text }, env).then(
+        () => assert.fail(`${text} was taken`),
+        (thrown: Error) => thrown,
+      );
+      assert.equal(error.name, "UsageError", text);
+      assert.match(error.message, message, text);
+      assert.ok(!error.message.includes(short.slice(0, 12)), `${text} is repeated`);
+    }
+  }
+  const missing = serveSettings({ keyEncryptionKey: `file:${join(folder, "none")}` }, {});
+  await assert.rejects(missing, { name: "FileError", code: "ENOENT" });
 });
 
 test("a configuration file that makes no sense is refused with the reason", async (t) => {

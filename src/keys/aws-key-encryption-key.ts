@@ -11,11 +11,13 @@ const REQUEST_TIMEOUT_MS = 10_000;
  */
 export class AwsKeyEncryptionKey implements KeyEncryptionKey {
   readonly id: string;
+  readonly #requestTimeoutMs: number;
   #client: Promise<KMSClient> | undefined;
 
-  /** `arn` names the key; its region is the one that is called. */
-  constructor(arn: string) {
+  /** `arn` names the key; its region is the one that is called. The time is that of one attempt. */
+  constructor(arn: string, requestTimeoutMs = REQUEST_TIMEOUT_MS) {
     this.id = arn;
+    this.#requestTimeoutMs = requestTimeoutMs;
   }
 
   async wrap(secret: Uint8Array, context: string): Promise<string> {
@@ -40,7 +42,12 @@ export class AwsKeyEncryptionKey implements KeyEncryptionKey {
     this.#client ??= (async () => {
       const { KMSClient } = await import("@aws-sdk/client-kms");
       const region = this.id.split(":")[3] ?? "";
-      const requestHandler = { requestTimeout: REQUEST_TIMEOUT_MS };
+      const requestHandler = {
+        connectionTimeout: this.#requestTimeoutMs,
+        requestTimeout: this.#requestTimeoutMs,
+        // Without this, the SDK only warns that the time is over, and waits on.
+        throwOnRequestTimeout: true,
+      };
       return new KMSClient({ region, requestHandler });
     })();
     return this.#client;

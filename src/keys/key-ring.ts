@@ -80,9 +80,7 @@ export class KeyRing {
   /** Adds a secret that encrypts what is new from now on; what is stored stays as it is. */
   async rotate(key: EncryptionKey): Promise<boolean> {
     const secrets = [...key.secrets, await this.#newSecret(key.domain)];
-    const isDone = await this.#parts.table.replace(key, { ...key, secrets });
-    this.#secrets.delete(key.domain);
-    return isDone;
+    return this.#replace(key, { ...key, secrets });
   }
 
   /** Destroys the keys whose time has come; what was encrypted under them can never be read. */
@@ -90,9 +88,17 @@ export class KeyRing {
     const { table, clock } = this.#parts;
     for (const key of await table.due(clock.nowMs())) {
       const destroyed = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
-      await table.replace(key, { ...key, ...destroyed });
-      this.#secrets.delete(key.domain);
+      await this.#replace(key, { ...key, ...destroyed });
     }
+  }
+
+  /** Not while the secrets are unwrapped, or those of before would be remembered after it. */
+  #replace(from: EncryptionKey, to: EncryptionKey): Promise<boolean> {
+    return this.#unwrapping.run(from.domain, async () => {
+      const isDone = await this.#parts.table.replace(from, to);
+      this.#secrets.delete(from.domain);
+      return isDone;
+    });
   }
 
   /**
@@ -104,7 +110,7 @@ export class KeyRing {
     for (const key of await table.notWrappedBy(keyEncryptionKey.id)) {
       const secrets: WrappedSecret[] = [];
       for (const secret of key.secrets) secrets.push(await this.#rewrapped(key, secret, previous));
-      await table.replace(key, { ...key, secrets });
+      await this.#replace(key, { ...key, secrets });
     }
   }
 

@@ -8,6 +8,7 @@ import { type Core, findVisible } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
 import { findOwnedResource } from "../snapshots/tagging.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../wire/ec2/query.ts";
+import type { ServiceFault } from "../wire/errors.ts";
 
 /** Who is calling, and from where. */
 export interface Caller {
@@ -58,9 +59,13 @@ export async function authorizeQuery(
     return;
   }
   const message = await findDenial(core, caller, accessesOf(parameters));
-  if (message === undefined) return;
+  if (message !== undefined) throw unauthorized(message);
+}
+
+/** What EC2 says to whoever may not do this, and why. */
+export function unauthorized(message: string): ServiceFault {
   const text = `You are not authorized to perform this operation. ${message}`;
-  throw queryFault(403, "UnauthorizedOperation", text);
+  return queryFault(403, "UnauthorizedOperation", text);
 }
 
 /** Who one is and a session as oneself need no permission, as on AWS; to speak as another does. */

@@ -1,4 +1,4 @@
-import { namedKey } from "../snapshots/choose-domain.ts";
+import { chooseKey } from "../snapshots/choose-domain.ts";
 import type { Core } from "../snapshots/core.ts";
 import { DEFAULT_KEY_ALIAS, keyArn } from "../snapshots/key-arns.ts";
 import {
@@ -29,7 +29,7 @@ export const ENCRYPTION_ACTIONS: QueryActions = {
   async ModifyEbsDefaultKmsKeyId(core, call) {
     const { account } = call.principal;
     const name = readModifyEbsDefaultKmsKeyIdRequest(call.parameters);
-    const key = await namedKey(core, account, name).catch(rethrowForEc2);
+    const key = await chooseKey(core, account, { name }).catch(rethrowForEc2);
     await core.catalog.encryption.setDefaults(account, { keyId: key.id });
     const { action } = call.parameters;
     return writeDefaultKmsKeyIdResponse(action, call.requestId, keyArn(core, key));

@@ -1,7 +1,13 @@
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { MS_PER_DAY } from "../model/limits.ts";
 import type { Core } from "../snapshots/core.ts";
-import { DEFAULT_KEY_ALIAS, keyArn, keyIdIn } from "../snapshots/key-arns.ts";
+import {
+  DEFAULT_KEY_ALIAS,
+  isDefaultAlias,
+  isNameOf,
+  keyArn,
+  keyIdIn,
+} from "../snapshots/key-arns.ts";
 import { mintListToken, openListToken } from "../snapshots/list-tokens.ts";
 import type { ServiceFault } from "../wire/errors.ts";
 import {
@@ -153,14 +159,15 @@ async function listAliases(core: Core, call: KmsCall): Promise<WireResponse> {
 /** The key of that id, ARN or alias, if this account owns it and the caller may do this to it. */
 async function findKey(core: Core, call: KmsCall, name: string): Promise<EncryptionKey> {
   const { account } = call.principal;
-  const isAlias = name === DEFAULT_KEY_ALIAS || name.endsWith(`:${account}:${DEFAULT_KEY_ALIAS}`);
+  const isAlias = isDefaultAlias(core, account, name);
   const made = isAlias ? await core.catalog.encryption.madeFor(account) : undefined;
   const id = made?.id ?? keyIdIn(core, name);
   const arn = keyArn(core, { account, id });
   await authorize(core, call, { action: `kms:${call.operation}`, resourceId: undefined, arn });
   const key = await core.catalog.encryption.get(id);
-  const isThere = key?.account === account && key.state !== "destroyed";
-  if (isThere && key.manager !== "store") return key;
+  const isOwn = key?.account === account && key.state !== "destroyed";
+  const isNamed = isOwn && (made?.id === key.id || isNameOf(core, key, name));
+  if (isNamed && key.manager !== "store") return key;
   throw kmsFault("NotFoundException", `Key '${arn.slice(0, 256)}' does not exist`);
 }
 

@@ -16,6 +16,7 @@ import {
 import { invalidValue } from "../wire/ec2/members.ts";
 import { queryFault } from "../wire/ec2/query.ts";
 import type { WireResponse } from "../wire/message.ts";
+import { findKeyDenial, KEY_USES, unauthorized } from "./authorize.ts";
 import {
   checkOwners,
   filterFault,
@@ -111,10 +112,18 @@ function matcherFor(
   };
 }
 
-async function copy(
+/** Or a copy under another key could be read by whoever may not read its source. */
+async function authorizeKey(
   core: Core,
-  { principal, parameters, requestId }: QueryCall,
-): Promise<WireResponse> {
+  call: QueryCall,
+  keyUse: Parameters<typeof findKeyDenial>[2],
+): Promise<void> {
+  const denial = await findKeyDenial(core, call, keyUse);
+  if (denial !== undefined) throw unauthorized(denial);
+}
+
+async function copy(core: Core, call: QueryCall): Promise<WireResponse> {
+  const { principal, parameters, requestId } = call;
   const input = readCopySnapshotRequest(parameters);
   if (input.SourceRegion !== core.region) {
     throw invalidValue("SourceRegion", input.SourceRegion, `Expecting ${core.region}.`);
@@ -130,6 +139,10 @@ async function copy(
     tags: input.Tags,
     encrypted: input.Encrypted,
     kmsKeyId: input.KmsKeyId,
+    checkKeyUse: {
+      source: (domain) => authorizeKey(core, call, { domain, uses: KEY_USES.read }),
+      target: (domain) => authorizeKey(core, call, { domain, uses: KEY_USES.start }),
+    },
   }).catch(rethrowForEc2);
   if (copied === undefined) throw snapshotFault(input.SourceSnapshotId);
   if (typeof copied === "string") {

@@ -1,15 +1,18 @@
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { invalid } from "../model/errors.ts";
-import { type AccountId, type Domain, isKeyDomain } from "../model/ids.ts";
+import { type AccountId, type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { type Core, checkKeyUsable } from "./core.ts";
-import { keyArn, keyIdIn } from "./key-arns.ts";
+import type { Core } from "./core.ts";
+import { isDefaultAlias, isNameOf, keyArn, keyIdIn } from "./key-arns.ts";
 
 /** How a new snapshot is to be encrypted, as far as the request says. */
 export interface EncryptionWish {
   readonly encrypted: boolean | undefined;
   readonly kmsKeyArn: string | undefined;
 }
+
+/** Throws when the caller may not use the key of a domain; asked before that key is looked at. */
+export type CheckKeyUse = (domain: Domain) => Promise<void>;
 
 /**
  * Where a new snapshot is to lie, by the decision table of the API: with a parent as the parent,
@@ -19,53 +22,81 @@ export interface EncryptionWish {
 export async function chooseDomain(
   core: Core,
   account: AccountId,
-  { wish, parent }: { readonly wish: EncryptionWish; readonly parent: Snapshot | undefined },
+  from: {
+    readonly wish: EncryptionWish;
+    readonly parent: Snapshot | undefined;
+    readonly checkKeyUse?: CheckKeyUse | undefined;
+  },
 ): Promise<Domain> {
+  const { wish, parent, checkKeyUse } = from;
   const { byDefault } = await core.catalog.encryption.defaults(account);
   if (parent) {
     if (!isKeyDomain(parent.domain) && byDefault) {
       const message = "ParentSnapshotId must be encrypted when encryption by default is enabled";
       throw invalid("INVALID_PARAMETER_VALUE", message);
     }
-    await checkKeyUsable(core, parent);
+    if (isKeyDomain(parent.domain)) await keyOfDomain(core, parent.domain, checkKeyUse);
     return parent.domain;
   }
   if (byDefault && wish.encrypted === false) {
     const message = "Encrypt cannot be false when encryption by default is enabled";
     throw invalid("INVALID_PARAMETER_VALUE", message);
   }
-  const isNamed = wish.kmsKeyArn !== undefined;
-  if (!isNamed && !(wish.encrypted ?? byDefault)) return account;
-  const key = isNamed
-    ? await namedKey(core, account, wish.kmsKeyArn)
-    : await defaultKey(core, account);
-  return key.domain;
+  if (wish.kmsKeyArn === undefined && !(wish.encrypted ?? byDefault)) return account;
+  return (await chooseKey(core, account, { name: wish.kmsKeyArn, checkKeyUse })).domain;
 }
 
-/** The key of an account that names none. Throws when it cannot be used. */
-export async function defaultKey(core: Core, account: AccountId): Promise<EncryptionKey> {
-  const { keyId } = await core.catalog.encryption.defaults(account);
-  if (keyId === undefined) return usable(core, await core.keys.madeFor(account));
-  return namedKey(core, account, keyId);
-}
-
-/** The key of that ARN or id, if this account owns it and it may be used; else throws. */
-export async function namedKey(
+/**
+ * The key of that ARN, id or alias, if this account owns it and it may be used; without a name the
+ * key of an account that names none. Throws otherwise.
+ */
+export async function chooseKey(
   core: Core,
   account: AccountId,
-  name: string,
+  choice: {
+    readonly name: string | undefined;
+    readonly checkKeyUse?: CheckKeyUse | undefined;
+  },
 ): Promise<EncryptionKey> {
-  const key = await core.catalog.encryption.get(keyIdIn(core, name));
-  const isThere = key?.account === account && key.state !== "destroyed";
-  if (isThere && key.manager !== "store") return usable(core, key);
-  throw dependencyFault("NotFoundException", `Key '${name.slice(0, 256)}' does not exist`);
+  const { catalog, keys } = core;
+  const name = choice.name ?? (await catalog.encryption.defaults(account)).keyId;
+  if (name === undefined || isDefaultAlias(core, account, name)) {
+    return usable(core, await keys.madeFor(account), choice.checkKeyUse);
+  }
+  const key = await catalog.encryption.get(keyIdIn(core, name));
+  const isNamed = key?.account === account && isNameOf(core, key, name);
+  if (isNamed && key.manager !== "store") {
+    return usable(core, key, choice.checkKeyUse);
+  }
+  throw keyDoesNotExist(name);
 }
 
-function usable(core: Core, key: EncryptionKey): EncryptionKey {
+async function keyOfDomain(
+  core: Core,
+  domain: KeyDomain,
+  checkKeyUse: CheckKeyUse | undefined,
+): Promise<void> {
+  const key = await core.catalog.encryption.ofDomain(domain);
+  if (!key) throw new Error(`No key is known for the domain ${domain}`);
+  await usable(core, key, checkKeyUse);
+}
+
+/** Whoever may not use a key does not learn how it stands. */
+async function usable(
+  core: Core,
+  key: EncryptionKey,
+  checkKeyUse: CheckKeyUse | undefined,
+): Promise<EncryptionKey> {
+  await checkKeyUse?.(key.domain);
   if (key.state === "enabled") return key;
   const arn = keyArn(core, key);
+  if (key.state === "destroyed") throw keyDoesNotExist(arn);
   if (key.state === "disabled") throw dependencyFault("DisabledException", `${arn} is disabled.`);
   throw dependencyFault("KMSInvalidStateException", `${arn} is pending deletion.`);
+}
+
+function keyDoesNotExist(name: string) {
+  return dependencyFault("NotFoundException", `Key '${name.slice(0, 256)}' does not exist`);
 }
 
 function dependencyFault(code: string, message: string) {

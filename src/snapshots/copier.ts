@@ -17,26 +17,33 @@ export interface CopierParts {
   readonly onError: (snapshotId: SnapshotId, error: unknown) => void;
 }
 
-/** Blocks after which it is noted how far a copy has come. */
-const PAGE_COUNT = 1_000;
-/** Blocks of one copy on their way at once: each takes its 512 KiB. */
+/** Blocks after which it is noted how far a copy has come, and the next copy has its turn. */
+const PAGE_COUNT = 200;
+/** Blocks on their way at once: each takes its 512 KiB. */
 const BLOCKS_AT_ONCE = 8;
 
 /**
- * Copies the blocks of a snapshot into another domain, one after another, and has the copy sealed.
- * Interrupted anywhere, it goes on from the last page noted: writing a block again is harmless.
+ * Copies the blocks of snapshots into another domain, each copy a page in turn, and has each
+ * sealed at its end. Interrupted anywhere, a copy goes on from the last page noted: writing a
+ * block again is harmless.
  */
 export class Copier {
   readonly #parts: CopierParts;
   #running: Promise<void> | undefined;
+  /** Asked for since the copies were last looked up. */
+  #isWanted = false;
   #isStopped = false;
 
   constructor(parts: CopierParts) {
     this.#parts = parts;
   }
 
-  /** Takes up every copy that is under way; resolves when none can go on. Never rejects. */
+  /**
+   * Takes up every copy that is under way; resolves when none can go on, which `onError` has heard
+   * of. Rejects when the catalog cannot be read.
+   */
   resume(): Promise<void> {
+    this.#isWanted = true;
     this.#running ??= this.#copyAll().finally(() => {
       this.#running = undefined;
     });
@@ -46,58 +53,51 @@ export class Copier {
   /** Ends at the next page; what is left is taken up at the next start. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#running;
+    await this.#running?.catch(() => undefined);
   }
 
   async #copyAll(): Promise<void> {
     const failed = new Set<SnapshotId>();
-    for (;;) {
+    while (!this.#isStopped) {
+      const isWanted = this.#isWanted;
+      this.#isWanted = false;
       const copies = await this.#parts.catalog.copies.all();
-      const next = copies.find(({ id }) => !failed.has(id));
-      if (!next || this.#isStopped) return;
-      await this.#copy(next).catch((error: unknown) => {
-        failed.add(next.id);
-        this.#parts.onError(next.id, error);
-      });
+      const able = copies.filter(({ id }) => !failed.has(id));
+      if (able.length === 0 && !isWanted) return;
+      for (const copy of able) {
+        if (this.#isStopped) return;
+        await this.#advance(copy).catch((error: unknown) => {
+          failed.add(copy.id);
+          this.#parts.onError(copy.id, error);
+        });
+      }
     }
   }
 
-  async #copy(copy: SnapshotCopy): Promise<void> {
-    const { catalog, sealer } = this.#parts;
-    const target = await catalog.snapshots.get(copy.id);
+  /** Copies the next page or, after the last one, has the copy sealed. */
+  async #advance(copy: SnapshotCopy): Promise<void> {
+    const { snapshots } = this.#parts.catalog;
+    const target = await snapshots.get(copy.id);
+    // Deleted since it was looked up: there is nothing to copy into any more.
     if (target?.state !== "copying") return;
-    const outcome = await this.#copyPages(target, copy).catch(messageOfDestroyedKey);
-    if (outcome === "stopped" || outcome === "deleted") return;
-    if (outcome !== "copied") {
-      const failed = { state: "error", stateMessage: outcome } as const;
-      await catalog.snapshots.changeState(copy.id, "copying", failed);
-      return;
-    }
+    const stateMessage = await this.#copyPage(target, copy).catch(messageOfDestroyedKey);
+    if (stateMessage === undefined) return;
+    await snapshots.changeState(copy.id, "copying", { state: "error", stateMessage });
+  }
+
+  async #copyPage(target: Snapshot, copy: SnapshotCopy): Promise<undefined> {
+    const { catalog, maps, sealer } = this.#parts;
+    const source = maps(copy.sourceDomain);
+    const page = await source.entries(copy.sourceRoot, copy.nextIndex, PAGE_COUNT);
+    await forEachConcurrent(page, BLOCKS_AT_ONCE, (entry) =>
+      this.#copyBlock(target, copy.sourceDomain, entry),
+    );
+    const last = page.at(-1);
+    if (last) return void (await catalog.copies.advance(copy.id, last.blockIndex + 1));
     const changedBlocksCount = await this.#countWritten(target);
     const completion = { changedBlocksCount, linearDigest: undefined };
     await catalog.snapshots.changeState(copy.id, "copying", { state: "sealing", completion });
-    await sealer.seal(copy.id);
-  }
-
-  async #copyPages(
-    target: Snapshot,
-    copy: SnapshotCopy,
-  ): Promise<"copied" | "stopped" | "deleted" | string> {
-    const { catalog, maps } = this.#parts;
-    for (let fromIndex = copy.nextIndex; !this.#isStopped; ) {
-      const source = maps(copy.sourceDomain);
-      const page = await source.entries(copy.sourceRoot, fromIndex, PAGE_COUNT);
-      const last = page.at(-1);
-      if (!last) return "copied";
-      // Deleted meanwhile: there is nothing to copy into any more.
-      if (!(await catalog.snapshots.get(copy.id))) return "deleted";
-      await forEachConcurrent(page, BLOCKS_AT_ONCE, (entry) =>
-        this.#copyBlock(target, copy.sourceDomain, entry),
-      );
-      fromIndex = last.blockIndex + 1;
-      await catalog.copies.advance(copy.id, fromIndex);
-    }
-    return "stopped";
+    void sealer.seal(copy.id);
   }
 
   async #copyBlock(
@@ -107,7 +107,7 @@ export class Copier {
   ): Promise<void> {
     const { blocks } = this.#parts;
     const bytes = await blocks.getBlock(sourceDomain, digest);
-    // Refused only when the copy was deleted meanwhile, which the next page finds out.
+    // Refused only when the copy was deleted meanwhile, which its next turn finds out.
     await blocks.putBlock({ domain, snapshotId: id, blockIndex, expiresAtMs }, digest, bytes);
   }
 

@@ -1,9 +1,8 @@
 import { type AccountId, type Domain, isKeyDomain, newSnapshotId } from "../model/ids.ts";
 import { TIMEOUT_MINUTES_DEFAULT } from "../model/limits.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
-import { defaultKey, namedKey } from "./choose-domain.ts";
+import { type CheckKeyUse, chooseKey } from "./choose-domain.ts";
 import { type Core, checkKeyUsable, findVisible } from "./core.ts";
-import { DEFAULT_KEY_ALIAS } from "./key-arns.ts";
 import { encodeManifest } from "./manifest.ts";
 import { checkTags } from "./tags.ts";
 
@@ -17,6 +16,8 @@ export interface CopySnapshotInput {
   readonly kmsKeyId: string | undefined;
   /** True to leave the copy encrypted as the source is, or not at all; it is there at once then. */
   readonly keepsEncryption?: boolean;
+  /** How the caller may use the keys of the source and of the copy. */
+  readonly checkKeyUse?: { readonly source: CheckKeyUse; readonly target: CheckKeyUse } | undefined;
 }
 
 /**
@@ -37,17 +38,17 @@ export async function copySnapshot(
   if (!source) return undefined;
   if (source.state === "error") return "error";
   if (source.state !== "completed") return "pending";
+  if (isKeyDomain(source.domain)) await input.checkKeyUse?.source(source.domain);
   await checkKeyUsable(core, source);
   core.checkRoom();
   const domain = input.keepsEncryption
     ? source.domain
     : await domainForCopy(core, account, { source, input });
-  if (domain !== source.domain) return startCopying(core, account, { source, input, domain });
-  const contents = copyOf(core, account, { source, input });
-  // The same order as at completion: what is needed to bring it back first, then the row.
-  const manifest = await core.blocks.putManifest(contents.domain, encodeManifest(contents));
-  const copy = { ...contents, manifest };
-  await core.catalog.snapshots.start(copy, undefined);
+  const from = { source, input, domain };
+  const copy =
+    domain === source.domain
+      ? await addCopy(core, account, from)
+      : await startCopying(core, account, from);
   // Deleted meanwhile, its contents may be collected by now; the copy must not name them.
   if ((await core.catalog.snapshots.get(source.id)) !== undefined) return copy;
   const terms = { nowMs: core.clock.nowMs(), binnedUntilMs: undefined };
@@ -55,31 +56,41 @@ export async function copySnapshot(
   return undefined;
 }
 
-/** A copy of what is encrypted is encrypted, under the key asked for or the account's default. */
+/** Adds a copy that is complete at once. */
+async function addCopy(core: Core, account: AccountId, from: CopyPlan): Promise<Snapshot> {
+  const contents = copyOf(core, account, from);
+  // The same order as at completion: what is needed to bring it back first, then the row.
+  const manifest = await core.blocks.putManifest(contents.domain, encodeManifest(contents));
+  const copy = { ...contents, manifest };
+  await core.catalog.snapshots.start(copy, undefined);
+  return copy;
+}
+
+/**
+ * A copy of what is encrypted is encrypted, under the key asked for or the account's default;
+ * saying that it is not to be changes nothing there, nor where an account encrypts by default.
+ */
 async function domainForCopy(
   core: Core,
   account: AccountId,
   { source, input }: { readonly source: Snapshot; readonly input: CopySnapshotInput },
 ): Promise<Domain> {
   const { byDefault } = await core.catalog.encryption.defaults(account);
-  const isWanted = input.encrypted ?? (byDefault || input.kmsKeyId !== undefined);
+  const { encrypted = false, kmsKeyId: name } = input;
+  const isWanted = encrypted || byDefault || name !== undefined;
   if (!isKeyDomain(source.domain) && !isWanted) return source.domain;
-  const { kmsKeyId } = input;
-  const isNamed = kmsKeyId !== undefined && kmsKeyId !== DEFAULT_KEY_ALIAS;
-  const key = isNamed ? namedKey(core, account, kmsKeyId) : defaultKey(core, account);
-  return (await key).domain;
+  const checkKeyUse = input.checkKeyUse?.target;
+  return (await chooseKey(core, account, { name, checkKeyUse })).domain;
+}
+
+interface CopyPlan {
+  readonly source: Snapshot;
+  readonly input: CopySnapshotInput;
+  readonly domain: Domain;
 }
 
 /** The copy has a lineage of its own: snapshots of one lineage lie in one domain. */
-async function startCopying(
-  core: Core,
-  account: AccountId,
-  from: {
-    readonly source: Snapshot;
-    readonly input: CopySnapshotInput;
-    readonly domain: Domain;
-  },
-): Promise<Snapshot> {
+async function startCopying(core: Core, account: AccountId, from: CopyPlan): Promise<Snapshot> {
   const { source, domain } = from;
   const copy = copyOf(core, account, from);
   const pending: Snapshot = {
@@ -96,14 +107,15 @@ async function startCopying(
   };
   const sourceOf = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
   await core.catalog.copies.start(pending, sourceOf);
-  void core.copier.resume();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
   return pending;
 }
 
 function copyOf(
   core: Core,
   account: AccountId,
-  { source, input }: { readonly source: Snapshot; readonly input: CopySnapshotInput },
+  { source, input }: Pick<CopyPlan, "source" | "input">,
 ): Snapshot {
   const nowMs = core.clock.nowMs();
   return {

@@ -1,5 +1,5 @@
 import type { EncryptionKey } from "../model/encryption-key.ts";
-import { type Domain, type EncryptionKeyId, isKeyDomain } from "../model/ids.ts";
+import { type AccountId, type Domain, type EncryptionKeyId, isKeyDomain } from "../model/ids.ts";
 import type { Core } from "./core.ts";
 
 /** AWS's name for the key that the service makes for an account. */
@@ -31,6 +31,25 @@ export async function keyArnsOf(
     if (arn !== undefined) arns.set(domain, arn);
   }
   return arns;
+}
+
+/** True when a key has that ARN or id: an id in an ARN of another account names another key. */
+export function isNameOf(
+  core: Pick<Core, "region">,
+  key: Pick<EncryptionKey, "account" | "id">,
+  name: string,
+): boolean {
+  return name === key.id || name === keyArn(core, key);
+}
+
+/** True for the alias of the key that the service makes for this account. */
+export function isDefaultAlias(
+  core: Pick<Core, "region">,
+  account: AccountId,
+  name: string,
+): boolean {
+  if (name === DEFAULT_KEY_ALIAS) return true;
+  return name === `arn:aws:kms:${core.region}:${account}:${DEFAULT_KEY_ALIAS}`;
 }
 
 /** The key id at the end of an ARN of this region, or the text itself where it is none. */

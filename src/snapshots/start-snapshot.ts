@@ -4,7 +4,7 @@ import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, type Domain, newSnapshotId } from "../model/ids.ts";
 import { TIMEOUT_MINUTES_DEFAULT, VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
-import { chooseDomain } from "./choose-domain.ts";
+import { type CheckKeyUse, chooseDomain } from "./choose-domain.ts";
 import { type Core, findOwned } from "./core.ts";
 import { checkTags } from "./tags.ts";
 
@@ -18,8 +18,7 @@ export interface StartSnapshotInput {
   readonly encrypted: boolean | undefined;
   readonly kmsKeyArn: string | undefined;
   readonly timeoutMinutes: number | undefined;
-  /** Throws when the caller may not use the key of the domain chosen. */
-  readonly checkKeyUse?: ((domain: Domain) => Promise<void>) | undefined;
+  readonly checkKeyUse?: CheckKeyUse | undefined;
 }
 
 /**
@@ -39,8 +38,8 @@ export async function startSnapshot(
   if (earlier) return replay(earlier, input);
   core.checkRoom();
   const parent = await findParent(core, account, input);
-  const domain = await chooseDomain(core, account, { wish: input, parent });
-  await input.checkKeyUse?.(domain);
+  const { checkKeyUse } = input;
+  const domain = await chooseDomain(core, account, { wish: input, parent, checkKeyUse });
   const snapshot = newSnapshot(core, { account, input, parent, domain });
   const overtaking = await core.catalog.snapshots.start(snapshot, token);
   if (!overtaking) return snapshot;

@@ -1,15 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { parseEmulation } from "../../src/cli/emulation-list.ts";
 import { mintAccessKey } from "../../src/identity/mint-access-key.ts";
 import { type AccountId, newAccountId } from "../../src/model/ids.ts";
 import { openService, type Service } from "../../src/service.ts";
+import { startMoto } from "../support/moto.ts";
 import { Caller } from "./_caller.ts";
 import type { OtherCallers } from "./_context.ts";
 
@@ -69,55 +65,13 @@ async function otherCallers(
   };
 }
 
-const MOTO_PACKAGE = "moto[server,ebs,ec2,sts]==5.2.1";
-const MOTO_CACHE = join(import.meta.dirname, "../../node_modules/.cache/varve-moto");
-const MOTO_START_MS_MAX = 60_000;
-
-/** moto's server, installed below node_modules where it is missing, on a free loopback port. */
+/** moto's server. */
 export async function openMoto(): Promise<Subject> {
-  const python = join(MOTO_CACHE, "bin/python");
-  if (!existsSync(join(MOTO_CACHE, "bin/moto_server"))) {
-    execFileSync("python3", ["-m", "venv", MOTO_CACHE], { stdio: "inherit" });
-    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO_PACKAGE];
-    execFileSync(python, pip, { stdio: "inherit" });
-  }
-  const print = ["-c", "import moto; print(moto.__version__)"];
-  const version = execFileSync(python, print, { encoding: "utf8" }).trim();
-  const port = await freePort();
-  const server = join(MOTO_CACHE, "bin/moto_server");
-  const child = spawn(server, ["-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
-  const url = new URL(`http://127.0.0.1:${port}`);
-  await answering(url, child);
+  const moto = await startMoto();
   const key = { accessKeyId: "AKIAMOTOMOTOMOTOMOTO", secretAccessKey: "moto" };
   return {
-    name: `moto ${version}`,
-    caller: new Caller({ url, region: "us-east-1", ...key }),
-    async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill();
-      await once(child, "exit");
-    },
+    name: `moto ${moto.version}`,
+    caller: new Caller({ url: moto.url, region: "us-east-1", ...key }),
+    close: () => moto.close(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No free port");
-  return address.port;
-}
-
-async function answering(url: URL, child: ChildProcess): Promise<void> {
-  const start = performance.now();
-  while (performance.now() - start < MOTO_START_MS_MAX) {
-    if (child.exitCode !== null) throw new Error(`moto_server ended with ${child.exitCode}`);
-    const answer = await fetch(new URL("/moto-api/", url)).catch(() => undefined);
-    if (answer !== undefined) return;
-    await setTimeout(200);
-  }
-  child.kill();
-  throw new Error("moto_server does not answer");
 }

@@ -1,16 +1,7 @@
 import type { Result } from "./_run.ts";
 
 /** What Varve is known to answer otherwise, each with the reason; the list may only shrink. */
-export const KNOWN_FAILURES: readonly { readonly id: RegExp; readonly reason: string }[] = [
-  {
-    id: /^3\.6\/(true|true\.ec2|child)$/,
-    reason: "encryption is to come (issue 3, point 6)",
-  },
-  {
-    id: /^6\/action GetEbs(EncryptionByDefault|DefaultKmsKeyId)$/,
-    reason: "comes with encryption (issue 3, point 6)",
-  },
-];
+export const KNOWN_FAILURES: readonly { readonly id: RegExp; readonly reason: string }[] = [];
 
 /** Failures that nothing excuses. */
 export function unexpectedFailures(results: readonly Result[]): Result[] {

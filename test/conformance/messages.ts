@@ -236,9 +236,6 @@ group.check("1.3/get.block-token", "An unknown block token is refused by name.",
     "The block token bm90 is invalid.",
   ),
 );
-const KEYS = "needs a KMS key that is disabled or denied";
-group.skip("1.3/kms-read", "A key not usable for reading is KMS key not found.", KEYS);
-group.skip("1.3/kms-start", "A key denied at start is INVALID_DEPENDENCY_REQUEST.", KEYS);
 group.skip("1.3/throttled", "Beyond a quota calls are throttled.", "needs thousands of calls");
 
 const coralFirst = (member: string, value: string, must: string) => (answer: Answer) =>
