@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { kmsParts, send } from "./operations.ts";
 import type { Target } from "./raw-http.ts";
 
-/* Accounts, access keys and encryption keys, made as an operator makes them: through the service itself. */
+/*
+ * Accounts, access keys and encryption keys, made as an operator makes them: through the service
+ * itself.
+ */
 
 /** A call of an operation under /varve/ with a JSON body; answers status and parsed body. */
 export async function admin(
