@@ -2,7 +2,6 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -10,6 +9,7 @@ import { parseEmulation } from "../../src/cli/emulation-list.ts";
 import { mintAccessKey } from "../../src/identity/mint-access-key.ts";
 import { type AccountId, newAccountId } from "../../src/model/ids.ts";
 import { openService, type Service } from "../../src/service.ts";
+import { freePort } from "../support/free-port.ts";
 import { Caller } from "./_caller.ts";
 import type { OtherCallers } from "./_context.ts";
 
@@ -98,16 +98,6 @@ export async function openMoto(): Promise<Subject> {
       await once(child, "exit");
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No free port");
-  return address.port;
 }
 
 async function answering(url: URL, child: ChildProcess): Promise<void> {
