@@ -35,10 +35,14 @@ const CONDITION_KEYS = [
   "ebs:parentsnapshot",
   "ebs:volumesize",
   "ec2:resourcetag/*",
+  "kms:calleraccount",
+  // Requests to make, list and revoke grants alone have it, and there are none here.
+  "kms:grantisforawsresource",
+  "kms:viaservice",
 ].map(wildcardPattern);
 
 /** Services whose actions this one carries out. */
-const SERVICES = ["ebs", "ec2", "sts"];
+const SERVICES = ["ebs", "ec2", "kms", "sts"];
 
 /**
  * Reads a policy in the JSON of IAM, as it is attached to an access key. Throws a `PolicyError`

@@ -239,13 +239,19 @@ describe("parsePolicy refuses", () => {
   });
 
   test("no condition of a statement that is about other services alone", () => {
-    const Condition = { Bool: { "kms:GrantIsForAWSResource": true } };
-    const foreign = { Effect: "Allow", Action: ["kms:CreateGrant"], Resource: "*", Condition };
+    const Condition = { StringEquals: { "s3:prefix": "a" } };
+    const foreign = { Effect: "Allow", Action: ["s3:ListBucket"], Resource: "*", Condition };
     assert.equal(decided([foreign], request("ebs:PutSnapshotBlock")), "not-allowed");
-    for (const Action of ["kms:CreateGrant", "ebs:*"]) {
-      const mixed = { ...foreign, Action: ["kms:*", Action, "e*:*"] };
+    for (const Action of ["s3:GetObject", "ebs:*"]) {
+      const mixed = { ...foreign, Action: ["s3:*", Action, "e*:*"] };
       assert.throws(() => policyOf(mixed), PolicyError);
     }
+  });
+
+  test("a condition of encryption keys that would be passed over", () => {
+    const Condition = { StringEquals: { "kms:EncryptionContext:aws:ebs:id": "snap-0" } };
+    const deny = { Effect: "Deny", Action: "kms:Decrypt", Resource: "*", Condition };
+    assert.throws(() => policyOf(deny), /kms:EncryptionContext:aws:ebs:id: this condition key/);
   });
 });
 

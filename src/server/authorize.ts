@@ -1,6 +1,7 @@
 import { formatTimeMs } from "../base/clock.ts";
 import { type AccessRequest, decide } from "../identity/policy.ts";
 import { isUnrestricted, type Principal } from "../identity/principal.ts";
+import type { EncryptionKey } from "../model/encryption-key.ts";
 import { keyNotFound, ServiceError } from "../model/errors.ts";
 import { type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
@@ -28,6 +29,10 @@ export interface Access {
   readonly resourceId: string | undefined;
   /** Full ARN of what is no snapshot and no image. */
   readonly arn?: string | undefined;
+  /** What a denial names instead: whoever asked by an alias does not learn what it stands for. */
+  readonly askedFor?: string | undefined;
+  /** Account that the resource is of, where `resourceId` does not tell. */
+  readonly resourceAccount?: string | undefined;
   /** Condition keys of the request itself. */
   readonly keys?: Readonly<Record<string, string | undefined>>;
   /** Tags that the request brings. */
@@ -120,7 +125,7 @@ async function findDenial(
     const context = await contextOf(core, caller, access);
     const reason = reasonToDeny(caller.principal, { action, resource, context });
     if (reason === undefined) continue;
-    const what = `${action} on resource: ${resource} ${reason}`;
+    const what = `${action} on resource: ${access.askedFor ?? resource} ${reason}`;
     return `User: ${arn} is not authorized to perform: ${what}`;
   }
   return undefined;
@@ -146,11 +151,12 @@ export async function findKeyDenial(
   if (!isKeyDomain(domain)) return undefined;
   const key = await core.catalog.encryption.ofDomain(domain);
   if (key?.manager !== "customer") return undefined;
-  const named = { resourceId: undefined, arn: keyArn(core, key) };
+  const named = accessOfKey(core, caller, key);
+  const keys = { ...named.keys, "kms:ViaService": `ec2.${core.region}.amazonaws.com` };
   return findDenial(
     core,
     caller,
-    uses.map((action) => ({ action, ...named })),
+    uses.map((action) => ({ ...named, action, keys })),
   );
 }
 
@@ -170,6 +176,20 @@ export async function authorizeKey(
     const denial = await findKeyDenial(core, caller, { domain: snapshot.domain, uses });
     if (denial !== undefined) throw keyNotFound();
   }
+}
+
+/** What an access to an encryption key says of the key and of whoever asks. */
+export function accessOfKey(
+  core: Core,
+  { principal }: Caller,
+  key: Pick<EncryptionKey, "account" | "id">,
+): Omit<Access, "action"> {
+  return {
+    resourceId: undefined,
+    arn: keyArn(core, key),
+    resourceAccount: key.account,
+    keys: { "kms:CallerAccount": principal.account },
+  };
 }
 
 /**
@@ -200,7 +220,7 @@ export function resourceArn(region: string, id: string): string {
 async function contextOf(
   core: Core,
   { principal, sourceIp }: Caller,
-  { keys = {}, tags = [], resourceId }: Access,
+  { keys = {}, tags = [], resourceId, resourceAccount }: Access,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const context = new Map<string, string[]>();
   const add = (name: string, value: string | undefined) => {
@@ -213,6 +233,7 @@ async function contextOf(
   const { session } = principal;
   if (session) add("aws:TokenIssueTime", formatTimeMs(session.issuedAtMs));
   for (const [name, value] of Object.entries(keys)) add(name, value);
+  add("aws:ResourceAccount", resourceAccount);
   for (const { Key, Value } of tags) {
     add(`aws:RequestTag/${Key}`, Value);
     add("aws:TagKeys", Key);

@@ -1,61 +1,18 @@
-import { hash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Random, randomUuid } from "../base/random.ts";
-import type { Principal } from "../identity/principal.ts";
-import type { SessionTokens } from "../identity/session-tokens.ts";
-import { digestFromChecksum } from "../model/digest.ts";
+import { randomUuid } from "../base/random.ts";
 import { ServiceError } from "../model/errors.ts";
-import type { Core } from "../snapshots/core.ts";
 import { matchAdminRoute } from "../wire/admin/routes.ts";
-import { QueryParameters, type QueryService, writeQueryErrorResponse } from "../wire/ec2/query.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
-import { kmsOperationOf, writeKmsErrorResponse } from "../wire/kms/message.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { matchRoute } from "../wire/operations.ts";
-import { writeListBucketsResponse, writeS3ErrorResponse } from "../wire/s3/list-buckets.ts";
-import { parseAuthorization, UNSIGNED_PAYLOAD } from "../wire/signature.ts";
 import { callAdminOperation } from "./admin-operations.ts";
-import {
-  type AuthenticationParts,
-  authenticate,
-  declaredPayloadHash,
-  payloadMismatch,
-} from "./authenticate.ts";
-import { authorizeQuery, type Caller } from "./authorize.ts";
-import type { BufferPool } from "./buffer-pool.ts";
-import type { Connections, Peer } from "./connections.ts";
+import { authenticateBlock, authenticateBody } from "./authenticate-body.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
-import { ConnectionCut, type Emulation } from "./emulation/emulation.ts";
-import { callKmsOperation } from "./kms-operations.ts";
-import { callQueryAction } from "./query-actions.ts";
-import { forQueryService } from "./query-errors.ts";
+import { ConnectionCut } from "./emulation/emulation.ts";
+import { callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
+import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
-import { drainBody, readBlockBody, readSmallBody } from "./request-body.ts";
-import type { Turns } from "./turns.ts";
-
-/** What answering requests takes. */
-export interface ExchangeParts extends AuthenticationParts {
-  readonly core: Core;
-  readonly random: Random;
-  readonly sessions: SessionTokens;
-  readonly buffers: BufferPool;
-  readonly connections: Connections;
-  /** Who may make a page of blocks now. */
-  readonly turns: Turns;
-  /** Quotas, delays and faults on purpose; undefined for none. */
-  readonly emulation: Emulation | undefined;
-  /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
-  readonly onError: (requestId: string, error: unknown) => void;
-}
-
-interface Exchange {
-  readonly requestId: string;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly peer: Peer;
-  /** Lends a buffer until the request is done with and its answer sent. */
-  readonly borrow: () => Uint8Array;
-}
+import { drainBody } from "./request-body.ts";
 
 /**
  * Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket.
@@ -110,14 +67,9 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
     const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
     if (!isCallers) parts.onError(exchange.requestId, error);
     if (service === undefined) return writeErrorResponse(error);
-    if (service === "kms") return writeKmsErrorResponse(error);
-    if (service === "s3") return writeS3ErrorResponse(exchange.requestId, error);
-    return writeQueryErrorResponse(service, exchange.requestId, forQueryService(service, error));
+    return writeServiceError(service, exchange.requestId, error);
   }
 }
-
-/** A service beside the direct APIs. */
-type Service = QueryService | "s3" | "kms";
 
 /** What "OPTIONS *" is told, which asks for nothing that needs a key. */
 const ABOUT_SERVER: WireResponse = {
@@ -126,23 +78,13 @@ const ABOUT_SERVER: WireResponse = {
   body: "",
 };
 
-/** Whose shape request and answer have; undefined for the direct APIs. */
-function serviceOf(head: RequestHead): Service | undefined {
-  if (head.path !== "/") return undefined;
-  if (head.method === "POST" && kmsOperationOf(head) !== undefined) return "kms";
-  if (head.method === "GET" && claimedService(head) === "s3") return "s3";
-  return head.method === "POST" ? claimedQueryService(head) : undefined;
-}
-
 function answerCall(
   parts: ExchangeParts,
   exchange: Exchange,
   { head, service }: { readonly head: RequestHead; readonly service: Service | undefined },
 ): Promise<WireResponse> {
   if (service === undefined) return answerOperation(parts, exchange, head);
-  if (service === "kms") return answerKms(parts, exchange, head);
-  if (service === "s3") return answerListBuckets(parts, exchange, head);
-  return answerQuery(parts, exchange, { head, service });
+  return answerService(parts, exchange, { head, service });
 }
 
 async function answerOperation(
@@ -190,131 +132,6 @@ function dispatch(
   const carryOut = () =>
     EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
   return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
-}
-
-function callerOf({ req }: Exchange, principal: Principal): Caller {
-  const sourceIp = req.socket.remoteAddress;
-  // The connection has closed; nothing is decided for an address that is not known.
-  if (sourceIp === undefined) throw new Error("The client has gone away");
-  return { principal, sourceIp };
-}
-
-/**
- * A small body is read only after the signature is verified, when the request says what its
- * payload hash is; where it does not, the body has to be read for its hash.
- */
-async function authenticateBody(
-  parts: ExchangeParts,
-  exchange: Exchange,
-  { head, service }: { readonly head: RequestHead; readonly service: string },
-): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
-  const declared = declaredPayloadHash(head);
-  const prove = (payloadHash: string) =>
-    authenticatePeer(parts, exchange, { head, service, payloadHash });
-  if (declared === undefined) {
-    const body = await readSmallBody(exchange);
-    return { principal: await prove(hash("sha256", body, "hex")), body };
-  }
-  const principal = await prove(declared);
-  const body = await readSmallBody(exchange);
-  if (declared !== hash("sha256", body, "hex")) throw payloadMismatch();
-  return { principal, body };
-}
-
-/**
- * A block is read only after the signature is verified, when the request says what its payload
- * hash is. Where it does not, the hash of the body or no hash at all may have been signed.
- */
-async function authenticateBlock(
-  parts: ExchangeParts,
-  exchange: Exchange,
-  head: RequestHead,
-): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
-  const { borrow } = exchange;
-  const declared = declaredPayloadHash(head);
-  const prove = (payloadHash: string) =>
-    authenticatePeer(parts, exchange, { head, service: "ebs", payloadHash });
-  try {
-    const principal = await prove(declared ?? UNSIGNED_PAYLOAD);
-    const body = await readBlockBody(exchange, borrow());
-    const isBound = declared === undefined || isBoundByChecksum(head, declared);
-    if (!isBound && declared !== hash("sha256", body, "hex")) throw payloadMismatch();
-    return { principal, body };
-  } catch (error) {
-    const isSignature = error instanceof ServiceFault && error.code === "InvalidSignatureException";
-    if (declared !== undefined || !isSignature) throw error;
-  }
-  return await parts.connections.unprovenBlocks.run(async () => {
-    const body = await readBlockBody(exchange, borrow());
-    return { principal: await prove(hash("sha256", body, "hex")), body };
-  });
-}
-
-/** Authenticates a request, and with it the peer that sent it. */
-async function authenticatePeer(
-  parts: ExchangeParts,
-  { peer }: Exchange,
-  request: { readonly head: RequestHead; readonly service: string; readonly payloadHash: string },
-): Promise<Principal> {
-  const principal = await authenticate(parts, request.head, request);
-  peer.prove();
-  return principal;
-}
-
-/**
- * True when the block's own checksum header, which is compared with the bytes anyway, already
- * binds them: nothing was declared, or the very same hash. Spares hashing the block twice.
- */
-function isBoundByChecksum({ headers }: RequestHead, declared: string): boolean {
-  if (declared === UNSIGNED_PAYLOAD) return true;
-  return declared === digestFromChecksum(headers.get("x-amz-checksum") ?? "");
-}
-
-async function answerQuery(
-  parts: ExchangeParts,
-  exchange: Exchange,
-  { head, service }: { readonly head: RequestHead; readonly service: QueryService },
-): Promise<WireResponse> {
-  const { requestId } = exchange;
-  const { principal, body } = await authenticateBody(parts, exchange, { head, service });
-  const parameters = new QueryParameters(body);
-  const caller = callerOf(exchange, principal);
-  await authorizeQuery(parts.core, caller, { service, parameters });
-  const { core, sessions } = parts;
-  return callQueryAction(core, service, { ...caller, parameters, requestId, sessions });
-}
-
-async function answerKms(
-  parts: ExchangeParts,
-  exchange: Exchange,
-  head: RequestHead,
-): Promise<WireResponse> {
-  const { principal, body } = await authenticateBody(parts, exchange, { head, service: "kms" });
-  const operation = kmsOperationOf(head) ?? "";
-  const call = { ...callerOf(exchange, principal), operation, request: { ...head, body } };
-  return callKmsOperation(parts.core, call);
-}
-
-/** Every account may ask for its buckets and has none, so there is nothing to authorize. */
-async function answerListBuckets(
-  parts: ExchangeParts,
-  exchange: Exchange,
-  head: RequestHead,
-): Promise<WireResponse> {
-  const { principal } = await authenticateBody(parts, exchange, { head, service: "s3" });
-  const { account } = principal;
-  return writeListBucketsResponse({ id: hash("sha256", account, "hex"), displayName: account });
-}
-
-/** EC2 and STS share one path; the credential scope says which is meant. */
-function claimedQueryService(head: RequestHead): QueryService {
-  return claimedService(head) === "sts" ? "sts" : "ec2";
-}
-
-/** The service in the credential scope; undefined where there is none to read. */
-function claimedService({ headers }: RequestHead): string | undefined {
-  const authorization = parseAuthorization(headers.get("authorization") ?? "");
-  return typeof authorization === "string" ? undefined : authorization.scope.service;
 }
 
 /** Sends the head and half of the body; the caller ends the connection. */

@@ -5,7 +5,8 @@ import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
 import { HEADERS_SIZE_BYTES_MAX, PIPELINED_COUNT_MAX } from "../model/limits.ts";
 import { Connections } from "./connections.ts";
-import { answer, type ExchangeParts } from "./exchange.ts";
+import { answer } from "./exchange.ts";
+import type { ExchangeParts } from "./exchange-parts.ts";
 import { Turns } from "./turns.ts";
 
 /** Where to listen; port 0 takes any free port. */

@@ -3,6 +3,7 @@ import { MS_PER_DAY } from "../model/limits.ts";
 import type { Core } from "../snapshots/core.ts";
 import {
   DEFAULT_KEY_ALIAS,
+  defaultAliasArn,
   isDefaultAlias,
   isNameOf,
   keyArn,
@@ -20,7 +21,7 @@ import {
 } from "../wire/kms/keys.ts";
 import { kmsFault, writeKmsResponse } from "../wire/kms/message.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
-import { authorize, type Caller } from "./authorize.ts";
+import { accessOfKey, authorize, type Caller } from "./authorize.ts";
 
 /** An authenticated call of one operation on encryption keys. */
 export interface KmsCall extends Caller {
@@ -35,7 +36,7 @@ type KmsOperation = (core: Core, call: KmsCall) => Promise<WireResponse>;
 const OPERATIONS: Readonly<Record<string, KmsOperation>> = {
   async CreateKey(core, call) {
     const { Description } = readCreateKeyRequest(call.request);
-    await authorize(core, call, { action: "kms:CreateKey", resourceId: undefined });
+    await authorizeAccount(core, call);
     const key = await core.keys.create(call.principal.account, Description);
     return writeKmsResponse({ KeyMetadata: keyMetadata(key, keyArn(core, key)) });
   },
@@ -119,7 +120,7 @@ export async function callKmsOperation(core: Core, call: KmsCall): Promise<WireR
 async function listKeys(core: Core, call: KmsCall): Promise<WireResponse> {
   const { account } = call.principal;
   const { Limit, Marker } = readListRequest(call.request, []);
-  await authorize(core, call, { action: "kms:ListKeys", resourceId: undefined });
+  await authorizeAccount(core, call);
   const listing = ["kms", account];
   const afterId = Marker === undefined ? "" : openListToken(core.tokens, listing, Marker);
   if (afterId === undefined) throw kmsFault("InvalidMarkerException", "The Marker is not valid");
@@ -139,13 +140,13 @@ async function listKeys(core: Core, call: KmsCall): Promise<WireResponse> {
 async function listAliases(core: Core, call: KmsCall): Promise<WireResponse> {
   const { account } = call.principal;
   const { KeyId } = readListRequest(call.request, ["KeyId"]);
-  await authorize(core, call, { action: "kms:ListAliases", resourceId: undefined });
+  await authorizeAccount(core, call);
   const made = await core.catalog.encryption.madeFor(account);
   const isWanted = made && (KeyId === undefined || keyIdIn(core, KeyId) === made.id);
   const Aliases = isWanted
     ? [
         {
-          AliasArn: `arn:aws:kms:${core.region}:${account}:${DEFAULT_KEY_ALIAS}`,
+          AliasArn: defaultAliasArn(core, account),
           AliasName: DEFAULT_KEY_ALIAS,
           CreationDate: made.createdAtMs / 1000,
           LastUpdatedDate: made.createdAtMs / 1000,
@@ -156,19 +157,28 @@ async function listAliases(core: Core, call: KmsCall): Promise<WireResponse> {
   return writeKmsResponse({ Aliases, Truncated: false });
 }
 
+/** Throws unless the caller may do this, which is about no one key, in the account. */
+async function authorizeAccount(core: Core, call: KmsCall): Promise<void> {
+  const keys = { "kms:CallerAccount": call.principal.account };
+  await authorize(core, call, { action: `kms:${call.operation}`, resourceId: undefined, keys });
+}
+
 /** The key of that id, ARN or alias, if this account owns it and the caller may do this to it. */
 async function findKey(core: Core, call: KmsCall, name: string): Promise<EncryptionKey> {
   const { account } = call.principal;
   const isAlias = isDefaultAlias(core, account, name);
+  const alias = defaultAliasArn(core, account);
   const made = isAlias ? await core.catalog.encryption.madeFor(account) : undefined;
   const id = made?.id ?? keyIdIn(core, name);
-  const arn = keyArn(core, { account, id });
-  await authorize(core, call, { action: `kms:${call.operation}`, resourceId: undefined, arn });
+  const askedFor = isAlias ? alias : undefined;
+  const access = { ...accessOfKey(core, call, { account, id }), askedFor };
+  await authorize(core, call, { action: `kms:${call.operation}`, ...access });
   const key = await core.catalog.encryption.get(id);
   const isOwn = key?.account === account && key.state !== "destroyed";
   const isNamed = isOwn && (made?.id === key.id || isNameOf(core, key, name));
   if (isNamed && key.manager !== "store") return key;
-  throw kmsFault("NotFoundException", `Key '${arn.slice(0, 256)}' does not exist`);
+  const what = isAlias ? `Alias ${alias}` : `Key '${access.arn?.slice(0, 256)}'`;
+  throw kmsFault("NotFoundException", `${what} does not exist`);
 }
 
 /** The same for what may be done to keys that the account made itself only, as on AWS. */

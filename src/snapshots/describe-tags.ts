@@ -1,8 +1,8 @@
-import { escapableWildcardPattern } from "../base/wildcard.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
 import type { Core } from "./core.ts";
 import { describeSnapshots } from "./describe-snapshots.ts";
+import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
 import { describeImages } from "./images.ts";
 import type { ResourceType } from "./tagging.ts";
 
@@ -36,38 +36,20 @@ export function placeOf({ ResourceId, Key }: TagDescription): string {
   return `${ResourceId} ${Key}`;
 }
 
-/** A filter of DescribeTags: the values are alternatives and may hold `*` and `?`. */
-export interface TagFilter {
-  readonly Name: string;
-  readonly Values: readonly string[];
-}
-
-const FIELDS: Readonly<Record<string, (tag: TagDescription) => string>> = {
-  key: ({ Key }) => Key,
-  "resource-id": ({ ResourceId }) => ResourceId,
-  "resource-type": ({ ResourceType }) => ResourceType,
-  value: ({ Value }) => Value,
+/** What each filter of DescribeTags looks at. */
+const FIELDS: FilterFields<TagDescription> = {
+  key: ({ Key }) => [Key],
+  "resource-id": ({ ResourceId }) => [ResourceId],
+  "resource-type": ({ ResourceType }) => [ResourceType],
+  value: ({ Value }) => [Value],
 };
 
-const TAG_PREFIX = "tag:";
-
 /** The filters' names that mean nothing to us; they must be refused, never passed over. */
-export function unknownTagFilters(filters: readonly TagFilter[]): string[] {
-  return filters
-    .map(({ Name }) => Name)
-    .filter((name) => !name.startsWith(TAG_PREFIX) && !Object.hasOwn(FIELDS, name));
+export function unknownTagFilters(filters: readonly Filter[]): string[] {
+  return unknownNames(FIELDS, filters);
 }
 
 /** True for tags that match every filter. */
-export function tagMatcher(filters: readonly TagFilter[]): (tag: TagDescription) => boolean {
-  const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(escapableWildcardPattern);
-    const key = Name.startsWith(TAG_PREFIX) ? Name.slice(TAG_PREFIX.length) : undefined;
-    const textOf = FIELDS[Name] ?? (({ Value }: TagDescription) => Value);
-    return (tag: TagDescription) => {
-      const isOfKey = key === undefined || key === tag.Key;
-      return isOfKey && patterns.some((pattern) => pattern.test(textOf(tag)));
-    };
-  });
-  return (tag) => tests.every((test) => test(tag));
+export function tagMatcher(filters: readonly Filter[]): (tag: TagDescription) => boolean {
+  return filterMatcher(FIELDS, filters, (tag) => [tag]);
 }

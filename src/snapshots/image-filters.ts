@@ -1,15 +1,9 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { escapableWildcardPattern } from "../base/wildcard.ts";
 import type { Image } from "../model/image.ts";
+import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
 
-/** A filter of DescribeImages: the values are alternatives and may hold `*` and `?`. */
-export interface ImageFilter {
-  readonly Name: string;
-  readonly Values: readonly string[];
-}
-
-/** What each filter looks at; an image matches when any of the texts does. */
-const FIELDS: Readonly<Record<string, (image: Image) => readonly (string | undefined)[]>> = {
+/** What each filter of DescribeImages looks at. */
+const FIELDS: FilterFields<Image> = {
   architecture: ({ settings }) => [settings["architecture"]],
   "block-device-mapping.delete-on-termination": deviceSetting("deleteOnTermination"),
   "block-device-mapping.device-name": ({ devices }) => devices.map((each) => each.deviceName),
@@ -44,32 +38,16 @@ const FIELDS: Readonly<Record<string, (image: Image) => readonly (string | undef
   "virtualization-type": ({ settings }) => [settings["virtualizationType"]],
 };
 
-const TAG_PREFIX = "tag:";
-
 function deviceSetting(name: string): (image: Image) => readonly (string | undefined)[] {
   return ({ devices }) => devices.map(({ settings }) => settings[name]);
 }
 
 /** The filters' names that mean nothing to us; they must be refused, never passed over. */
-export function unknownImageFilters(filters: readonly ImageFilter[]): string[] {
-  return filters
-    .map(({ Name }) => Name)
-    .filter((name) => !name.startsWith(TAG_PREFIX) && !Object.hasOwn(FIELDS, name));
+export function unknownImageFilters(filters: readonly Filter[]): string[] {
+  return unknownNames(FIELDS, filters);
 }
 
 /** True for images that match every filter. */
-export function imageMatcher(filters: readonly ImageFilter[]): (image: Image) => boolean {
-  const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(escapableWildcardPattern);
-    const textsOf = FIELDS[Name] ?? ((image: Image) => tagValues(image, Name));
-    const isWanted = (text: string | undefined) =>
-      text !== undefined && patterns.some((pattern) => pattern.test(text));
-    return (image: Image) => textsOf(image).some(isWanted);
-  });
-  return (image) => tests.every((test) => test(image));
-}
-
-function tagValues({ tags }: Image, filterName: string): string[] {
-  const key = filterName.slice(TAG_PREFIX.length);
-  return tags.filter((tag) => tag.Key === key).map(({ Value }) => Value);
+export function imageMatcher(filters: readonly Filter[]): (image: Image) => boolean {
+  return filterMatcher(FIELDS, filters, ({ tags }) => tags);
 }

@@ -48,8 +48,12 @@ export function isDefaultAlias(
   account: AccountId,
   name: string,
 ): boolean {
-  if (name === DEFAULT_KEY_ALIAS) return true;
-  return name === `arn:aws:kms:${core.region}:${account}:${DEFAULT_KEY_ALIAS}`;
+  return name === DEFAULT_KEY_ALIAS || name === defaultAliasArn(core, account);
+}
+
+/** How AWS names the alias of the key that the service makes for an account. */
+export function defaultAliasArn({ region }: Pick<Core, "region">, account: AccountId): string {
+  return `arn:aws:kms:${region}:${account}:${DEFAULT_KEY_ALIAS}`;
 }
 
 /** The key id at the end of an ARN of this region, or the text itself where it is none. */

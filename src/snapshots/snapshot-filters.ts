@@ -1,17 +1,11 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { escapableWildcardPattern } from "../base/wildcard.ts";
 import { isKeyDomain } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { type Snapshot, visibleState } from "../model/snapshot.ts";
+import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
 
-/** A filter of DescribeSnapshots: the values are alternatives and may hold `*` and `?`. */
-export interface SnapshotFilter {
-  readonly Name: string;
-  readonly Values: readonly string[];
-}
-
-/** What each filter looks at; a snapshot matches when any of the texts does. */
-const FIELDS: Readonly<Record<string, (snapshot: Snapshot) => readonly string[]>> = {
+/** What each filter of DescribeSnapshots looks at. */
+const FIELDS: FilterFields<Snapshot> = {
   "snapshot-id": ({ id }) => [id],
   status: ({ state }) => [visibleState(state)],
   description: ({ description }) => [description ?? ""],
@@ -30,29 +24,12 @@ const FIELDS: Readonly<Record<string, (snapshot: Snapshot) => readonly string[]>
   "tag-value": ({ tags }) => tags.map(({ Value }) => Value),
 };
 
-const TAG_PREFIX = "tag:";
-
 /** The filters' names that mean nothing to us; they must be refused, never passed over. */
-export function unknownFilters(filters: readonly SnapshotFilter[]): string[] {
-  return filters
-    .map(({ Name }) => Name)
-    .filter((name) => !name.startsWith(TAG_PREFIX) && !Object.hasOwn(FIELDS, name));
+export function unknownFilters(filters: readonly Filter[]): string[] {
+  return unknownNames(FIELDS, filters);
 }
 
 /** True for snapshots that match every filter. */
-export function snapshotMatcher(
-  filters: readonly SnapshotFilter[],
-): (snapshot: Snapshot) => boolean {
-  const tests = filters.map(({ Name, Values }) => {
-    const patterns = Values.map(escapableWildcardPattern);
-    const textsOf = FIELDS[Name] ?? ((snapshot: Snapshot) => tagValues(snapshot, Name));
-    return (snapshot: Snapshot) =>
-      textsOf(snapshot).some((text) => patterns.some((pattern) => pattern.test(text)));
-  });
-  return (snapshot) => tests.every((test) => test(snapshot));
-}
-
-function tagValues({ tags }: Snapshot, filterName: string): string[] {
-  const key = filterName.slice(TAG_PREFIX.length);
-  return tags.filter((tag) => tag.Key === key).map(({ Value }) => Value);
+export function snapshotMatcher(filters: readonly Filter[]): (snapshot: Snapshot) => boolean {
+  return filterMatcher(FIELDS, filters, ({ tags }) => tags);
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pick, printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
+import { printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
+import { mutateToken } from "../../test/support/token-mutations.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { BLOCK_TOKEN_LIFETIME_SECONDS, PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
@@ -110,7 +111,7 @@ test("Tokens accepts none of 100,000 mutated tokens", (t) => {
   const page = tokens.mint(BLOCK, [...Array(100).keys()]);
   for (let i = 0; i < 100_000; i++) {
     const token = page[i % 100] as string;
-    const mutated = mutate(token, fraction);
+    const mutated = mutateToken(token, fraction);
     if (page.includes(mutated)) continue;
     assert.equal(tokens.open(BLOCK, mutated), undefined, `${token} became ${mutated}`);
   }
@@ -124,28 +125,6 @@ test("Tokens refuses texts that are no tokens, and every other spelling of one t
     assert.equal(tokens.open(BLOCK, text), undefined, JSON.stringify(text));
   }
 });
-
-/** Changes bits, characters or the length of a token, or mixes it up with itself. */
-function mutate(token: string, fraction: () => number): string {
-  const bytes = Buffer.from(token, "base64");
-  const at = pick(fraction, bytes.length);
-  switch (pick(fraction, 5)) {
-    case 0:
-      bytes[at] = (bytes[at] as number) ^ (1 << pick(fraction, 8));
-      return bytes.toString("base64");
-    case 1:
-      bytes[at] = (bytes[at] as number) + 1 + pick(fraction, 255);
-      return bytes.toString("base64");
-    case 2:
-      return bytes.subarray(0, at).toString("base64");
-    case 3: {
-      const flipped = String.fromCharCode(token.charCodeAt(at) ^ (1 << pick(fraction, 7)));
-      return token.slice(0, at) + flipped + token.slice(at + 1);
-    }
-    default:
-      return bytes.fill(bytes.subarray(0, 4), at).toString("base64");
-  }
-}
 
 function setUp(options: { nowMs?: number; secret?: number; random?: typeof systemRandom } = {}) {
   const clock: Clock = { ...systemClock, nowMs: () => options.nowMs ?? 1_700_000_000_000 };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
+import { KMS_OPERATION_NAMES } from "../../src/server/kms-operations.ts";
 import { ADMIN_ROUTES } from "../../src/wire/admin/routes.ts";
 import { ROUTES } from "../../src/wire/operations.ts";
 import { assertCell, call, KEPT_OUT, toldBy } from "../support/matrix/cells.ts";
@@ -23,6 +24,10 @@ describe("The matrix has a row for", () => {
   test("every operation on a path", () => {
     assert.deepEqual(namesOf("ebs"), Object.keys(ROUTES).sort());
     assert.deepEqual(namesOf("admin"), Object.keys(ADMIN_ROUTES).sort());
+  });
+
+  test("every operation on encryption keys", () => {
+    assert.deepEqual(namesOf("kms"), KMS_OPERATION_NAMES.toSorted());
   });
 
   for (const service of ["ec2", "sts"] as const) {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import type { RequestParts } from "../../src/wire/message.ts";
-import { admin, newAccount, policyOf, withNewKey } from "../support/keys.ts";
+import { admin, newAccount, newEncryptionKey, policyOf, withNewKey } from "../support/keys.ts";
 import {
   actionParts,
   blockToken,
   changedParts,
   completeParts,
   getParts,
+  kmsParts,
   listParts,
   put,
   putParts,
@@ -235,6 +236,38 @@ describe("a policy decides by", () => {
     assert.equal(await list({ DateLessThan: { "aws:CurrentTime": "2020-01-01" } }), 403);
     assert.equal(await list({ IpAddress: { "aws:SourceIp": "127.0.0.0/8" } }), 200);
     assert.equal(await list({ NotIpAddress: { "aws:SourceIp": "127.0.0.0/8" } }), 403);
+  });
+
+  test("whether an encryption key is used for a snapshot, or by itself", async () => {
+    const key = await newEncryptionKey(service);
+    const KmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key}`;
+    const uses = async (operator: "StringEquals" | "StringNotEquals", name = "ViaService") => {
+      const value = name === "ViaService" ? "ec2.us-east-1.amazonaws.com" : account;
+      const Condition = { [operator]: { [`kms:${name}`]: value } };
+      const allowed = { Action: "kms:*", Resource: KmsKeyArn, Condition };
+      const target = await allowedTo({ Action: "ebs:*" }, allowed);
+      const input = { VolumeSize: 1, Encrypted: true, KmsKeyArn };
+      const started = await send(target, startParts(input));
+      const shown = await send(target, kmsParts("DescribeKey", { KeyId: key }), { service: "kms" });
+      return [started.status, shown.status];
+    };
+    assert.deepEqual(await uses("StringEquals"), [201, 400]);
+    assert.deepEqual(await uses("StringNotEquals"), [400, 200]);
+    assert.deepEqual(await uses("StringEquals", "CallerAccount"), [201, 200]);
+    assert.deepEqual(await uses("StringNotEquals", "CallerAccount"), [400, 400]);
+  });
+
+  test("what an alias stands for, and no denial tells which key that is", async () => {
+    const about = kmsParts("DescribeKey", { KeyId: "alias/aws/ebs" });
+    const denial = async () => (await send(powerless, about, { service: "kms" })).text;
+    const before = await denial();
+    assert.match(before, /kms:DescribeKey on resource: arn:aws:kms:[^ ]*:alias\/aws\/ebs because/);
+    await start(service, { Encrypted: true });
+    assert.equal(await denial(), before);
+    const { text } = await send(service, about, { service: "kms" });
+    const { Arn } = (JSON.parse(text) as { KeyMetadata: { Arn: string } }).KeyMetadata;
+    const target = await allowedTo({ Action: "kms:DescribeKey", Resource: Arn });
+    assert.equal((await send(target, about, { service: "kms" })).status, 200);
   });
 
   test("nothing before the members of the request are in their bounds", async () => {

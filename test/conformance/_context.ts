@@ -279,6 +279,16 @@ class Fixtures implements Context {
   }
 }
 
+/** A new completed snapshot with `A` as its block 0; answers its id. */
+export async function completedSnapshot(caller: Caller, input: object = {}): Promise<string> {
+  const id = String(jsonOf(await caller.start(input))["SnapshotId"]);
+  await caller.write(id, 0, A);
+  await caller.complete(id, 1);
+  const { status } = await caller.readable(id);
+  if (status !== "completed") throw new Mismatch(`status ${status}`, "status completed");
+  return id;
+}
+
 /** LINEAR of blocks written in that order to indexes 0, 1, 2 …. */
 export function linearOf(...blocks: readonly Buffer[]): string {
   return linearChecksum(new Map(blocks.entries()));

@@ -1,4 +1,4 @@
-import { brief } from "./_caller.ts";
+import { brief, elementsOf } from "./_caller.ts";
 import type { Answer } from "./_connection.ts";
 import { fits, same } from "./_expect.ts";
 
@@ -24,6 +24,15 @@ export function refuses(answer: Answer, { status, code, reason, message }: Refus
   fits(brief(answer), new RegExp(`^${status} ${quote(type)} `));
   fits(answer.text, message);
   if (reason !== undefined) fits(answer.text, new RegExp(`"Reason":"${reason}"\\}$`));
+}
+
+/** Throws unless EC2 refuses with 400, this code and this text. */
+export function ec2Refuses(answer: Answer, code: string, message: string | RegExp = /./): void {
+  const { Code, Message = "" } = elementsOf(answer.text);
+  const text = Message.replaceAll("&apos;", "'").replaceAll("&quot;", '"');
+  same(`${answer.status} ${Code ?? answer.text.slice(0, 200)}`, `400 ${code}`);
+  if (typeof message === "string") same(text, message);
+  else fits(text, message);
 }
 
 /** A ValidationException with a reason. */

@@ -1,7 +1,7 @@
 import { putParts } from "../support/operations.ts";
 import { brief, type Caller, elementsOf, jsonOf } from "./_caller.ts";
 import { Group } from "./_check.ts";
-import { A, type Context } from "./_context.ts";
+import { A, type Context, completedSnapshot } from "./_context.ts";
 import { fits, holds, same } from "./_expect.ts";
 import { constrainsAny, eitherNotFound, invalid, notFound, refuses } from "./_refusal.ts";
 
@@ -14,16 +14,8 @@ export const accounts = [sharing, policies];
 
 /** A completed snapshot of one block, shared with the second account and whoever else is named. */
 async function share(c: Context, who: Record<string, string> = {}): Promise<string> {
-  const id = await completed(c.caller);
+  const id = await completedSnapshot(c.caller);
   await permit(c, id, { "UserId.1": await accountOf(c.second()), ...who });
-  return id;
-}
-
-async function completed(caller: Caller, input: object = {}): Promise<string> {
-  const id = String(jsonOf(await caller.start(input))["SnapshotId"]);
-  await caller.write(id, 0, A);
-  await caller.complete(id, 1);
-  same((await caller.readable(id))["status"], "completed");
   return id;
 }
 
@@ -97,12 +89,12 @@ sharing.check("2.1/shared.delete", "Nor deletes.", async (c) => {
   same(String((await c.caller.list(id)).status), "200");
 });
 sharing.check("2.1/unrelated", "One's own and a shared one are not related.", async (c) => {
-  const [first, second] = [await share(c), await completed(c.second())];
+  const [first, second] = [await share(c), await completedSnapshot(c.second())];
   const message = `The snapshot ${first} and ${second} are not related.`;
   invalid(await c.second().changed(first, second), "UNRELATED_SNAPSHOTS", message);
 });
 sharing.check("2.1/public.owner", "The owner still reads a public one.", async (c) => {
-  const id = await completed(c.caller);
+  const id = await completedSnapshot(c.caller);
   await permit(c, id, { "UserGroup.1": "all" });
   same(String((await c.caller.list(id)).status), "200");
 });
@@ -111,7 +103,7 @@ for (const [what, make] of [
   ["shared by name, too", async (c: Context) => ({ "UserId.1": await accountOf(c.second()) })],
 ] as const) {
   sharing.check(`2.1/public ${what}`, `A public one, ${what}, is not supported.`, async (c) => {
-    const id = await completed(c.caller);
+    const id = await completedSnapshot(c.caller);
     await permit(c, id, { "UserGroup.1": "all", ...(await make(c)) });
     const message = "Public snapshots are not supported";
     invalid(await c.second().list(id), "INVALID_SNAPSHOT_ID", message);

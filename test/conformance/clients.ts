@@ -181,7 +181,7 @@ needs.check(
   "C6/erlang",
   "Point 6: Erlang signs a put's true hash, Host without port.",
   async (c) => {
-    const parts = putParts({ snapshotId: await fresh(c), blockIndex: 0 }, A);
+    const parts = putParts({ snapshotId: await writable(c), blockIndex: 0 }, A);
     const headers = { ...parts.headers, "content-type": "application/x-amz-json-1.1" };
     const host = c.caller.party.url.hostname;
     const manner: Manner = { payload: "hash", alsoSigned: ["content-type"], host };
@@ -266,7 +266,7 @@ needs.check("C10/kept", "Point 10: a connection is kept for more than one reques
   same(answers.map(({ status }) => status).join(), "200,200,200");
 });
 needs.check("C10/puts", "Point 10: 64 puts at once are answered within 12 s each.", async (c) => {
-  const id = await fresh(c);
+  const id = await writable(c);
   const puts = Array.from({ length: 64 }, async (_, blockIndex) => {
     const sentMs = performance.now();
     const { status } = await c.caller.put(id, blockIndex, A);

@@ -1,8 +1,9 @@
 import { brief, elementsOf, jsonOf } from "./_caller.ts";
 import { Group } from "./_check.ts";
 import type { Answer } from "./_connection.ts";
-import { A, type Context, UNKNOWN } from "./_context.ts";
+import { type Context, completedSnapshot, UNKNOWN } from "./_context.ts";
 import { fits, holds, same } from "./_expect.ts";
+import { ec2Refuses } from "./_refusal.ts";
 
 /* EC2 beside the direct APIs: images, names of parameters, and what there is none of. */
 
@@ -12,22 +13,8 @@ export const ec2Images = group;
 
 const UNKNOWN_IMAGE = "ami-0fedcba9876543210";
 
-function refused(answer: Answer, code: string, message: RegExp = /./): void {
-  const { Code, Message = "" } = elementsOf(answer.text);
-  same(`${answer.status} ${Code ?? answer.text.slice(0, 200)}`, `400 ${code}`);
-  fits(Message.replaceAll("&apos;", "'").replaceAll("&quot;", '"'), message);
-}
-
 function done(answer: Answer): void {
   same([answer.status, elementsOf(answer.text)["return"]], [200, "true"]);
-}
-
-async function completed(c: Context): Promise<string> {
-  const id = String(jsonOf(await c.caller.start())["SnapshotId"]);
-  await c.caller.put(id, 0, A);
-  await c.caller.complete(id, 1);
-  same((await c.caller.readable(id))["status"], "completed");
-  return id;
 }
 
 /** Registers an image, of a new snapshot unless told of one. */
@@ -37,7 +24,7 @@ async function registered(c: Context, more: Record<string, string> = {}): Promis
     RootDeviceName: "/dev/xvda",
     Architecture: "x86_64",
     "BlockDeviceMapping.1.DeviceName": "/dev/xvda",
-    "BlockDeviceMapping.1.Ebs.SnapshotId": more["snapshot"] ?? (await completed(c)),
+    "BlockDeviceMapping.1.Ebs.SnapshotId": more["snapshot"] ?? (await completedSnapshot(c.caller)),
     ...Object.fromEntries(Object.entries(more).filter(([name]) => name !== "snapshot")),
   });
   fits(answer.text, /<imageId>ami-[0-9a-f]+</);
@@ -96,7 +83,7 @@ group.check(
   }),
 );
 group.check("6/image.attribute unknown", "An attribute that is none is refused.", async (c) =>
-  refused(await attribute(c, UNKNOWN_IMAGE, "color"), "InvalidParameterValue"),
+  ec2Refuses(await attribute(c, UNKNOWN_IMAGE, "color"), "InvalidParameterValue"),
 );
 for (const [action, parameters] of [
   ["DescribeImageAttribute", { Attribute: "description" }],
@@ -106,7 +93,7 @@ for (const [action, parameters] of [
   ["DeregisterImage", {}],
 ] as const) {
   group.check(`6/image.unknown ${action}`, `${action} knows no unknown image.`, async (c) =>
-    refused(
+    ec2Refuses(
       await c.caller.query(action, { ImageId: UNKNOWN_IMAGE, ...parameters }),
       "InvalidAMIID.NotFound",
     ),
@@ -181,7 +168,7 @@ group.check(
   ),
 );
 group.check("6/image.copy unknown", "CopyImage knows no unknown image.", async (c) =>
-  refused(await copyOf(c, UNKNOWN_IMAGE), "InvalidAMIID.NotFound"),
+  ec2Refuses(await copyOf(c, UNKNOWN_IMAGE), "InvalidAMIID.NotFound"),
 );
 group.check(
   "6/image.tags",
@@ -199,23 +186,23 @@ group.check(
 );
 group.check("6/tags.other", "CreateTags of an id that is none is InvalidID.", async (c) => {
   const tag = { "ResourceId.1": "thing-01", "Tag.1.Key": "k", "Tag.1.Value": "v" };
-  refused(await c.caller.query("CreateTags", tag), "InvalidID");
+  ec2Refuses(await c.caller.query("CreateTags", tag), "InvalidID");
 });
 group.check(
   "6/image.deregister snapshots",
   "DeregisterImage deletes the snapshots when asked to, and says so of each.",
   async (c) => {
-    const snapshot = await completed(c);
+    const snapshot = await completedSnapshot(c.caller);
     const imageId = await registered(c, { snapshot });
     const { text } = await removed(c, imageId);
     const { snapshotId, returnCode } = elementsOf(text);
     same([snapshotId, returnCode], [snapshot, "success"]);
     const gone = await c.caller.query("DescribeSnapshots", { "SnapshotId.1": snapshot });
-    refused(gone, "InvalidSnapshot.NotFound");
+    ec2Refuses(gone, "InvalidSnapshot.NotFound");
   },
 );
 group.check("6/image.deregister used", "One that another image uses is skipped.", async (c) => {
-  const snapshot = await completed(c);
+  const snapshot = await completedSnapshot(c.caller);
   const [first, second] = [await registered(c, { snapshot }), await registered(c, { snapshot })];
   const { returnCode } = elementsOf((await removed(c, first)).text);
   await removed(c, second);
@@ -235,7 +222,7 @@ for (const [action, name] of [
 ] as const) {
   const says = `${action} does not have the parameter ${name}.`;
   group.check(`6/parameter ${action} ${name}`, says, async (c) =>
-    refused(
+    ec2Refuses(
       await c.caller.query(action, { [name]: "x" }),
       "UnknownParameter",
       new RegExp(`The parameter ${name} is not recognized`),
@@ -255,17 +242,17 @@ for (const [action, element] of [
 }
 group.check("6/none volume", "An unknown volume is InvalidVolume.NotFound.", async (c) => {
   const answer = await c.caller.query("DescribeVolumes", { "VolumeId.1": "vol-0fedcba9876543210" });
-  refused(answer, "InvalidVolume.NotFound", /The volume 'vol-0fedcba9876543210' does not exist/);
+  ec2Refuses(answer, "InvalidVolume.NotFound", /The volume 'vol-0fedcba9876543210' does not exist/);
 });
 group.check("6/none instance", "An unknown one is InvalidInstanceID.NotFound.", async (c) => {
   const parameters = { "InstanceId.1": "i-0fedcba9876543210" };
   const answer = await c.caller.query("DescribeInstances", parameters);
-  refused(answer, "InvalidInstanceID.NotFound", /'i-0fedcba9876543210' does not exist/);
+  ec2Refuses(answer, "InvalidInstanceID.NotFound", /'i-0fedcba9876543210' does not exist/);
 });
 group.check("6/volume.unknown", "CreateVolume knows no unknown snapshot.", async (c) => {
   const zone = `${c.caller.party.region}a`;
   const parameters = { SnapshotId: UNKNOWN, AvailabilityZone: zone };
-  refused(await c.caller.query("CreateVolume", parameters), "InvalidSnapshot.NotFound");
+  ec2Refuses(await c.caller.query("CreateVolume", parameters), "InvalidSnapshot.NotFound");
 });
 group.check("6/tier", "A snapshot that was never moved is in the standard tier.", async (c) => {
   const filter = { "Filter.1.Name": "snapshot-id", "Filter.1.Value.1": c.id("root") };

@@ -1,8 +1,9 @@
-import { brief, type Elements, elementsOf, jsonOf } from "./_caller.ts";
+import { brief, elementsOf, jsonOf } from "./_caller.ts";
 import { Group } from "./_check.ts";
 import type { Answer } from "./_connection.ts";
 import { A, type Context, UNKNOWN } from "./_context.ts";
 import { fits, holds, same } from "./_expect.ts";
+import { ec2Refuses } from "./_refusal.ts";
 
 /* The EC2, STS and S3 calls that tools make beside the direct APIs. */
 
@@ -21,15 +22,6 @@ const filter = (Name: string, value: string, n = 1) => ({
 const own = (c: Context) => filter("tag:conformance", c.run);
 const fresh = async (c: Context) => String(jsonOf(await c.caller.start())["SnapshotId"]);
 
-/** Throws unless EC2 refuses with this code and text. */
-function refused(answer: Answer, code: string, message: string | RegExp): void {
-  const { Code, Message = "" }: Elements = elementsOf(answer.text);
-  const text = Message.replaceAll("&apos;", "'").replaceAll("&quot;", '"');
-  same(`${answer.status} ${Code ?? answer.text.slice(0, 200)}`, `400 ${code}`);
-  if (typeof message === "string") same(text, message);
-  else fits(text, message);
-}
-
 group.check("6/describe.id", "DescribeSnapshots finds a snapshot by its id.", async (c) =>
   same(idsOf(await describe(c, { "SnapshotId.1": c.id("root") })), [c.id("root")]),
 );
@@ -39,7 +31,7 @@ group.check("6/describe.ids", "And several.", async (c) => {
   same(idsOf(answer), [one, two].sort());
 });
 group.check("6/describe.unknown", "An unknown id is InvalidSnapshot.NotFound.", async (c) =>
-  refused(
+  ec2Refuses(
     await describe(c, { "SnapshotId.1": UNKNOWN }),
     "InvalidSnapshot.NotFound",
     `The snapshot '${UNKNOWN}' does not exist.`,
@@ -53,14 +45,14 @@ group.check("6/describe.form", "Errors stand in Response, Errors, Error.", async
   );
 });
 group.check("6/describe.malformed", "A malformed id is InvalidSnapshotID.Malformed.", async (c) =>
-  refused(
+  ec2Refuses(
     await describe(c, { "SnapshotId.1": "snap-THING" }),
     "InvalidSnapshotID.Malformed",
     'Invalid id: "snap-THING"',
   ),
 );
 group.check("6/describe.deleted", "A deleted one is not found at once.", async (c) =>
-  refused(
+  ec2Refuses(
     await describe(c, { "SnapshotId.1": c.id("deletedParent") }),
     "InvalidSnapshot.NotFound",
     /does not exist/,
@@ -123,7 +115,7 @@ for (const state of ["pending", "completed", "error"] as const) {
   });
 }
 group.check("6/delete.again", "Deleting again is InvalidSnapshot.NotFound.", async (c) =>
-  refused(
+  ec2Refuses(
     await c.caller.query("DeleteSnapshot", { SnapshotId: c.id("deletedParent") }),
     "InvalidSnapshot.NotFound",
     `The snapshot '${c.id("deletedParent")}' does not exist.`,
@@ -171,7 +163,7 @@ group.check("6/tags.50", "A 51st tag is refused.", async (c) => {
   holds(answer.status === 400, brief(answer), "400 TagLimitExceeded");
 });
 group.check("6/tags.unknown", "Tags of an unknown snapshot are refused.", async (c) =>
-  refused(
+  ec2Refuses(
     await c.caller.query("CreateTags", tag(UNKNOWN, "k", "v")),
     "InvalidSnapshot.NotFound",
     /does not exist/,
@@ -300,7 +292,7 @@ group.check("6/image.in-use", "An image's snapshot is InvalidSnapshot.InUse.", a
   const ImageId = await registered(c, SnapshotId);
   const refusal = await c.caller.query("DeleteSnapshot", { SnapshotId });
   await c.caller.query("DeregisterImage", { ImageId });
-  refused(refusal, "InvalidSnapshot.InUse", /./);
+  ec2Refuses(refusal, "InvalidSnapshot.InUse", /./);
   same(String((await c.caller.query("DeleteSnapshot", { SnapshotId })).status), "200");
 });
 group.check("6/volume", "CreateVolume from a pending one is IncorrectState.", async (c) => {
@@ -308,5 +300,5 @@ group.check("6/volume", "CreateVolume from a pending one is IncorrectState.", as
   await c.caller.put(id, 0, A);
   const parameters = { SnapshotId: id, AvailabilityZone: `${c.caller.party.region}a` };
   const answer = await c.caller.query("CreateVolume", parameters);
-  refused(answer, "IncorrectState", "Snapshot is in invalid state - pending");
+  ec2Refuses(answer, "IncorrectState", "Snapshot is in invalid state - pending");
 });

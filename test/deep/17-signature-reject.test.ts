@@ -130,7 +130,7 @@ async function ask({ endpoint }: Target, bytes: Uint8Array): Promise<Answer> {
   await once(socket, "close").catch(() => undefined);
   const text = Buffer.concat(received).toString("latin1");
   const status = /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1];
-  const json = /^x-amzn-ErrorType: (\w+)/im.exec(text)?.[1];
+  const json = /(?:^x-amzn-ErrorType: |^\{"__type":")(\w+)/im.exec(text)?.[1];
   const code = json ?? /<Code>([\w.]+)<\/Code>/.exec(text)?.[1];
   return { status: status === undefined ? undefined : Number(status), code, text };
 }

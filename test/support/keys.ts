@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { send } from "./operations.ts";
+import { kmsParts, send } from "./operations.ts";
 import type { Target } from "./raw-http.ts";
 
-/* Accounts and access keys, made as an operator makes them: through the service itself. */
+/*
+ * Accounts, access keys and encryption keys, made as an operator makes them: through the service
+ * itself.
+ */
 
 /** A call of an operation under /varve/ with a JSON body; answers status and parsed body. */
 export async function admin(
@@ -33,6 +36,13 @@ export async function withNewKey(
   const accessKeyId = json["AccessKeyId"] as string;
   const secretAccessKey = json["SecretAccessKey"] as string;
   return { ...target, firstKey: { key: { accessKeyId, secretAccessKey } } };
+}
+
+/** A new encryption key of the target's account; answers its id. */
+export async function newEncryptionKey(target: Target): Promise<string> {
+  const { status, text } = await send(target, kmsParts("CreateKey"), { service: "kms" });
+  assert.equal(status, 200, text);
+  return (JSON.parse(text) as { KeyMetadata: { KeyId: string } }).KeyMetadata.KeyId;
 }
 
 /** A policy of one statement for each list of actions, on everything. */

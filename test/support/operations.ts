@@ -86,6 +86,19 @@ export function actionParts(action: string, parameters: Record<string, string> =
   };
 }
 
+/** An operation on encryption keys. */
+export function kmsParts(operation: string, members: object = {}): RequestParts {
+  return {
+    method: "POST",
+    path: "/",
+    headers: {
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": `TrentService.${operation}`,
+    },
+    body: Buffer.from(JSON.stringify(members)),
+  };
+}
+
 /** Signs and sends. */
 export function send(target: Target, parts: RequestParts, signing?: Signing): Promise<RawResponse> {
   return exchange(target, sign(target, parts, signing));

@@ -78,10 +78,13 @@ export function writeKmsResponse(members: object): WireResponse {
   return kmsResponse(200, members);
 }
 
-/** Writes any error as KMS answers it. An unknown one tells nothing of itself. */
+/**
+ * Writes any error as KMS answers it: those of authentication and permission too are 400. An
+ * unknown one tells nothing of itself.
+ */
 export function writeKmsErrorResponse(error: unknown): WireResponse {
   if (error instanceof ServiceFault || error instanceof ServiceError) {
-    const status = error instanceof ServiceFault ? error.status : 400;
+    const status = error instanceof ServiceFault && error.status !== 403 ? error.status : 400;
     return kmsResponse(status, { __type: error.code, message: error.message });
   }
   const message = "An internal error has occurred. Please retry your request.";

@@ -5,16 +5,27 @@ import {
   changedParts,
   completeParts,
   getParts,
+  kmsParts,
   listParts,
   putParts,
   startParts,
 } from "../operations.ts";
-import { type Caller, completed, ec2, image, pending, type World } from "./world.ts";
+import {
+  type Caller,
+  completed,
+  ec2,
+  encryptionKey,
+  endingKey,
+  image,
+  pending,
+  sharedImage,
+  type World,
+} from "./world.ts";
 
 /* The rows of the authorization matrix: every operation, once for each place an id travels in. */
 
 /** The service that a row is a request to; `admin` is signed for `ebs`. */
-export type RowService = "ebs" | "ec2" | "sts" | "s3" | "admin";
+export type RowService = "ebs" | "ec2" | "sts" | "kms" | "s3" | "admin";
 
 /** A status, and the error's code where it is one. */
 export type Outcome = readonly [status: number, code?: string];
@@ -38,13 +49,17 @@ export interface Row {
   readonly owner: Outcome;
   readonly stranger: Outcome;
   readonly recipient: Outcome;
+  /** The action of EC2 that puts an account back to how the other rows need it. */
+  readonly undo?: string;
 }
 
 const UNKNOWN_SNAPSHOT = "snap-0ffffffffffffffff";
 const UNKNOWN_IMAGE = "ami-0ffffffffffffffff";
+const UNKNOWN_KEY = "ffffffff-ffff-4fff-8fff-ffffffffffff";
 const NOT_FOUND: Outcome = [404, "ResourceNotFoundException"];
 const NO_SNAPSHOT: Outcome = [400, "InvalidSnapshot.NotFound"];
 const NO_IMAGE: Outcome = [400, "InvalidAMIID.NotFound"];
+const NO_KEY: Outcome = [400, "NotFoundException"];
 const NO_ENTITY: Outcome = [404, "NoSuchEntityException"];
 const ADMIN_DENIED: Outcome = [403, "AccessDeniedException"];
 const OK: Outcome = [200];
@@ -86,6 +101,29 @@ function listing(name: string, members: Record<string, string> = {}, rest: Rest 
   const place = Object.keys(members).length > 0 ? "body" : "-";
   const outcomes = { place, resource: () => "*", stranger: OK, recipient: OK } as const;
   return onSnapshot(name, members, { ...outcomes, ...rest });
+}
+
+/** Changes or shows how the caller's own account is set; it names nothing of anybody's. */
+function setting(name: string, members: Record<string, string> = {}, undo?: string): Row {
+  return listing(name, members, { place: "-", ...(undo === undefined ? {} : { undo }) });
+}
+
+/** An operation on an encryption key, which no other account ever sees. */
+function kms(name: string, members: Record<string, unknown>, rest: Rest = {}): Row {
+  const about: Row["about"] = (_world, id) => kmsParts(name, { KeyId: id, ...members });
+  return {
+    ...{ name, service: "kms", place: "body", permission: `kms:${name}`, about },
+    ...{ unknown: UNKNOWN_KEY, subject: encryptionKey, resource: (id) => `key/${id}` },
+    ...{ owner: OK, stranger: NO_KEY, recipient: NO_KEY },
+    ...rest,
+  };
+}
+
+/** The same on all keys of the caller's account. */
+function kmsListing(name: string, members: object = {}): Row {
+  const about: Row["about"] = (_world, id) => kmsParts(name, filled({ ...members }, id));
+  const place = Object.keys(members).length > 0 ? "body" : "-";
+  return { ...kms(name, {}), place, about, resource: () => "*", stranger: OK, recipient: OK };
 }
 
 function filled(members: Record<string, string>, id: string): Record<string, string> {
@@ -155,6 +193,9 @@ const DEVICE = {
 const filter = (name: string) => ({ "Filter.1.Name": name, "Filter.1.Value.1": "ID" });
 const keyRest = { subject: ownersKey, unknown: "AKIAUNKNOWNUNKNOWN22", stranger: NO_ENTITY };
 const UNRELATED: Outcome = [400, "ValidationException"];
+const IMAGE_COPY = { Name: "copy UNIQUE", SourceImageId: "ID", SourceRegion: "us-east-1" };
+const NEXT_YEAR = new Date(Date.now() + 365 * 86_400_000).toISOString();
+const NO_USABLE_KEY: Outcome = [400, "InvalidParameterValue"];
 
 /** Operations of the EBS direct APIs. */
 const EBS_ROWS: readonly Row[] = [
@@ -198,6 +239,12 @@ const EC2_ROWS: readonly Row[] = [
   listing("DescribeTags"),
   listing("DescribeTags", filter("resource-id")),
   listing("DescribeRegions"),
+  listing("DescribeTags", filter("resource-id"), { subject: image, unknown: UNKNOWN_IMAGE }),
+  listing("DescribeSnapshotTierStatus"),
+  listing("DescribeSnapshotTierStatus", filter("snapshot-id")),
+  listing("DescribeFastSnapshotRestores"),
+  listing("DescribeVolumes"),
+  listing("DescribeInstances"),
   listing("DescribeLockedSnapshots"),
   listing("DescribeLockedSnapshots", { "SnapshotId.1": "ID" }, { subject: locked }),
   listing("ListSnapshotsInRecycleBin"),
@@ -230,6 +277,55 @@ const EC2_ROWS: readonly Row[] = [
   onSnapshot("RegisterImage", { Name: "row UNIQUE", ...DEVICE }),
   onImage("DeregisterImage", { ImageId: "ID" }),
   onImage("ModifyImageAttribute", { ImageId: "ID", "Description.Value": "new" }),
+  onImage("DescribeImageAttribute", { ImageId: "ID", Attribute: "description" }),
+  onImage("ResetImageAttribute", { ImageId: "ID", Attribute: "launchPermission" }),
+  onImage("CopyImage", IMAGE_COPY),
+  onImage("CopyImage", IMAGE_COPY, { subject: sharedImage, recipient: OK }),
+  onImage("EnableImageDeprecation", { ImageId: "ID", DeprecateAt: NEXT_YEAR }),
+  ...[
+    "DisableImageDeprecation",
+    "DisableImage",
+    "EnableImage",
+    "EnableImageDeregistrationProtection",
+    "DisableImageDeregistrationProtection",
+  ].map((name) => onImage(name, { ImageId: "ID" })),
+  onImage("CreateTags", TAGGED),
+  onImage("DeleteTags", TAGGED),
+  setting("GetSnapshotBlockPublicAccessState"),
+  setting(
+    "EnableSnapshotBlockPublicAccess",
+    { State: "block-all-sharing" },
+    "DisableSnapshotBlockPublicAccess",
+  ),
+  setting("DisableSnapshotBlockPublicAccess"),
+  setting("GetEbsEncryptionByDefault"),
+  setting("EnableEbsEncryptionByDefault", {}, "DisableEbsEncryptionByDefault"),
+  setting("DisableEbsEncryptionByDefault"),
+  setting("GetEbsDefaultKmsKeyId"),
+  setting("ResetEbsDefaultKmsKeyId"),
+  listing(
+    "ModifyEbsDefaultKmsKeyId",
+    { KmsKeyId: "ID" },
+    {
+      ...{ subject: encryptionKey, unknown: UNKNOWN_KEY, undo: "ResetEbsDefaultKmsKeyId" },
+      ...{ stranger: NO_USABLE_KEY, recipient: NO_USABLE_KEY },
+    },
+  ),
+];
+
+/** Operations on encryption keys. */
+const KMS_ROWS: readonly Row[] = [
+  kmsListing("CreateKey"),
+  kmsListing("ListKeys"),
+  kmsListing("ListAliases"),
+  kmsListing("ListAliases", { KeyId: "ID" }),
+  kms("DescribeKey", {}),
+  kms("EnableKey", {}),
+  kms("DisableKey", {}),
+  kms("UpdateKeyDescription", { Description: "new" }),
+  kms("RotateKeyOnDemand", {}),
+  kms("ScheduleKeyDeletion", { PendingWindowInDays: 7 }),
+  kms("CancelKeyDeletion", {}, { subject: endingKey }),
 ];
 
 const ROLE_ARN = "arn:aws:iam::ID:role/backup";
@@ -281,4 +377,7 @@ const ADMIN_ROWS: readonly Row[] = [
 ];
 
 /** All rows. */
-export const ROWS: readonly Row[] = [...EBS_ROWS, ...EC2_ROWS, ...STS_AND_S3_ROWS, ...ADMIN_ROWS];
+export const ROWS: readonly Row[] = [
+  ...[...EBS_ROWS, ...EC2_ROWS, ...STS_AND_S3_ROWS],
+  ...[...KMS_ROWS, ...ADMIN_ROWS],
+];

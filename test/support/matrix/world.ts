@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { admin, newAccount, policyOf, withNewKey } from "../keys.ts";
+import { admin, newAccount, newEncryptionKey, policyOf, withNewKey } from "../keys.ts";
 import { MovingClock } from "../moving-clock.ts";
-import { actionParts, blockToken, send, snapshotOf, start } from "../operations.ts";
+import { actionParts, blockToken, kmsParts, send, snapshotOf, start } from "../operations.ts";
 import { blockContents } from "../property.ts";
 import type { Target } from "../raw-http.ts";
 import { startService } from "../service.ts";
@@ -77,7 +77,10 @@ export interface World {
 /** A key that may do everything but what the service is there for. */
 const DENYING = policyOf(
   { Action: "*" },
-  { Effect: "Deny", Action: ["ebs:*", "ec2:*", "sts:AssumeRole", "sts:GetFederationToken"] },
+  {
+    Effect: "Deny",
+    Action: ["ebs:*", "ec2:*", "kms:*", "sts:AssumeRole", "sts:GetFederationToken"],
+  },
 );
 const NOTHING = policyOf({ Action: "s3:*" });
 
@@ -165,7 +168,29 @@ export async function completed(world: World): Promise<string> {
   return id;
 }
 
+/** A new encryption key of the first account; answers its id. */
+export function encryptionKey({ service }: World): Promise<string> {
+  return newEncryptionKey(service);
+}
+
+/** The same, about to be destroyed. */
+export async function endingKey(world: World): Promise<string> {
+  const KeyId = await encryptionKey(world);
+  const parts = kmsParts("ScheduleKeyDeletion", { KeyId });
+  const { status, text } = await send(world.service, parts, { service: "kms" });
+  assert.equal(status, 200, text);
+  return KeyId;
+}
+
 let imageCount = 0;
+
+/** A new image of the first account, which the recipient may use. */
+export async function sharedImage(world: World): Promise<string> {
+  const id = await image(world);
+  const member = { "LaunchPermission.Add.1.UserId": world.recipient };
+  await ec2(world, "ModifyImageAttribute", { ImageId: id, ...member });
+  return id;
+}
 
 /** A new image of the first account. */
 export async function image(world: World): Promise<string> {

@@ -231,7 +231,7 @@ const SCOPES: readonly Mutation[] = [
 
 /** On the path that several services share, the scope says which of them is asked. */
 function isItsOwn({ service, parts }: Entry, scope: string): boolean {
-  if (parts.path !== "/") return service === scope;
+  if (parts.path !== "/" || service === "kms") return service === scope;
   return (parts.method === "POST" ? ["ec2", "sts"] : ["ebs", "s3"]).includes(scope);
 }
 

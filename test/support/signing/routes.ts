@@ -1,7 +1,8 @@
+import { KMS_OPERATION_NAMES } from "../../../src/server/kms-operations.ts";
 import { ADMIN_ROUTES } from "../../../src/wire/admin/routes.ts";
 import type { RequestParts } from "../../../src/wire/message.ts";
 import { ROUTES } from "../../../src/wire/operations.ts";
-import { actionParts } from "../operations.ts";
+import { actionParts, kmsParts } from "../operations.ts";
 import { type RawRequest, type Signing, sign, type Target } from "../raw-http.ts";
 
 /* Every way into the service, with a request that is understood there and changes nothing. */
@@ -9,7 +10,7 @@ import { type RawRequest, type Signing, sign, type Target } from "../raw-http.ts
 /** One way in. */
 export interface Entry {
   readonly name: string;
-  readonly service: "ebs" | "ec2" | "sts" | "s3";
+  readonly service: "ebs" | "ec2" | "sts" | "kms" | "s3";
   readonly parts: RequestParts;
 }
 
@@ -20,6 +21,7 @@ const IDS: Readonly<Record<string, string>> = {
   accountId: "999999999999",
   accessKeyId: "AKIAUNKNOWNUNKNOWN22",
   collectionId: "999",
+  keyId: "ffffffff-ffff-4fff-8fff-ffffffffffff",
 };
 
 /** Paths of other services' consoles and management, and some of none. */
@@ -44,6 +46,12 @@ export function entries(): readonly Entry[] {
       parts: actionParts(name, members),
     })),
     ...STS_ACTIONS.map((name) => ({ name, service: "sts" as const, parts: actionParts(name) })),
+    // To CreateKey and ListKeys, the key's id is a member that they do not take.
+    ...[...KMS_OPERATION_NAMES, "Decrypt"].map((name) => ({
+      name,
+      service: "kms" as const,
+      parts: kmsParts(name, { KeyId: IDS["keyId"] }),
+    })),
     { name: "ListBuckets", service: "s3", parts: { method: "GET", path: "/" } },
   ];
 }

@@ -1,0 +1,80 @@
+import { hash } from "node:crypto";
+import type { Principal } from "../identity/principal.ts";
+import { digestFromChecksum } from "../model/digest.ts";
+import { ServiceFault } from "../wire/errors.ts";
+import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
+import { authenticate, declaredPayloadHash, payloadMismatch } from "./authenticate.ts";
+import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
+import type { RequestHead } from "./raw-request.ts";
+import { readBlockBody, readSmallBody } from "./request-body.ts";
+
+/**
+ * A small body is read only after the signature is verified, when the request says what its
+ * payload hash is; where it does not, the body has to be read for its hash.
+ */
+export async function authenticateBody(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  { head, service }: { readonly head: RequestHead; readonly service: string },
+): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
+  const declared = declaredPayloadHash(head);
+  const prove = (payloadHash: string) =>
+    authenticatePeer(parts, exchange, { head, service, payloadHash });
+  if (declared === undefined) {
+    const body = await readSmallBody(exchange);
+    return { principal: await prove(hash("sha256", body, "hex")), body };
+  }
+  const principal = await prove(declared);
+  const body = await readSmallBody(exchange);
+  if (declared !== hash("sha256", body, "hex")) throw payloadMismatch();
+  return { principal, body };
+}
+
+/**
+ * A block is read only after the signature is verified, when the request says what its payload
+ * hash is. Where it does not, the hash of the body or no hash at all may have been signed.
+ */
+export async function authenticateBlock(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<{ readonly principal: Principal; readonly body: Uint8Array }> {
+  const { borrow } = exchange;
+  const declared = declaredPayloadHash(head);
+  const prove = (payloadHash: string) =>
+    authenticatePeer(parts, exchange, { head, service: "ebs", payloadHash });
+  try {
+    const principal = await prove(declared ?? UNSIGNED_PAYLOAD);
+    const body = await readBlockBody(exchange, borrow());
+    const isBound = declared === undefined || isBoundByChecksum(head, declared);
+    if (!isBound && declared !== hash("sha256", body, "hex")) throw payloadMismatch();
+    return { principal, body };
+  } catch (error) {
+    const isSignature = error instanceof ServiceFault && error.code === "InvalidSignatureException";
+    if (declared !== undefined || !isSignature) throw error;
+  }
+  return await parts.connections.unprovenBlocks.run(async () => {
+    const body = await readBlockBody(exchange, borrow());
+    return { principal: await prove(hash("sha256", body, "hex")), body };
+  });
+}
+
+/** Authenticates a request, and with it the peer that sent it. */
+async function authenticatePeer(
+  parts: ExchangeParts,
+  { peer }: Exchange,
+  request: { readonly head: RequestHead; readonly service: string; readonly payloadHash: string },
+): Promise<Principal> {
+  const principal = await authenticate(parts, request.head, request);
+  peer.prove();
+  return principal;
+}
+
+/**
+ * True when the block's own checksum header, which is compared with the bytes anyway, already
+ * binds them: nothing was declared, or the very same hash. Spares hashing the block twice.
+ */
+function isBoundByChecksum({ headers }: RequestHead, declared: string): boolean {
+  if (declared === UNSIGNED_PAYLOAD) return true;
+  return declared === digestFromChecksum(headers.get("x-amz-checksum") ?? "");
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Random } from "../base/random.ts";
+import type { Principal } from "../identity/principal.ts";
+import type { SessionTokens } from "../identity/session-tokens.ts";
+import type { Core } from "../snapshots/core.ts";
+import type { AuthenticationParts } from "./authenticate.ts";
+import type { Caller } from "./authorize.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import type { Connections, Peer } from "./connections.ts";
+import type { Emulation } from "./emulation/emulation.ts";
+import type { Turns } from "./turns.ts";
+
+/** What answering requests takes. */
+export interface ExchangeParts extends AuthenticationParts {
+  readonly core: Core;
+  readonly random: Random;
+  readonly sessions: SessionTokens;
+  readonly buffers: BufferPool;
+  readonly connections: Connections;
+  /** Who may make a page of blocks now. */
+  readonly turns: Turns;
+  /** Quotas, delays and faults on purpose; undefined for none. */
+  readonly emulation: Emulation | undefined;
+  /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
+  readonly onError: (requestId: string, error: unknown) => void;
+}
+
+/** One request and what its answer goes to. */
+export interface Exchange {
+  readonly requestId: string;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly peer: Peer;
+  /** Lends a buffer until the request is done with and its answer sent. */
+  readonly borrow: () => Uint8Array;
+}
+
+/** Who calls, once that is proved. */
+export function callerOf({ req }: Exchange, principal: Principal): Caller {
+  const sourceIp = req.socket.remoteAddress;
+  // The connection has closed; nothing is decided for an address that is not known.
+  if (sourceIp === undefined) throw new Error("The client has gone away");
+  return { principal, sourceIp };
+}
