@@ -206,6 +206,8 @@ CREATE TABLE garbage_roots (
 CREATE TABLE garbage_candidates (
   domain TEXT NOT NULL,
   name BLOB NOT NULL,
+  -- When it was last noted: a run that has begun by then does not know why, and keeps it noted.
+  noted_generation INTEGER NOT NULL,
   -- The run that first found it unreachable, and when that was; null before.
   doomed_generation INTEGER,
   doomed_at_ms INTEGER,
@@ -233,8 +235,9 @@ END;
 
 CREATE TRIGGER write_replaced AFTER UPDATE OF name ON pending_writes WHEN old.name <> new.name
 BEGIN
-  INSERT INTO garbage_candidates (domain, name)
-    SELECT domain, old.name FROM snapshots WHERE number = new.snapshot ON CONFLICT DO NOTHING;
+  INSERT INTO garbage_candidates (domain, name, noted_generation)
+    SELECT domain, old.name, generation FROM snapshots, collection WHERE number = new.snapshot
+    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
 END;
 
 CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
@@ -248,8 +251,9 @@ CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
   INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
     SELECT old.domain, old.lineage, old.start_time_ms, old.writers_root
     WHERE old.writers_root IS NOT NULL;
-  INSERT INTO garbage_candidates (domain, name)
-    SELECT old.domain, old.manifest WHERE old.manifest IS NOT NULL ON CONFLICT DO NOTHING;
+  INSERT INTO garbage_candidates (domain, name, noted_generation)
+    SELECT old.domain, old.manifest, generation FROM collection WHERE old.manifest IS NOT NULL
+    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
 END;
 -- A settled snapshot needs its parent's root no more; the parent may be gone already.
 CREATE TRIGGER snapshot_settled AFTER UPDATE OF state ON snapshots

@@ -15,6 +15,8 @@ import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import type { Catalog } from "./catalog.ts";
 
+export { CATALOG_VERSION, MIGRATIONS };
+
 /**
  * Opens the embedded catalog, one SQLite file, making it if needed. Throws when another process
  * has it open, and when a newer Varve wrote it.

@@ -78,7 +78,7 @@ async function startCopying(
     readonly input: CopySnapshotInput;
     readonly domain: Domain;
   },
-): Promise<Snapshot> {
+): Promise<Snapshot | undefined> {
   const { source, domain } = from;
   const copy = copyOf(core, account, from);
   const pending: Snapshot = {
@@ -93,8 +93,10 @@ async function startCopying(
     // Its writes come from here; no caller's silence ends it.
     expiresAtMs: Number.MAX_SAFE_INTEGER,
   };
-  const sourceOf = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
-  await core.catalog.copies.start(pending, sourceOf);
+  const contents = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
+  // Deleted since it was looked at: its blocks may be collected, so nothing can be copied.
+  const isStarted = await core.catalog.copies.start(pending, { sourceId: source.id, ...contents });
+  if (!isStarted) return undefined;
   void core.copier.resume();
   return pending;
 }

@@ -44,6 +44,8 @@ export interface Figure extends Omit<ScorecardTest, "run"> {
 
 const REPORT = process.env["VARVE_DEEP_REPORT"];
 const isFull = REPORT !== undefined;
+/** `VARVE_DEEP_SHARE` has a full run do less of everything; its figures say how much. */
+const SHARE = Number(process.env["VARVE_DEEP_SHARE"] ?? 1);
 
 /** Makes a test of the scorecard one of node's test runner. */
 export function scorecard(subject: ScorecardTest): void {
@@ -70,7 +72,7 @@ async function attempt(
   const run: ScorecardRun = {
     isFull,
     seed: printSeed(t),
-    count: (full, short) => (isFull ? full : short),
+    count: (full, short) => (isFull ? Math.ceil(full * SHARE) : short),
     say: (line) => t.diagnostic(line),
     after: (work) => t.after(work),
   };
