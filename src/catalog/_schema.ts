@@ -4,6 +4,8 @@
  * released never changes.
  */
 
+import { JOURNAL } from "./_journal-schema.ts";
+
 const VERSION_1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -206,6 +208,8 @@ CREATE TABLE garbage_roots (
 CREATE TABLE garbage_candidates (
   domain TEXT NOT NULL,
   name BLOB NOT NULL,
+  -- When it was last noted: a run that has begun by then does not know why, and keeps it noted.
+  noted_generation INTEGER NOT NULL,
   -- The run that first found it unreachable, and when that was; null before.
   doomed_generation INTEGER,
   doomed_at_ms INTEGER,
@@ -233,8 +237,9 @@ END;
 
 CREATE TRIGGER write_replaced AFTER UPDATE OF name ON pending_writes WHEN old.name <> new.name
 BEGIN
-  INSERT INTO garbage_candidates (domain, name)
-    SELECT domain, old.name FROM snapshots WHERE number = new.snapshot ON CONFLICT DO NOTHING;
+  INSERT INTO garbage_candidates (domain, name, noted_generation)
+    SELECT domain, old.name, generation FROM snapshots, collection WHERE number = new.snapshot
+    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
 END;
 
 CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
@@ -248,8 +253,9 @@ CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
   INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
     SELECT old.domain, old.lineage, old.start_time_ms, old.writers_root
     WHERE old.writers_root IS NOT NULL;
-  INSERT INTO garbage_candidates (domain, name)
-    SELECT old.domain, old.manifest WHERE old.manifest IS NOT NULL ON CONFLICT DO NOTHING;
+  INSERT INTO garbage_candidates (domain, name, noted_generation)
+    SELECT old.domain, old.manifest, generation FROM collection WHERE old.manifest IS NOT NULL
+    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
 END;
 -- A settled snapshot needs its parent's root no more; the parent may be gone already.
 CREATE TRIGGER snapshot_settled AFTER UPDATE OF state ON snapshots
@@ -274,79 +280,6 @@ CREATE TRIGGER copy_removed AFTER DELETE ON snapshot_copies WHEN old.source_root
   INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
     VALUES (old.source_domain, '', 0, old.source_root);
 END;
-`;
-
-/** Tables each row of which is journaled, and the row's key in the journal. */
-const JOURNALED: Readonly<Record<string, string>> = {
-  accounts: "'account/' || ROW.id",
-  access_keys: "'access-key/' || ROW.id",
-  encryption_keys: "'encryption-key/' || ROW.id",
-  encryption_defaults: "'encryption-defaults/' || ROW.account",
-  account_settings: "'account-setting/' || ROW.account || '/' || ROW.name",
-  meta: "'secret/' || ROW.name",
-  images: "'image/' || ROW.id",
-};
-
-/** What belongs to a snapshot is journaled with it, by the snapshot's number. */
-const JOURNALED_WITH_SNAPSHOT = ["snapshot_permissions", "snapshot_locks", "recycled_snapshots"];
-
-const noteKey = (key: string) => `INSERT INTO journal_changes (key, stamp) ${key}
-  ON CONFLICT DO UPDATE SET stamp = stamp + 1`;
-
-const journalTriggers = Object.entries(JOURNALED).flatMap(([table, key]) =>
-  (["INSERT", "UPDATE", "DELETE"] as const).map((event) => {
-    const row = event === "DELETE" ? "old" : "new";
-    return `CREATE TRIGGER ${table}_${event.toLowerCase()}_journaled AFTER ${event} ON ${table}
-    BEGIN ${noteKey(`VALUES (${key.replaceAll("ROW", row)}, 0)`)}; END;`;
-  }),
-);
-
-const snapshotPartTriggers = JOURNALED_WITH_SNAPSHOT.flatMap((table) =>
-  (["INSERT", "DELETE"] as const).map((event) => {
-    const row = event === "DELETE" ? "old" : "new";
-    const key = `SELECT 'snapshot/' || id, 0 FROM snapshots WHERE number = ${row}.snapshot`;
-    return `CREATE TRIGGER ${table}_${event.toLowerCase()}_journaled AFTER ${event} ON ${table}
-    BEGIN ${noteKey(key)}; END;`;
-  }),
-);
-
-const LASTING = "('completed', 'recycled')";
-
-/**
- * What the catalog knows and segments would not: each change of a row is noted here by a trigger,
- * and a record of the row as it then is goes into a segment soon after.
- */
-const JOURNAL = `
-CREATE UNIQUE INDEX encryption_keys_of_store ON encryption_keys (manager)
-  WHERE manager = 'store';
-CREATE TABLE journal_changes (key TEXT PRIMARY KEY, stamp INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE journal_entries (
-  key TEXT PRIMARY KEY,
-  sequence INTEGER NOT NULL,
-  domain TEXT NOT NULL,
-  name BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE journal_sequence (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL);
-INSERT INTO journal_sequence (one, sequence) VALUES (1, 0);
-
-${journalTriggers.join("\n")}
-${snapshotPartTriggers.join("\n")}
-CREATE TRIGGER snapshots_update_journaled AFTER UPDATE OF state, tags ON snapshots
-  WHEN new.state IN ${LASTING}
-  BEGIN ${noteKey("VALUES ('snapshot/' || new.id, 0)")}; END;
-CREATE TRIGGER snapshots_insert_journaled AFTER INSERT ON snapshots WHEN new.state IN ${LASTING}
-  BEGIN ${noteKey("VALUES ('snapshot/' || new.id, 0)")}; END;
-CREATE TRIGGER snapshots_delete_journaled AFTER DELETE ON snapshots WHEN old.state IN ${LASTING}
-  BEGIN ${noteKey("VALUES ('snapshot/' || old.id, 0)")}; END;
-
-${Object.entries(JOURNALED)
-  .map(
-    ([table, key]) => `INSERT INTO journal_changes (key, stamp)
-    SELECT ${key.replaceAll("ROW", table)}, 0 FROM ${table};`,
-  )
-  .join("\n")}
-INSERT INTO journal_changes (key, stamp)
-  SELECT 'snapshot/' || id, 0 FROM snapshots WHERE state IN ${LASTING};
 `;
 
 /** What was read again is noted: damaged records, segments scrubbed, snapshots verified. */

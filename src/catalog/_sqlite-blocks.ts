@@ -156,11 +156,12 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
     const page = `SELECT block_index FROM pending_writes WHERE snapshot = ?1
       ORDER BY block_index LIMIT ?2`;
     this.#database.run(
-      `INSERT OR IGNORE INTO garbage_candidates (domain, name)
-       SELECT domain, name FROM pending_writes, (
+      `INSERT INTO garbage_candidates (domain, name, noted_generation)
+       SELECT domain, name, generation FROM collection, pending_writes, (
          SELECT domain FROM settled_writers WHERE snapshot = ?1
          UNION ALL SELECT domain FROM snapshots WHERE number = ?1 AND state = 'error'
-       ) WHERE snapshot = ?1 AND name <> ?3 AND block_index IN (${page})`,
+       ) WHERE snapshot = ?1 AND name <> ?3 AND block_index IN (${page})
+       ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation`,
       number,
       limit,
       digestToBytes(ZERO_BLOCK_NAME),

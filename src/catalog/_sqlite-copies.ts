@@ -3,7 +3,7 @@ import type { Domain, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { INSERT_SNAPSHOT, snapshotValues } from "./_sqlite-snapshots.ts";
-import type { CopyTable, SnapshotCopy } from "./catalog.ts";
+import type { CopySource, CopyTable, SnapshotCopy } from "./catalog.ts";
 
 /** `CopyTable` on SQLite. */
 export class SqliteCopyTable implements CopyTable {
@@ -13,8 +13,10 @@ export class SqliteCopyTable implements CopyTable {
     this.#database = database;
   }
 
-  async start(snapshot: Snapshot, source: Omit<SnapshotCopy, "id">): Promise<void> {
-    this.#database.transaction(() => {
+  async start(snapshot: Snapshot, source: CopySource): Promise<boolean> {
+    return this.#database.transaction(() => {
+      const isThere = "SELECT 1 FROM snapshots WHERE id = ? AND state IN ('completed', 'recycled')";
+      if (!this.#database.get(isThere, source.sourceId)) return false;
       this.#database.run(INSERT_SNAPSHOT, ...snapshotValues(snapshot));
       this.#database.run(
         `INSERT INTO snapshot_copies (snapshot, source_domain, source_root, next_index)
@@ -24,7 +26,8 @@ export class SqliteCopyTable implements CopyTable {
         source.nextIndex,
         snapshot.id,
       );
-    });
+      return true;
+    }, "new-data");
   }
 
   async all(): Promise<SnapshotCopy[]> {

@@ -94,7 +94,9 @@ export class SqliteGarbageTable implements GarbageTable {
 
   async keep(run: CollectionRun, domain: Domain, names: readonly RecordName[]): Promise<void> {
     this.#change(run, () => {
-      for (const name of names) this.#database.run(FORGET_CANDIDATE, domain, digestToBytes(name));
+      for (const name of names) {
+        this.#database.run(KEEP_CANDIDATE, domain, digestToBytes(name), run.generation);
+      }
     });
   }
 
@@ -154,8 +156,12 @@ export class SqliteGarbageTable implements GarbageTable {
 }
 
 /** Notes a record as possible garbage. */
-export const ADD_CANDIDATE =
-  "INSERT OR IGNORE INTO garbage_candidates (domain, name) VALUES (?, ?)";
+export const ADD_CANDIDATE = `INSERT INTO garbage_candidates (domain, name, noted_generation)
+  SELECT ?, ?, generation FROM collection WHERE true
+  ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation`;
+/** What was noted since the run began may have lost, meanwhile, what the run reached it by. */
+const KEEP_CANDIDATE = `DELETE FROM garbage_candidates
+  WHERE domain = ? AND name = ? AND noted_generation < ?`;
 const FORGET_CANDIDATE = "DELETE FROM garbage_candidates WHERE domain = ? AND name = ?";
 const REPRIEVE_CANDIDATE = `UPDATE garbage_candidates
   SET doomed_generation = NULL, doomed_at_ms = NULL WHERE domain = ? AND name = ?`;

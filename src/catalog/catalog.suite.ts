@@ -490,7 +490,6 @@ function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
     blockCount: 0,
     writtenBlockCount: 0,
     completion: undefined,
-    manifest: undefined,
     ...fields,
   };
 }

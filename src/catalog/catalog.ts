@@ -122,10 +122,18 @@ export interface SnapshotCopy {
   readonly nextIndex: number;
 }
 
+/** What a copy is begun from. */
+export interface CopySource extends Omit<SnapshotCopy, "id"> {
+  readonly sourceId: SnapshotId;
+}
+
 /** Snapshots in the state `copying`. */
 export interface CopyTable {
-  /** Adds a snapshot, in the state `copying`, and what it is copied from. */
-  start(snapshot: Snapshot, source: Omit<SnapshotCopy, "id">): Promise<void>;
+  /**
+   * Adds a snapshot, in the state `copying`, and what it is copied from. False, and nothing added,
+   * when that is not there any more: the check and the reference are one.
+   */
+  start(snapshot: Snapshot, source: CopySource): Promise<boolean>;
   /** Every copy under way, whoever owns it. */
   all(): Promise<SnapshotCopy[]>;
   /** Notes how far a copy has come. */

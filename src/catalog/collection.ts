@@ -9,6 +9,7 @@ import type { Location } from "./location.ts";
  *   location the generation of now.
  * - A run takes the generations up to its beginning, and to the beginning of every sealing under
  *   way, before it looks at any root. Only locations of those can be removed by it.
+ * - What lost a reference since a run began stays noted, though that run may still have reached it.
  * - A record is removed by the second run that finds it unreachable, and not before a grace.
  * - Locations go first, bytes last. An earlier run can change nothing once a later one has begun.
  */
@@ -62,7 +63,7 @@ export interface GarbageTable {
   seenMs(): Promise<number>;
   /** The oldest garbage roots, at most `limit`. */
   roots(limit: number): Promise<GarbageRoot[]>;
-  /** Notes records as possible garbage; those noted already stay as they are. */
+  /** Notes records as possible garbage, as of now; those noted already stay doomed if they were. */
   addCandidates(domain: Domain, names: readonly RecordName[]): Promise<void>;
   /** Forgets a garbage root: all below it has been noted. */
   removeRoot(number: number): Promise<void>;
@@ -74,7 +75,7 @@ export interface GarbageTable {
     afterName: RecordName | undefined,
     limit: number,
   ): Promise<GarbageCandidate[]>;
-  /** Forgets candidates that are reachable. */
+  /** Forgets candidates that are reachable, but for those that were noted since the run began. */
   keep(run: CollectionRun, domain: Domain, names: readonly RecordName[]): Promise<void>;
   /** Notes that this run found them unreachable for the first time. */
   doom(

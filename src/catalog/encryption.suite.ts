@@ -23,6 +23,7 @@ export function encryptionSuite(name: string, subject: EncryptionSubject): void 
   keyChangesSuite(`${name}.encryption`, subject);
   defaultsSuite(`${name}.encryption`, subject);
   copySuite(`${name}.copies`, subject);
+  copyChangesSuite(`${name}.copies`, subject);
 }
 
 const DOMAIN = "k0123456789abcde" as KeyDomain;
@@ -164,19 +165,44 @@ function defaultsSuite(name: string, { open, accounts }: EncryptionSubject): voi
   });
 }
 
-function copySuite(name: string, { open, snapshot }: EncryptionSubject): void {
-  const source = { sourceDomain: DOMAIN, sourceRoot: ROOT, nextIndex: 0 };
-  const copying = (text: string) => snapshot(text, { state: "copying", expiresAtMs: 7 });
+const CONTENTS = { sourceDomain: DOMAIN, sourceRoot: ROOT, nextIndex: 0 };
+const SOURCE = { sourceId: id("snap-09"), ...CONTENTS };
+
+/** What copies are tried with: a catalog that has their source, and their rows. */
+function copySubject({ open, snapshot }: EncryptionSubject) {
+  return {
+    async open(t: TestContext) {
+      const opened = await open(t);
+      await opened.catalog.snapshots.start(snapshot("snap-09", { state: "completed" }), undefined);
+      return opened;
+    },
+    copying: (text: string) => snapshot(text, { state: "copying", expiresAtMs: 7 }),
+  };
+}
+
+function copySuite(name: string, subject: EncryptionSubject): void {
+  const { snapshot } = subject;
+  const { open, copying } = copySubject(subject);
+
+  test(`${name} starts none whose source was deleted meanwhile`, async (t) => {
+    const { catalog } = await open(t);
+    assert.equal(await catalog.copies.start(copying("snap-01"), SOURCE), true);
+    const terms = { nowMs: 0, binnedUntilMs: undefined };
+    await catalog.snapshots.delete(SOURCE.sourceId, terms);
+    assert.equal(await catalog.copies.start(copying("snap-02"), SOURCE), false);
+    assert.deepEqual(ids(await catalog.copies.all()), ["snap-01"]);
+    assert.equal(await catalog.snapshots.get(id("snap-02")), undefined);
+  });
 
   test(`${name} keeps what is copied from where, and how far it has come`, async (t) => {
     const { catalog, reopen } = await open(t);
-    await catalog.copies.start(copying("snap-02"), source);
-    await catalog.copies.start(copying("snap-01"), { ...source, sourceRoot: undefined });
+    await catalog.copies.start(copying("snap-02"), SOURCE);
+    await catalog.copies.start(copying("snap-01"), { ...SOURCE, sourceRoot: undefined });
     await catalog.copies.advance(id("snap-02"), 1_000);
     const { copies, snapshots } = await reopen();
     assert.deepEqual(await copies.all(), [
-      { id: "snap-02", ...source, nextIndex: 1_000 },
-      { id: "snap-01", ...source, sourceRoot: undefined },
+      { id: "snap-02", ...CONTENTS, nextIndex: 1_000 },
+      { id: "snap-01", ...CONTENTS, sourceRoot: undefined },
     ]);
     assert.deepEqual(await snapshots.get(id("snap-01")), copying("snap-01"));
     assert.deepEqual(ids(await snapshots.inState("copying")), ["snap-02", "snap-01"]);
@@ -185,14 +211,19 @@ function copySuite(name: string, { open, snapshot }: EncryptionSubject): void {
   test(`${name} adds nothing when the snapshot is there already`, async (t) => {
     const { catalog } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), undefined);
-    await assert.rejects(catalog.copies.start(copying("snap-01"), source));
+    await assert.rejects(catalog.copies.start(copying("snap-01"), SOURCE));
     assert.deepEqual(await catalog.copies.all(), []);
   });
+}
+
+function copyChangesSuite(name: string, subject: EncryptionSubject): void {
+  const { snapshot } = subject;
+  const { open, copying } = copySubject(subject);
 
   test(`${name} forgets a copy that is complete, in error or deleted`, async (t) => {
     const { catalog } = await open(t);
     for (const text of ["snap-01", "snap-02", "snap-03"]) {
-      await catalog.copies.start(copying(text), source);
+      await catalog.copies.start(copying(text), SOURCE);
     }
     const states = catalog.snapshots;
     await states.changeState(id("snap-01"), "copying", { state: "sealing" });
@@ -208,7 +239,7 @@ function copySuite(name: string, { open, snapshot }: EncryptionSubject): void {
 
   test(`${name} are written to like pending snapshots, and do not expire`, async (t) => {
     const { catalog } = await open(t);
-    await catalog.copies.start(copying("snap-01"), source);
+    await catalog.copies.start(copying("snap-01"), SOURCE);
     const write = {
       snapshotId: id("snap-01"),
       blockIndex: 3,

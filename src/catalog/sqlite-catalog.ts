@@ -18,6 +18,8 @@ import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
 import type { Catalog } from "./catalog.ts";
 
+export { CATALOG_VERSION, MIGRATIONS };
+
 /**
  * Opens the embedded catalog, one SQLite file, making it if needed. Throws when another process
  * has it open, and when a newer Varve wrote it. `hooks` hear of a disk that is full or failed.

@@ -14,6 +14,7 @@ import type { Service, ServiceConfig } from "../service.ts";
 import { reachable } from "../tree/reachable.ts";
 import { type Collected, Collector } from "./collector.ts";
 import { completeSnapshot } from "./complete-snapshot.ts";
+import { copySnapshot } from "./copy-snapshot.ts";
 import type { Core } from "./core.ts";
 import { deleteSnapshot } from "./delete-snapshot.ts";
 import { forgetSettledWrites } from "./expire-snapshots.ts";
@@ -155,6 +156,41 @@ test("the same tree sealed again between mark and sweep stays", async (t) => {
   await store.check(again as string, blocks);
 });
 
+test("what loses its last reference while a run still reaches it is found later", async (t) => {
+  const store = await setUp(t);
+  const deleted = await store.snapshot(undefined, [[0, 1]]);
+  // The manifest is a candidate since it was stored; deleting the snapshot notes it once more.
+  const { liveness } = store.core.catalog;
+  const manifests = liveness.manifests.bind(liveness);
+  liveness.manifests = async (domain) => {
+    const names = await manifests(domain);
+    liveness.manifests = manifests;
+    await store.delete(deleted);
+    return names;
+  };
+  for (let run = 0; run < 3; run++) await store.collect();
+  assert.equal(await store.stored(), 0);
+  await store.checkNothingElse();
+});
+
+test("a copy into another domain is refused when its source went meanwhile", async (t) => {
+  const store = await setUp(t);
+  const source = await store.snapshot(undefined, [[0, 1]]);
+  // Between the look at the source and the first note of the copy, all of it is collected.
+  const { copies } = store.core.catalog;
+  const start = copies.start.bind(copies);
+  copies.start = async (...given) => {
+    await store.delete(source);
+    for (let run = 0; run < 2; run++) await store.collect();
+    return start(...given);
+  };
+  const texts = { description: undefined, tags: [], kmsKeyId: undefined };
+  const input = { sourceSnapshotId: source, encrypted: true, ...texts };
+  assert.equal(await copySnapshot(store.core, store.account, input), undefined);
+  assert.deepEqual(await copies.all(), []);
+  assert.deepEqual(await store.core.catalog.snapshots.inState("copying"), []);
+});
+
 test("a run that was overtaken by another changes nothing", async (t) => {
   const store = await setUp(t);
   const deleted = await store.snapshot(undefined, [[0, 1]]);
@@ -191,6 +227,19 @@ test("nothing is collected by a clock that was set, in either direction", async 
     await assert.rejects(store.collect(), { name: "ClockSkewError" });
   }
   assert.ok((await store.stored()) > 0);
+});
+
+test("a grace begins anew when the clock was set", async (t) => {
+  const clock = new MovingClock();
+  const store = await setUp(t, clock);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  const options = { graceSeconds: 3_600, isDryRun: false };
+  await store.core.collector.collect(options);
+  clock.advance(3_650 * 86_400_000);
+  await assert.rejects(store.collect(), { name: "ClockSkewError" });
+  // The time of now is believed; by it, the garbage was found ten years ago.
+  assert.equal((await store.core.collector.collect(options)).removedCount, 0);
+  assert.ok((await store.collect()).removedCount > 0);
 });
 
 test("a dry run finds out and changes nothing", async (t) => {

@@ -72,6 +72,8 @@ export class ClockSkewError extends Error {
 export class Collector {
   readonly #parts: CollectorParts;
   readonly #watch: ClockWatch;
+  /** When the clock was last found to be wrong, on the clock that never jumps. */
+  #wrongAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
@@ -119,6 +121,7 @@ export class Collector {
     const skewSeconds = Math.max(backSeconds, Math.abs(this.#watch.skewMs()) / 1000);
     if (skewSeconds <= COLLECT_SKEW_SECONDS_MAX) return;
     this.#watch.restart();
+    this.#wrongAtMs = clock.monotonicMs();
     const bound = `more than ${COLLECT_SKEW_SECONDS_MAX} s`;
     const message = `The clock is off by ${Math.round(skewSeconds)} s, ${bound}`;
     throw new ClockSkewError(
@@ -214,11 +217,16 @@ export class Collector {
     },
   ): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    const nowMs = this.#parts.clock.nowMs();
+    const { clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    const graceMs = work.options.graceSeconds * 1000;
+    // A time noted before the clock was set says nothing: the grace begins anew from then.
+    const isTrusted = clock.monotonicMs() - this.#wrongAtMs >= graceMs;
     const isDue = ({ doomedGeneration, doomedAtMs }: GarbageCandidate) =>
+      isTrusted &&
       doomedGeneration !== undefined &&
       doomedGeneration < run.generation &&
-      nowMs - (doomedAtMs ?? nowMs) >= work.options.graceSeconds * 1000;
+      nowMs - (doomedAtMs ?? nowMs) >= graceMs;
     const fresh = work.gone.filter(({ doomedGeneration }) => doomedGeneration === undefined);
     for (const names of pages(fresh)) await garbage.doom(run, domain, { names, nowMs });
     for (const names of pages(work.gone.filter(isDue))) {

@@ -197,8 +197,8 @@ async function setUp(t: TestContext) {
   const startCopy = async (text: string, changes: object = {}): Promise<Snapshot> => {
     const id = text as SnapshotId;
     const copy = { ...PENDING, id, lineage: id, state: "copying", domain: key.domain } as const;
-    const from = { sourceDomain: ACCOUNT, sourceRoot: source.root, nextIndex: 0, ...changes };
-    await catalog.copies.start(copy, from);
+    const contents = { sourceDomain: ACCOUNT, sourceRoot: source.root, nextIndex: 0 };
+    await catalog.copies.start(copy, { sourceId: ROOT_ID, ...contents, ...changes });
     return copy;
   };
   const mapOf = async (id: SnapshotId) => {

@@ -49,6 +49,7 @@ export async function copySnapshot(
     domain === source.domain
       ? await addCopy(core, account, from)
       : await startCopying(core, account, from);
+  if (!copy) return undefined;
   // Deleted meanwhile, its contents may be collected by now; the copy must not name them.
   if ((await core.catalog.snapshots.get(source.id)) !== undefined) return copy;
   const terms = { nowMs: core.clock.nowMs(), binnedUntilMs: undefined };
@@ -90,7 +91,11 @@ interface CopyPlan {
 }
 
 /** The copy has a lineage of its own: snapshots of one lineage lie in one domain. */
-async function startCopying(core: Core, account: AccountId, from: CopyPlan): Promise<Snapshot> {
+async function startCopying(
+  core: Core,
+  account: AccountId,
+  from: CopyPlan,
+): Promise<Snapshot | undefined> {
   const { source, domain } = from;
   const copy = copyOf(core, account, from);
   const pending: Snapshot = {
@@ -105,8 +110,10 @@ async function startCopying(core: Core, account: AccountId, from: CopyPlan): Pro
     // Its writes come from here; no caller's silence ends it.
     expiresAtMs: Number.MAX_SAFE_INTEGER,
   };
-  const sourceOf = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
-  await core.catalog.copies.start(pending, sourceOf);
+  const contents = { sourceDomain: source.domain, sourceRoot: source.root, nextIndex: 0 };
+  // Deleted since it was looked at: its blocks may be collected, so nothing can be copied.
+  const isStarted = await core.catalog.copies.start(pending, { sourceId: source.id, ...contents });
+  if (!isStarted) return undefined;
   // A catalog that cannot be read is told by the next look for copies.
   core.copier.resume().catch(() => undefined);
   return pending;

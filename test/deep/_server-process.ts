@@ -20,12 +20,15 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-/** Starts the service on a folder of its own. */
-export async function startServerProcess(t: Cleanup): Promise<ServerProcess> {
-  const dataDirectory = await temporaryDirectory(t);
+/** Starts the service, on a folder of its own if none is given, with more in its environment. */
+export async function startServerProcess(
+  t: Cleanup,
+  given: { readonly dataDirectory?: string; readonly env?: Record<string, string> } = {},
+): Promise<ServerProcess> {
+  const dataDirectory = given.dataDirectory ?? (await temporaryDirectory(t));
   const bin = join(import.meta.dirname, "../../bin/varve.mjs");
   const args = [bin, "serve", "--json", "--data", dataDirectory, "--listen", "127.0.0.1:0"];
-  const env = { PATH: process.env["PATH"] ?? "", AWS_REGION: "us-east-1" };
+  const env = { PATH: process.env["PATH"] ?? "", AWS_REGION: "us-east-1", ...given.env };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   t.after(async () => {

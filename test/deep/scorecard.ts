@@ -48,6 +48,7 @@ export interface Figure extends Omit<ScorecardTest, "run" | "skip"> {
 
 const REPORT = process.env["VARVE_DEEP_REPORT"];
 const isFull = REPORT !== undefined;
+/** `VARVE_DEEP_SHARE` has a full run do less of everything; its figures say how much. */
 const SHARE = Number(process.env["VARVE_DEEP_SHARE"] ?? 1);
 
 /** Makes a test of the scorecard one of node's test runner. */

@@ -15,7 +15,7 @@ import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
 import { blockContents, propertyRuns } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { ACCOUNT, NO_OPTIONS, openCore } from "./_drivers.ts";
+import { ACCOUNT, NO_OPTIONS, openCore } from "./drivers.ts";
 
 /*
  * ListChangedBlocks as AWS does it against a naive model: random lineages of children, siblings,

@@ -11,23 +11,26 @@ import {
 import { DeleteSnapshotCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { LruCache } from "../../src/base/lru-cache.ts";
-import { systemRandom } from "../../src/base/random.ts";
+import { type Random, systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { Journaler } from "../../src/blocks/journaler.ts";
 import { Scrubber } from "../../src/blocks/scrubber.ts";
+import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
 import { checksumOf, type Digest, digestFromChecksum } from "../../src/model/digest.ts";
 import type { AccountId, Domain } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
+import type { SegmentStore } from "../../src/segments/segment-store.ts";
 import { openService, type Service } from "../../src/service.ts";
 import { Collections } from "../../src/snapshots/collections.ts";
 import { Collector } from "../../src/snapshots/collector.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
 import { Copier } from "../../src/snapshots/copier.ts";
+import { copySnapshot } from "../../src/snapshots/copy-snapshot.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
 import { expireSnapshots, forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
@@ -61,6 +64,8 @@ export interface Driver {
   /** Answers the final state. */
   complete(snapshotId: string, count: number, checksum: string): Promise<"completed" | "error">;
   delete(snapshotId: string): Promise<void>;
+  /** Copies a snapshot, encrypted like its source; undefined where that cannot be asked for. */
+  readonly copy: ((snapshotId: string) => Promise<string>) | undefined;
   list(snapshotId: string, paging: Paging): Promise<Map<number, string>>;
   changes(pair: readonly [string, string], paging: Paging): Promise<Change[]>;
   get(snapshotId: string, blockIndex: number, token: string): Promise<Uint8Array>;
@@ -102,6 +107,7 @@ export async function openCoreDriver(directory: string): Promise<Driver> {
     async delete(snapshotId) {
       if (!(await deleteSnapshot(opened.core, ACCOUNT, snapshotId))) throw new Error("unknown");
     },
+    copy: (snapshotId) => copyLikeSource(opened.core, snapshotId),
     async list(snapshotId, paging) {
       const pages = pagesOf(paging, (page) =>
         listSnapshotBlocks(opened.core, ACCOUNT, { snapshotId, ...page }),
@@ -144,6 +150,14 @@ export async function openCoreDriver(directory: string): Promise<Driver> {
   };
 }
 
+async function copyLikeSource(core: Core, sourceSnapshotId: string): Promise<string> {
+  const asSource = { encrypted: undefined, kmsKeyId: undefined };
+  const input = { sourceSnapshotId, description: undefined, tags: [], ...asSource };
+  const copied = await copySnapshot(core, ACCOUNT, input);
+  if (typeof copied !== "object") throw new Error(`not copied: ${copied}`);
+  return copied.id;
+}
+
 /** Parameters of StartSnapshot that most snapshots are started without. */
 export const NO_OPTIONS = {
   description: undefined,
@@ -178,34 +192,53 @@ interface PageInput extends Paging {
 
 /** The core on a folder, composed as service.ts does, with small caches and segments. */
 export async function openCore(directory: string, clock: Clock, emulated?: EmulatedSealing) {
-  const random = systemRandom;
   const catalog = openSqliteCatalog(join(directory, "catalog.sqlite"));
-  await catalog.identity.addAccount(ACCOUNT);
   const segments = await FileSegments.open({
     directory: join(directory, "segments"),
     segmentSizeBytesMax: 64 * 1024,
   });
+  return composeCore({ catalog, segments }, { clock, emulated });
+}
+
+/** What a core of these tests is composed with. */
+export interface CoreOptions {
+  readonly clock: Clock;
+  readonly random?: Random;
+  readonly emulated?: EmulatedSealing | undefined;
+  /** Bytes of nodes kept in memory. */
+  readonly nodeCacheBytes?: number;
+  /** Days that deleted snapshots stay in the recycle bin. */
+  readonly recycleBinDays?: number;
+  /** Hears of work in the background that failed; such a failure is thrown where nobody does. */
+  readonly onError?: (what: unknown, error: unknown) => void;
+}
+
+/** The core on any store. */
+export async function composeCore(
+  { catalog, segments }: { readonly catalog: Catalog; readonly segments: SegmentStore },
+  options: CoreOptions,
+) {
+  const { clock, emulated, random = systemRandom } = options;
+  const { nodeCacheBytes = 4_000, recycleBinDays = 0 } = options;
+  await catalog.identity.addAccount(ACCOUNT);
   const keyEncryptionKey = new LocalKeyEncryptionKey(new Uint8Array(32), random);
   const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
   const blocks = new BlockStore(segments, catalog, keys);
-  const nodes = new LruCache<Node>(4_000, (node) => node.sizeBytes);
+  const nodes = new LruCache<Node>(nodeCacheBytes, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
-  const onError = (_: string, error: unknown) => {
-    throw error;
-  };
-  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
-  const copier = new Copier({ catalog, blocks, maps, sealer, onError });
   const fail = (_: unknown, error: unknown) => {
     throw error;
   };
-  const parts = { segments, table: catalog.segments, blocks, onError: fail };
-  const compactor = new Compactor(parts);
-  const collector = new Collector({ catalog, blocks, maps, compactor, clock, onError: fail });
+  const { onError = fail } = options;
+  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
+  const copier = new Copier({ catalog, blocks, maps, sealer, onError });
+  const compactor = new Compactor({ segments, table: catalog.segments, blocks, onError });
+  const collector = new Collector({ catalog, blocks, maps, compactor, clock, onError });
   const scrub = { blocks, table: catalog.scrubs, segments, clock, days: 0 };
   const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
   const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
   const tokens = new Tokens(secret, clock, random);
-  const settings = { region: "us-east-1", recycleBinDays: 0 };
+  const settings = { region: "us-east-1", recycleBinDays };
   const core: Core = {
     catalog,
     blocks,
@@ -298,6 +331,7 @@ export async function openHttpDriver(dataDirectory: string): Promise<Driver> {
       const { BlockData } = await ebs.send(new GetSnapshotBlockCommand(input));
       return (await BlockData?.transformToByteArray()) ?? new Uint8Array(0);
     },
+    copy: undefined,
     expire: undefined,
     collect: undefined,
     async restart() {

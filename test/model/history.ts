@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { blockCountOf } from "../../src/model/geometry.ts";
-import { blockContents, pick, seededFraction } from "../support/property.ts";
-import type { Driver, Paging } from "./_drivers.ts";
+import { blockContents, pick, SEED, seededFraction } from "../support/property.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import type { Driver, Paging } from "./drivers.ts";
 
 /** One step of a history. Numbers pick one of what there is at that moment. */
 export type Step =
@@ -11,6 +12,7 @@ export type Step =
   | { readonly kind: "put"; readonly target: number; readonly writes: readonly [number, number][] }
   | { readonly kind: "complete"; readonly target: number; readonly mistake: Mistake }
   | { readonly kind: "delete"; readonly target: number; readonly pending: boolean }
+  | { readonly kind: "copy"; readonly target: number }
   | { readonly kind: "expire" | "restart" | "collect" };
 
 type Mistake = "none" | "count" | "checksum";
@@ -77,6 +79,10 @@ export const histories: fc.Arbitrary<Step[]> = fc.array(
         pending: fc.boolean(),
       }),
     },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant("copy" as const), target: number }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("expire", "restart") }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("collect" as const) }) },
   ) as fc.Arbitrary<Step>,
@@ -124,6 +130,8 @@ export class History {
         return this.#complete(at(this.#pending, step.target), step.mistake);
       case "delete":
         return this.#delete(step.pending ? this.#pending : this.#completed, step.target);
+      case "copy":
+        return this.#copy(at(this.#completed, step.target));
       case "restart":
         return this.#driver.restart();
       case "collect":
@@ -188,6 +196,13 @@ export class History {
     remove(from, target);
     await this.#driver.delete(target.id);
     await assert.rejects(this.#driver.list(target.id, ALL), NOT_FOUND);
+  }
+
+  /** A copy has all of its source, written by nobody, in the lineage of the source. */
+  async #copy(source: ModelSnapshot | undefined): Promise<void> {
+    if (!source || !this.#driver.copy) return;
+    const id = await this.#driver.copy(source.id);
+    this.#completed.push({ ...source, id, inherited: visible(source), written: new Map() });
   }
 
   async #expire(): Promise<void> {
@@ -269,6 +284,22 @@ export class History {
       const bytes = await this.#driver.get(id, blockIndex, token);
       checkBytes(bytes, blocks.get(blockIndex) as number);
     }
+  }
+}
+
+/** Runs one history on a store of its own. */
+export async function runHistory(
+  openDriver: (directory: string) => Promise<Driver>,
+  steps: readonly Step[],
+): Promise<void> {
+  const clean: (() => unknown)[] = [];
+  const directory = await temporaryDirectory({ after: (work) => void clean.push(work) });
+  const driver = await openDriver(directory);
+  try {
+    await new History(driver, SEED).run(steps);
+  } finally {
+    await driver.close();
+    for (const work of clean) await work();
   }
 }
 
