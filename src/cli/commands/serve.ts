@@ -72,6 +72,7 @@ async function open(settings: ServeSettings): Promise<Service> {
   try {
     return await openService(settings);
   } catch (error) {
+    if (error instanceof Error && error.name === "CatalogFailedError") endWithoutClosing(error);
     throw inWords(error, settings);
   }
 }
