@@ -17,9 +17,20 @@ export interface SqliteDatabaseHooks {
   readonly onFailed?: (failure: Error) => void;
 }
 
+/** The disk failed under the catalog; only a new process can tell what is there. */
+export class CatalogFailedError extends Error {
+  override readonly name = "CatalogFailedError";
+}
+
 /** SQLite's primary result codes; an extended one has more in its upper bits. */
 const SQLITE_IOERR = 10;
 const SQLITE_FULL = 13;
+
+/**
+ * Connections whose disk failed. Closing one would sync the file that could not be synced, and so
+ * would letting go of it.
+ */
+const abandoned: DatabaseSync[] = [];
 
 /**
  * One connection with its prepared statements. All calls are synchronous and on one thread.
@@ -59,7 +70,8 @@ export class SqliteDatabase {
       this.exec("BEGIN EXCLUSIVE; COMMIT");
       assert(this.get("PRAGMA synchronous")?.["synchronous"] === 2, "commits are synced");
     } catch (error) {
-      this.#database.close();
+      if (resultCodeOf(error) === SQLITE_IOERR) abandoned.push(this.#database);
+      else this.#database.close();
       throw error;
     }
   }
@@ -169,7 +181,7 @@ export class SqliteDatabase {
     const message =
       "The catalog could not be written or synced, so nobody knows what its disk holds; " +
       "the store has to be opened anew in a new process";
-    const failure = new Error(message, { cause });
+    const failure = new CatalogFailedError(message, { cause });
     this.#failure = failure;
     this.#hooks.onFailed?.(failure);
     return failure;
@@ -179,9 +191,10 @@ export class SqliteDatabase {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Closes the file and gives up the lock. */
+  /** Closes the file and gives up the lock; after a failure only the end of the process does. */
   close(): void {
-    this.#database.close();
+    if (this.#failure) abandoned.push(this.#database);
+    else this.#database.close();
   }
 
   #prepare(sql: string): StatementSync {

@@ -161,14 +161,19 @@ async function endOf(server: ServerProcess): Promise<number | undefined> {
 
 /**
  * After a sync has failed, the descriptor is closed before anything is synced through it, and
- * nothing is written to the file, unless it is made anew.
+ * nothing is written to the file, unless it is made anew. The first few calls that make an empty
+ * catalog, before it has a log, are excepted: SQLite undoes those by itself, with a sync, and
+ * nothing can have been acknowledged.
  */
 function checkSyncs(calls: readonly LoggedCall[]): void {
   const failed = new Map<number, string>();
   const lost = new Set<string>();
+  let hasLog = false;
   for (const { letter, fd, result, path } of calls) {
     if (letter === "x" || letter === "o" || letter === "c") failed.delete(fd);
     if (letter === "c") lost.delete(path);
+    if (letter === "c" && path === "catalog.sqlite-wal") hasLog = true;
+    if (path === "catalog.sqlite" && !hasLog) continue;
     if (letter === "w") assert.ok(!lost.has(path), `${path} is not written after a failed sync`);
     if (letter === "s" && result < 0) lost.add(path);
     if (letter !== "s") continue;

@@ -73,6 +73,7 @@ async function open(settings: ServeSettings): Promise<Service> {
   try {
     return await openService(settings);
   } catch (error) {
+    if (error instanceof Error && error.name === "CatalogFailedError") endWithoutClosing(error);
     throw inWords(error, settings);
   }
 }
