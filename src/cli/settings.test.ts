@@ -168,6 +168,7 @@ test("a configuration file that makes no sense is refused with the reason", asyn
     ['{"accessKeyId":"A"}', /gives only one of/],
     ['{"recycleBinDays":"366"}', /'366' days: give 0 to 365/],
     ['{"recycleBinDays":"x"}', /'x' days/],
+    ['{"scrubDays":"366"}', /'366' days: give 1 to 365/],
   ];
   for (const [text, message] of wrong) {
     await writeFile(config, text);

@@ -29,7 +29,7 @@ export interface ScrubStoreResponse {
   readonly DamagedRecords: readonly DamagedRecordDescription[];
   /** Records whose encryption key cannot be had: read, but not hashed. */
   readonly LockedRecordCount: number;
-  /** What the catalog has wrong; looked for in the last step. */
+  /** What the catalog has wrong; looked for in the last step, unless samples were asked for. */
   readonly CatalogFaults: readonly string[];
   /** Bytes of all segments, and of those parts of them that lie behind. */
   readonly BytesTotal: number;
