@@ -216,7 +216,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
-    await core.journaler.flush();
+    await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
     await blocks.idle();
     await segments.close();
     await catalog.close();

@@ -103,7 +103,8 @@ describe("management is left to", () => {
       const filled = path
         .replace("/varve", "")
         .replace("{accountId}", accountId)
-        .replace("{accessKeyId}", accessKeyId);
+        .replace("{accessKeyId}", accessKeyId)
+        .replace("{collectionId}", "999");
       const input = method === "POST" ? {} : undefined;
       return { name, call: [method, filled] as const, input };
     });

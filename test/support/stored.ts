@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Service } from "../../src/service.ts";
 import { actionParts, send } from "./operations.ts";
-import type { Target } from "./raw-http.ts";
 
 /** What a service keeps: bytes in segments, and snapshots in whatever state. */
 export interface Stored {
@@ -10,7 +10,9 @@ export interface Stored {
 }
 
 /** Measures what a service keeps, to see that a refusal leaves nothing behind. */
-export async function measureStored(service: Target, dataDirectory: string): Promise<Stored> {
+export async function measureStored(service: Service, dataDirectory: string): Promise<Stored> {
+  // What was done before is journaled in the background; it is to be in every measure.
+  await service.core.journaler.flush();
   const directory = join(dataDirectory, "segments");
   const names = await readdir(directory);
   const files = await Promise.all(names.map((name) => stat(join(directory, name))));

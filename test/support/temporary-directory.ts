@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,9 +8,18 @@ export interface Cleanup {
   after(work: () => unknown): void;
 }
 
-/** An empty folder of the test's own, removed when the test ends. */
+const ended: string[] = [];
+process.once("exit", () => {
+  for (const directory of ended) rmSync(directory, { recursive: true, force: true });
+});
+
+/**
+ * An empty folder of the test's own, removed when the process of a test that ended does: what is
+ * done when a test ends is done in the order in which it was asked for, and a service that is
+ * closed after this still writes.
+ */
 export async function temporaryDirectory(t: Cleanup): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "varve-test-"));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  t.after(() => ended.push(directory));
   return directory;
 }

@@ -229,7 +229,25 @@ const EBS_ROWS: readonly Row[] = [
   ebs("ListBlockDigests", (_world, id) => ({ method: "GET", path: `/snapshots/${id}/digests` }), {
     permission: "ebs:ListSnapshotBlocks",
   }),
+  ebs("ListReadableBlocks", (_world, id) => integrityParts("GET", `/snapshots/${id}/blocks`), {
+    permission: "ebs:ListSnapshotBlocks",
+  }),
+  ebs(
+    "VerifySnapshot",
+    (_world, id) => integrityParts("POST", `/snapshots/${id}/verification`),
+    // Of one's own only: its outcome is noted with the snapshot.
+    { permission: "ebs:GetSnapshotBlock", recipient: NOT_FOUND },
+  ),
+  ebs("ListVerifications", () => integrityParts("GET", "/verifications"), {
+    ...{ permission: "ec2:DescribeSnapshots", place: "-", resource: () => "*" },
+    ...{ subject: async () => "*", stranger: OK },
+  }),
 ];
+
+function integrityParts(method: string, path: string): RequestParts {
+  const body = method === "POST" ? { body: Buffer.from("{}") } : {};
+  return { method, path: `/varve${path}`, ...body };
+}
 
 /** Actions of EC2. */
 const EC2_ROWS: readonly Row[] = [
@@ -374,6 +392,7 @@ const ADMIN_ROWS: readonly Row[] = [
   admin("GetCollection", ["GET", "/collections/ID"], {
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
+  admin("ScrubStore", ["POST", "/scrub"]),
 ];
 
 /** All rows. */
