@@ -18,7 +18,7 @@ import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
-import { DamagedRecords, type DamageWatch } from "./damaged-records.ts";
+import { DamagedRecords, type DamageWatch, keyOf } from "./damaged-records.ts";
 import type { DomainCipher } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, type RecordIdentity } from "./encode-record.ts";
@@ -250,8 +250,4 @@ function identityOf(
   { digest, cipher }: { readonly digest: Digest; readonly cipher: DomainCipher | undefined },
 ): RecordIdentity {
   return { kind, domain, digest, name: nameOf(digest, cipher) };
-}
-
-function keyOf({ domain, name }: Pick<RecordIdentity, "domain" | "name">): string {
-  return domain + name;
 }

@@ -63,6 +63,7 @@ export class DamagedRecords {
   }
 }
 
-function keyOf({ domain, name }: Named): string {
+/** One text for a record's domain and name, to look it up by in memory. */
+export function keyOf({ domain, name }: Named): string {
   return domain + name;
 }
