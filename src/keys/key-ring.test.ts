@@ -8,6 +8,7 @@ import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemRandom } from "../base/random.ts";
 import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
+import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, EncryptionKeyId } from "../model/ids.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
 import { KeyDestroyedError, KeyRing, messageOfDestroyedKey } from "./key-ring.ts";
@@ -35,6 +36,23 @@ test("KeyRing.madeFor makes one key for each account, however many ask at once",
   assert.equal(new Set(made.map(({ id }) => id)).size, 1);
   assert.equal(made[0]?.manager, "service");
   assert.notEqual((await ring.madeFor(OTHER)).id, made[0]?.id);
+});
+
+test("KeyRing tells of a catalog that refuses a key and does not find the one there is", async (t) => {
+  const { restart, table } = await setUp(t);
+  const damaged = Object.assign(Object.create(table) as typeof table, {
+    add: async () => false,
+    ofStore: async () => undefined,
+    madeFor: async () => undefined,
+  });
+  const ring = restart(OLD, damaged);
+  for (const attempt of [
+    () => ring.storeDomain(ACCOUNT),
+    () => ring.madeFor(ACCOUNT),
+    () => ring.create(ACCOUNT, ""),
+  ]) {
+    await assert.rejects(attempt, CorruptionError);
+  }
 });
 
 test("KeyRing.rotate adds a secret and keeps the ones before", async (t) => {
@@ -190,7 +208,7 @@ async function setUp(t: TestContext) {
   const clock = new MovingClock();
   const kek = new SlowKeyEncryptionKey();
   const table = catalog.encryption;
-  const restart = (keyEncryptionKey: KeyEncryptionKey) =>
+  const restart = (keyEncryptionKey: KeyEncryptionKey, table = catalog.encryption) =>
     new KeyRing({ table, keyEncryptionKey, random: systemRandom, clock });
   return { ring: restart(kek), restart, kek, table, clock, directory };
 }

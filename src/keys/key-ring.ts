@@ -2,11 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import { KeyedLock } from "../base/concurrency.ts";
 import type { Random } from "../base/random.ts";
 import type { EncryptionTable } from "../catalog/catalog.ts";
-import type {
-  EncryptionKey,
-  EncryptionKeyManager,
-  WrappedSecret,
-} from "../model/encryption-key.ts";
+import type { EncryptionKey, WrappedSecret } from "../model/encryption-key.ts";
+import { CorruptionError } from "../model/errors.ts";
 import { type AccountId, domainOfKey, type KeyDomain, newEncryptionKeyId } from "../model/ids.ts";
 import { DOMAIN_SECRET_BYTES } from "../model/limits.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
@@ -18,6 +15,9 @@ export interface KeyRingParts {
   readonly random: Random;
   readonly clock: Clock;
 }
+
+/** What distinguishes a new key. */
+type KeyFacts = Pick<EncryptionKey, "description" | "manager">;
 
 /**
  * The encryption keys and their secrets. Secrets are made here, lie in the catalog wrapped by the
@@ -52,29 +52,43 @@ export class KeyRing {
 
   /** Makes a key with a secret nobody else has. */
   async create(account: AccountId, description: string): Promise<EncryptionKey> {
-    const key = await this.#add(account, { description, manager: "customer" });
-    // Its domain was taken, which chance alone can do.
-    return key ?? this.create(account, description);
+    const facts: KeyFacts = { description, manager: "customer" };
+    // Once, its domain may have been taken, which chance alone can do.
+    const key = (await this.#add(account, facts)) ?? (await this.#add(account, facts));
+    if (key) return key;
+    throw new CorruptionError(
+      "The catalog is damaged: it refuses every new key as one that it already has",
+    );
   }
 
   /** The key that stands for an account which names none; made when it is first needed. */
   async madeFor(account: AccountId): Promise<EncryptionKey> {
-    const known = await this.#parts.table.madeFor(account);
-    if (known) return known;
     const description = "Encrypts snapshots of this account when no other key is named";
-    const made = await this.#add(account, { description, manager: "service" });
-    // Somebody else was first.
-    return made ?? this.madeFor(account);
+    const known = () => this.#parts.table.madeFor(account);
+    return this.#knownOrMade(known, account, { description, manager: "service" });
   }
 
   /** The domain of the store's journal, whose key is made when it is first needed. */
   async storeDomain(owner: AccountId): Promise<KeyDomain> {
-    const known = await this.#parts.table.ofStore();
-    if (known) return known.domain;
     const description = "Encrypts the journal of this store";
-    const made = await this.#add(owner, { description, manager: "store" });
-    // Somebody else was first.
-    return made?.domain ?? this.storeDomain(owner);
+    const known = () => this.#parts.table.ofStore();
+    const key = await this.#knownOrMade(known, owner, { description, manager: "store" });
+    return key.domain;
+  }
+
+  /** A key of which there is one: the one there is, or a new one. */
+  async #knownOrMade(
+    known: () => Promise<EncryptionKey | undefined>,
+    account: AccountId,
+    facts: KeyFacts,
+  ): Promise<EncryptionKey> {
+    const key = (await known()) ?? (await this.#add(account, facts)) ?? (await known());
+    if (key) return key;
+    // Somebody else was first, and yet there is none: the table and its indexes disagree.
+    const message =
+      `The catalog is damaged: it refuses a second ${facts.manager} key for account ${account} ` +
+      "and does not find the first";
+    throw new CorruptionError(message);
   }
 
   /** Adds a secret that encrypts what is new from now on; what is stored stays as it is. */
@@ -126,7 +140,7 @@ export class KeyRing {
 
   async #add(
     account: AccountId,
-    { description, manager }: { description: string; manager: EncryptionKeyManager },
+    { description, manager }: KeyFacts,
   ): Promise<EncryptionKey | undefined> {
     const { table, random, clock } = this.#parts;
     const id = newEncryptionKeyId(random);
