@@ -38,7 +38,7 @@ test("KeyRing.madeFor makes one key for each account, however many ask at once",
   assert.notEqual((await ring.madeFor(OTHER)).id, made[0]?.id);
 });
 
-test("KeyRing tells of a catalog that refuses a key and does not find the one there is", async (t) => {
+test("KeyRing tells of a catalog that refuses a key and has none to find", async (t) => {
   const { restart, table } = await setUp(t);
   const damaged = Object.assign(Object.create(table) as typeof table, {
     add: async () => false,
