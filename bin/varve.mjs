@@ -3,6 +3,7 @@
 // checkout runs the TypeScript files as they are, on Node 24, which it brings along.
 
 import { existsSync } from "node:fs";
+import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const checkout = new URL("../", import.meta.url);
@@ -11,10 +12,15 @@ const source = new URL("../src/cli/main.ts", import.meta.url);
 process.exitCode = existsSync(source) ? await runCheckout() : await runPackage();
 
 async function runCheckout() {
-  const { NODE_MAJOR_MIN, prepare, runNode } = await import("../scripts/find-node.mjs");
+  const { COMPILE_CACHE, NODE_MAJOR_MIN, prepare, runNode } = await import(
+    "../scripts/find-node.mjs"
+  );
   const node = prepare(fileURLToPath(checkout).replace(/\/$/, ""));
   const args = process.argv.slice(2);
-  if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) return runHere(source, args);
+  if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+    module.enableCompileCache(fileURLToPath(new URL(COMPILE_CACHE, checkout)));
+    return runHere(source, args);
+  }
   return runNode(node, [fileURLToPath(import.meta.url), ...args]);
 }
 

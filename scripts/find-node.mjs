@@ -10,6 +10,9 @@ import { delimiter, dirname, join, sep } from "node:path";
 /** The lowest major version of Node that runs the TypeScript files of a checkout. */
 export const NODE_MAJOR_MIN = 24;
 
+/** Where a checkout keeps its compiled code; of each version of Node apart. */
+export const COMPILE_CACHE = "node_modules/.cache/varve-compiled";
+
 const INSTALL_MS_MAX = 15 * 60 * 1000;
 const FORWARDED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -41,10 +44,10 @@ export function findNode(root) {
  * Runs `node` with `args`, hands signals on, and resolves to its exit code
  * (128 + the signal's number when a signal ended it). Its children find the same Node first.
  */
-export function runNode(node, args, options = {}) {
-  const path = [dirname(node), process.env.PATH ?? ""].join(delimiter);
-  const env = { ...process.env, PATH: path };
-  const child = spawn(node, args, { stdio: "inherit", env, ...options });
+export function runNode(node, args, { cwd, env = process.env } = {}) {
+  const path = [dirname(node), env.PATH ?? ""].join(delimiter);
+  const options = { stdio: "inherit", cwd, env: { ...env, PATH: path } };
+  const child = spawn(node, args, options);
   const forward = (signal) => {
     // At a terminal, Ctrl-C reaches the child without our help; twice would mean "at once".
     if (signal === "SIGINT" && process.stdin.isTTY) return;

@@ -66,11 +66,11 @@ function everyPoint(share: number): Point[] {
   return points.filter((_, i) => Math.floor(i * share) !== Math.floor((i - 1) * share));
 }
 
+/** Each of them once: a point has a folder of its own. */
 function somePoints(fraction: () => number, count: number): Point[] {
-  return Array.from({ length: count }, (_, i) => ({
-    how: i % 4 === 3 ? "torn" : "kill",
-    at: 1 + pick(fraction, 500),
-  }));
+  const places = new Set<number>();
+  while (places.size < count) places.add(1 + pick(fraction, 500));
+  return [...places].map((at, i) => ({ how: i % 4 === 3 ? "torn" : "kill", at }));
 }
 
 /** Answers how many blocks were read back; undefined where the history has no such call. */
