@@ -39,7 +39,7 @@ import { BufferPool } from "./server/buffer-pool.ts";
 import { emulatedSealing, latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
-import { listen } from "./server/http-server.ts";
+import { listen, type TlsIdentity } from "./server/http-server.ts";
 import { AwsTokens } from "./snapshots/aws-tokens.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import { Collections } from "./snapshots/collections.ts";
@@ -60,6 +60,8 @@ export interface ServiceConfig {
   readonly port: number;
   /** The region this service runs as. */
   readonly region: string;
+  /** What it proves with who it is; without, it speaks plain HTTP. */
+  readonly tls?: TlsIdentity | undefined;
   /** A key pair to accept instead of minting one. */
   readonly keyPair?: KeyPair | undefined;
   /** What wraps the secrets of encryption keys; the default is kept in the data folder. */
@@ -80,7 +82,7 @@ export interface ServiceConfig {
   readonly log?: (entry: LogEntry) => void;
 }
 
-export type { EmulationConfig, KeyEncryptionKeySource, LogEntry };
+export type { EmulationConfig, KeyEncryptionKeySource, LogEntry, TlsIdentity };
 
 /** A running service. */
 export interface Service {
@@ -104,6 +106,8 @@ export interface Service {
   readonly failed: Promise<Error>;
   /** The operations without HTTP, for a program that embeds the service and looks inside. */
   readonly core: Core;
+  /** Has new connections see a renewed certificate. Throws where the service speaks no TLS. */
+  renewCertificate(tls: TlsIdentity): void;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
   close(): Promise<void>;
 }
@@ -224,7 +228,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   let closing: Promise<void> | undefined;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   return {
-    endpoint: `http://${host}:${server.port}`,
+    endpoint: `${config.tls ? "https" : "http"}://${host}:${server.port}`,
     region,
     dataDirectory: config.dataDirectory,
     firstKey,
@@ -232,6 +236,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     emulation,
     failed,
     core,
+    renewCertificate: (tls) => server.renew(tls),
     close() {
       closing ??= close();
       return closing;

@@ -7,11 +7,12 @@ import {
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
 } from "../model/limits.ts";
-import type { EmulationConfig, KeyEncryptionKeySource } from "../service.ts";
+import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
 import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
+import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
 export interface ServeOptions {
@@ -20,6 +21,8 @@ export interface ServeOptions {
   readonly region?: string;
   readonly config?: string;
   readonly allowPlainHttp?: boolean;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
   readonly recycleBinDays?: string;
   readonly scrubDays?: string;
   readonly emulate?: string;
@@ -33,6 +36,9 @@ export interface ServeSettings {
   readonly host: string;
   readonly port: number;
   readonly region: string;
+  /** The files of certificate and key; undefined for plain HTTP. */
+  readonly tlsFiles: TlsFiles | undefined;
+  readonly tls: TlsIdentity | undefined;
   /** 0 for no recycle bin. */
   readonly recycleBinDays: number;
   /** Minutes between two collections of garbage; 0 for none by itself. */
@@ -60,6 +66,8 @@ const CONFIG_NAMES = [
   "collectMinutes",
   "scrubDays",
   "emulate",
+  "tlsCertificate",
+  "tlsKey",
   "keyEncryptionKey",
   "previousKeyEncryptionKey",
   "accessKeyId",
@@ -76,12 +84,19 @@ export async function serveSettings(
   const file = path === undefined ? {} : await readConfig(path);
   const listen = options.listen ?? (env["VARVE_LISTEN"] || file.listen || LISTEN_DEFAULT);
   const { host, port } = parseListen(listen);
-  if (!isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  const tlsFiles = tlsFilesOf({
+    certificate: options.tlsCertificate ?? (env["VARVE_TLS_CERTIFICATE"] || file.tlsCertificate),
+    key: options.tlsKey ?? (env["VARVE_TLS_KEY"] || file.tlsKey),
+  });
+  const isPlain = tlsFiles === undefined;
+  if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
   return {
     dataDirectory: options.data ?? (env["VARVE_DATA"] || file.data || DATA_DEFAULT),
     host,
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
+    tlsFiles,
+    tls: tlsFiles && (await readTlsFiles(tlsFiles)),
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
@@ -179,6 +194,7 @@ export function isLoopback(host: string): boolean {
 function plainHttpRefused(listen: string): UsageError {
   return new UsageError(
     `Refusing to listen on ${listen} in plain HTTP: whoever sees the network could read every ` +
-      "block. Put a proxy with TLS in front and listen on 127.0.0.1, or add --allow-plain-http.",
+      "block. Give --tls-certificate and --tls-key, or put a proxy with TLS in front and listen " +
+      "on 127.0.0.1, or add --allow-plain-http.",
   );
 }

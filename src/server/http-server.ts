@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { assert } from "../base/assert.ts";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
 import { HEADERS_SIZE_BYTES_MAX, PIPELINED_COUNT_MAX } from "../model/limits.ts";
@@ -9,16 +11,25 @@ import { answer } from "./exchange.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { Turns } from "./turns.ts";
 
-/** Where to listen; port 0 takes any free port. */
+/** What a server proves with who it is, in PEM; the certificate with those that vouch for it. */
+export interface TlsIdentity {
+  readonly certificate: string | Uint8Array;
+  readonly key: string | Uint8Array;
+}
+
+/** Where to listen, and whether encrypted; port 0 takes any free port. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+  readonly tls?: TlsIdentity | undefined;
 }
 
 /** A listening server. */
 export interface HttpServer {
   /** The port listened on. */
   readonly port: number;
+  /** Has new connections see another certificate. Throws where it is no good, or without TLS. */
+  renew(tls: TlsIdentity): void;
   /** Takes no more requests, answers those under way, then closes. */
   close(): Promise<void>;
 }
@@ -41,14 +52,7 @@ export async function listen(
 ): Promise<HttpServer> {
   const connections = new Connections(given.clock);
   const parts = { ...given, connections, turns: new Turns(given.clock) };
-  const server = createServer({
-    maxHeaderSize: HEADERS_SIZE_BYTES_MAX,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    noDelay: true,
-  });
+  const server = createServerFor(address.tls);
   // Node would drop the headers above a count without a word; here they are refused.
   server.maxHeadersCount = 0;
   server.on("connection", (socket: Socket) => connections.add(socket));
@@ -73,8 +77,30 @@ export async function listen(
   }
   return {
     port: (server.address() as AddressInfo).port,
+    renew(tls) {
+      assert(address.tls !== undefined, "the server speaks TLS");
+      (server as TlsServer).setSecureContext(contextOf(tls));
+    },
     close: () => close(server, parts.clock, running).finally(() => connections.stop()),
   };
+}
+
+function createServerFor(tls: TlsIdentity | undefined): Server {
+  const options = {
+    maxHeaderSize: HEADERS_SIZE_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    noDelay: true,
+  };
+  if (!tls) return createServer(options);
+  return createTlsServer({ ...options, ...contextOf(tls), handshakeTimeout: HEADERS_TIMEOUT_MS });
+}
+
+function contextOf({ certificate: cert, key }: TlsIdentity) {
+  const bytes = (pem: string | Uint8Array) => (typeof pem === "string" ? pem : Buffer.from(pem));
+  return { cert: bytes(cert), key: bytes(key), minVersion: "TLSv1.2" as const };
 }
 
 /**

@@ -9,6 +9,7 @@ import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-s
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
 import { goOnWhenNobodyReads } from "../standard-streams.ts";
+import { readTlsFiles, type TlsFiles } from "../tls-files.ts";
 
 /** A second signal this soon is the first one come twice, by way of npm or a terminal. */
 const SIGNAL_ECHO_MS = 250;
@@ -38,6 +39,11 @@ export function addServeCommand(program: Command): void {
       "what protects encryption keys: file:PATH, env:NAME, aws-kms:ARN (default: in the folder)",
     )
     .option("--previous-key-encryption-key <source>", "what protected them until now")
+    .option(
+      "--tls-certificate <file>",
+      "certificate in PEM, with those that vouch for it: speak TLS",
+    )
+    .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
     .action((_options: object, command: Command) =>
       serve(command.optsWithGlobals<ServeOptions & GlobalOptions>()),
@@ -51,10 +57,23 @@ async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
   try {
     const service = await open(settings);
     greet(outputFor(options), service);
+    const { tlsFiles } = settings;
+    if (tlsFiles) signals.onHangUp(() => renewCertificate(service, tlsFiles));
     await Promise.race([signals.first, service.failed.then(endWithoutClosing)]);
     await closeInTime(service);
   } finally {
     signals.stop();
+  }
+}
+
+/** Reads certificate and key again; where they are no good, it says so and keeps those it has. */
+async function renewCertificate(service: Service, tlsFiles: TlsFiles): Promise<void> {
+  try {
+    service.renewCertificate(await readTlsFiles(tlsFiles));
+    process.stderr.write("varve: New connections see the certificate as it is now.\n");
+  } catch (error) {
+    const { message } = error as Error;
+    process.stderr.write(`varve: The certificate stays as it was: ${message}\n`);
   }
 }
 
@@ -159,8 +178,16 @@ function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+interface Signals {
+  /** Resolves with the first signal to stop. */
+  readonly first: Promise<void>;
+  /** From now on a SIGHUP, which would end the process, has this done instead. */
+  onHangUp(work: () => Promise<void>): void;
+  stop(): void;
+}
+
 /** Waits for the signal to stop; a second one ends the process at once. */
-function listenForSignals(): { readonly first: Promise<void>; stop(): void } {
+function listenForSignals(): Signals {
   const { promise, resolve } = Promise.withResolvers<void>();
   let firstMs: number | undefined;
   const onSignal = () => {
@@ -173,9 +200,15 @@ function listenForSignals(): { readonly first: Promise<void>; stop(): void } {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  let onHangUp = () => {};
   return {
     first: promise,
+    onHangUp(work) {
+      onHangUp = () => void work();
+      process.on("SIGHUP", onHangUp);
+    },
     stop() {
+      process.off("SIGHUP", onHangUp);
       process.off("SIGINT", onSignal);
       process.off("SIGTERM", onSignal);
     },
