@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeCertificates } from "../../test/support/certificates.ts";
+import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { UsageError } from "./errors.ts";
 import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
 import { credentialsFrom, endpointFrom, regionFrom } from "./settings.ts";
@@ -78,6 +80,8 @@ test("the command line goes before the environment before the file", async (t) =
     host: "127.0.0.1",
     port: 1,
     region: "file-1",
+    tlsFiles: undefined,
+    tls: undefined,
     recycleBinDays: 7,
     collectMinutes: 60,
     scrubDays: 14,
@@ -101,6 +105,8 @@ test("the command line goes before the environment before the file", async (t) =
     host: "127.0.0.1",
     port: 2,
     region: "env-1",
+    tlsFiles: undefined,
+    tls: undefined,
     recycleBinDays: 7,
     collectMinutes: 60,
     scrubDays: 14,
@@ -185,4 +191,21 @@ test("plain HTTP beyond this machine has to be asked for", async () => {
   await assert.rejects(serveSettings({ listen }, {}), /Refusing .* --allow-plain-http/);
   const settings = await serveSettings({ listen, allowPlainHttp: true }, {});
   assert.equal(settings.host, "0.0.0.0");
+});
+
+test("the files for TLS come from the command line, the environment or the file", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const { server } = makeCertificates();
+  const files = { certificate: join(folder, "certificate"), key: join(folder, "key") };
+  await writeFile(files.certificate, server.cert);
+  await writeFile(files.key, server.key);
+  const config = join(folder, "config");
+  const named = { tlsCertificate: files.certificate, tlsKey: files.key };
+  await writeFile(config, JSON.stringify(named));
+  const env = { VARVE_TLS_CERTIFICATE: files.certificate, VARVE_TLS_KEY: files.key };
+  const tls = { certificate: Buffer.from(server.cert), key: Buffer.from(server.key) };
+  for (const given of [[named, {}] as const, [{}, env] as const, [{ config }, {}] as const]) {
+    const settings = await serveSettings({ ...given[0], listen: "0.0.0.0:1" }, given[1]);
+    assert.deepEqual([settings.tlsFiles, settings.tls], [files, tls]);
+  }
 });
