@@ -33,8 +33,8 @@ const NONCE = Buffer.alloc(12);
 export const TAG_BYTES = 16;
 const HALF_BYTES = DIGEST_SIZE_BYTES / 2;
 
-/** What a record's key depends on. */
-export interface RecordIdentity {
+/** What the key of one record is made from, besides its salt. */
+export interface SealedAs {
   readonly kind: RecordKind;
   readonly codec: Codec;
   readonly name: RecordName;
@@ -94,7 +94,7 @@ export class DomainCipher {
 
   /** Encrypts a payload; the answer is `TAG_BYTES` longer. `covered` is bound to it. */
   encrypt(
-    identity: RecordIdentity,
+    identity: SealedAs,
     seal: RecordSeal,
     { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
   ): Uint8Array {
@@ -105,7 +105,7 @@ export class DomainCipher {
 
   /** Decrypts a payload. Throws a `CorruptionError` for anything that `encrypt` did not make. */
   decrypt(
-    identity: RecordIdentity,
+    identity: SealedAs,
     seal: RecordSeal,
     { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
   ): Uint8Array {
@@ -126,7 +126,7 @@ export class DomainCipher {
     return (this.#keys[0] as DerivedKeys).names;
   }
 
-  #recordKey({ kind, codec, name }: RecordIdentity, { keyVersion, salt }: RecordSeal): Uint8Array {
+  #recordKey({ kind, codec, name }: SealedAs, { keyVersion, salt }: RecordSeal): Uint8Array {
     const keys = this.#keys[keyVersion - 1];
     if (!keys) {
       const known = `this key has versions 1 to ${this.#keys.length}`;

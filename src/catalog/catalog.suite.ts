@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { pendingSnapshot } from "../../test/support/pending-snapshot.ts";
 import { seededBytes } from "../../test/support/property.ts";
 import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
@@ -469,29 +470,7 @@ function accessKeySuite(name: string, open: Open): void {
 }
 
 function snapshot(text: string, fields: Partial<Snapshot> = {}): Snapshot {
-  return {
-    id: id(text),
-    account: ACCOUNT,
-    domain: ACCOUNT,
-    state: "pending",
-    stateMessage: undefined,
-    parent: undefined,
-    lineage: id(text),
-    volumeSizeGib: 1,
-    description: undefined,
-    tags: [],
-    startTimeMs: 1_000,
-    completionTimeMs: undefined,
-    timeoutMinutes: 60,
-    expiresAtMs: 5_000,
-    parentRoot: undefined,
-    parentBlockCount: 0,
-    root: undefined,
-    blockCount: 0,
-    writtenBlockCount: 0,
-    completion: undefined,
-    ...fields,
-  };
+  return pendingSnapshot(id(text), ACCOUNT, fields);
 }
 
 function accessKey(accessKeyId: string, fields: Partial<AccessKey> = {}): AccessKey {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeSegments, gate } from "../../test/support/fakes.ts";
+import { pendingSnapshot } from "../../test/support/pending-snapshot.ts";
 import { blockContents, pick, printSeed, seededFraction } from "../../test/support/property.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
@@ -183,7 +184,7 @@ async function setUp(t: TestContext) {
   const onError = (id: SnapshotId, error: unknown) => void errors.push([id, error]);
   const sealer = new Sealer({ catalog, blocks, maps, clock: systemClock, onError });
   const restart = () => new Copier({ catalog, blocks, maps, sealer, onError });
-  await catalog.snapshots.start({ ...PENDING, id: ROOT_ID, lineage: ROOT_ID }, undefined);
+  await catalog.snapshots.start(pendingSnapshot(ROOT_ID, ACCOUNT), undefined);
   const put = async (i: number) => {
     const bytes = contentsAt(i);
     const target = { domain: ACCOUNT, snapshotId: ROOT_ID, blockIndex: indexAt(i), expiresAtMs: 9 };
@@ -196,7 +197,7 @@ async function setUp(t: TestContext) {
   const source = await found(catalog, ROOT_ID);
   const startCopy = async (text: string, changes: object = {}): Promise<Snapshot> => {
     const id = text as SnapshotId;
-    const copy = { ...PENDING, id, lineage: id, state: "copying", domain: key.domain } as const;
+    const copy = pendingSnapshot(id, ACCOUNT, { state: "copying", domain: key.domain });
     const contents = { sourceDomain: ACCOUNT, sourceRoot: source.root, nextIndex: 0 };
     await catalog.copies.start(copy, { sourceId: ROOT_ID, ...contents, ...changes });
     return copy;
@@ -208,24 +209,3 @@ async function setUp(t: TestContext) {
   const tools = { startCopy, restart, mapOf, copier: restart() };
   return { ...tools, sealer, catalog, segments, keys, key, errors };
 }
-
-const PENDING: Omit<Snapshot, "id" | "lineage"> = {
-  account: ACCOUNT,
-  domain: ACCOUNT,
-  state: "pending",
-  stateMessage: undefined,
-  parent: undefined,
-  volumeSizeGib: 1,
-  description: undefined,
-  tags: [],
-  startTimeMs: 0,
-  completionTimeMs: undefined,
-  timeoutMinutes: 60,
-  expiresAtMs: 9,
-  parentRoot: undefined,
-  parentBlockCount: 0,
-  root: undefined,
-  blockCount: 0,
-  writtenBlockCount: 0,
-  completion: undefined,
-};

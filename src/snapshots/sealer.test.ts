@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { FakeSegments, NO_SECRETS } from "../../test/support/fakes.ts";
+import { pendingSnapshot } from "../../test/support/pending-snapshot.ts";
 import { blockContents } from "../../test/support/property.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -204,7 +205,7 @@ async function setUp(
   await catalog.identity.addAccount(ACCOUNT);
   const segments = new FakeSegments();
   const blocks = new BlockStore(segments, catalog, NO_SECRETS);
-  const snapshot = { ...PENDING, id: ID, lineage: ID, account: ACCOUNT, domain: ACCOUNT };
+  const snapshot = pendingSnapshot(ID, ACCOUNT);
   await catalog.snapshots.start(snapshot, undefined);
   const linear = createHash("sha256");
   for (const [i, contents] of [0, 1, 7].entries()) {
@@ -223,26 +224,6 @@ async function setUp(
   const sealer = new Sealer({ catalog, blocks, maps, clock: systemClock, onError, ...parts });
   return { catalog, segments, sealer, errors, maps };
 }
-
-const PENDING = {
-  state: "pending",
-  stateMessage: undefined,
-  parent: undefined,
-  volumeSizeGib: 1,
-  description: undefined,
-  tags: [],
-  startTimeMs: 0,
-  completionTimeMs: undefined,
-  timeoutMinutes: 60,
-  expiresAtMs: 1,
-  parentRoot: undefined,
-  parentBlockCount: 0,
-  root: undefined,
-  blockCount: 0,
-  writtenBlockCount: 0,
-  completion: undefined,
-  manifest: undefined,
-} as const;
 
 function kinds(segments: FakeSegments): number[] {
   return segments.entries.map((record) => decodeRecord(record).header.kind);
