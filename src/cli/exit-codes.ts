@@ -1,18 +1,4 @@
-/**
- * How `varve` ends:
- *
- * | code | meaning                                        |
- * |-----:|------------------------------------------------|
- * |    0 | done                                           |
- * |    1 | failed for a reason that has no code of its own |
- * |    2 | the command line or a setting is wrong         |
- * |    3 | the snapshot does not exist                    |
- * |    4 | access denied, or wrong or missing keys        |
- * |    5 | the service cannot be reached                  |
- * |    6 | a local file or disk cannot be used            |
- * |    7 | data failed verification                       |
- * |  130 | interrupted                                    |
- */
+/** How `varve` ends. */
 export const EXIT_CODES = {
   ok: 0,
   failure: 1,
@@ -27,3 +13,16 @@ export const EXIT_CODES = {
 
 /** One of the codes in the table. */
 export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
+
+/** What each code means, for help and manual. */
+export const EXIT_CODE_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
+  [EXIT_CODES.ok, "done"],
+  [EXIT_CODES.failure, "failed for a reason that has no code of its own"],
+  [EXIT_CODES.usage, "the command line or a setting is wrong"],
+  [EXIT_CODES.notFound, "the snapshot does not exist"],
+  [EXIT_CODES.denied, "access denied, or wrong or missing keys"],
+  [EXIT_CODES.unreachable, "the service cannot be reached"],
+  [EXIT_CODES.file, "a local file or disk cannot be used"],
+  [EXIT_CODES.damaged, "data failed verification"],
+  [EXIT_CODES.interrupted, "interrupted"],
+];

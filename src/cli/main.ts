@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { Command, CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { addAccountCommand } from "./commands/account.ts";
 import { addCollectCommand } from "./commands/collect.ts";
+import { addCompletionCommands } from "./commands/completion.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
@@ -13,10 +14,15 @@ import { addServeCommand } from "./commands/serve.ts";
 import { addUploadCommand } from "./commands/upload.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { describeError } from "./describe-error.ts";
+import { describeOption, TwinnedCommand } from "./environment-twins.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { outputFor } from "./session.ts";
 import { endpointFrom, type GlobalOptions } from "./settings.ts";
 import { leaveWhenNobodyReads } from "./standard-streams.ts";
+
+const HELP_FOOTER = `
+Every option has a variable that says the same: --endpoint has VARVE_ENDPOINT, upload --tag has
+VARVE_UPLOAD_TAG. Of a switch, 1 gives it. All of them, and exit codes: varve manual | man -l -`;
 
 /**
  * Runs the command line (without `node` and the script's name) and answers the exit code, one of
@@ -24,8 +30,9 @@ import { leaveWhenNobodyReads } from "./standard-streams.ts";
  */
 export async function main(argv: string[]): Promise<number> {
   leaveWhenNobodyReads();
-  const program = await createProgram();
+  let program: Command | undefined;
   try {
+    program = await createProgram();
     await program.parseAsync(argv, { from: "user" });
     return EXIT_CODES.ok;
   } catch (error) {
@@ -34,7 +41,7 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 async function createProgram(): Promise<Command> {
-  const program = new Command("varve")
+  const program = new TwinnedCommand("varve")
     .description("Self-hosted block snapshots that speak the Amazon EBS direct APIs.")
     .version(await readVersion(), "--version", "print the version")
     .option("--endpoint <url>", "the service to talk to (default: http://127.0.0.1:7788)")
@@ -42,6 +49,8 @@ async function createProgram(): Promise<Command> {
     .option("--profile <name>", "profile of the shared credentials file to take keys from")
     .option("--json", "result as JSON on standard output, progress and errors on standard error")
     .option("--quiet", "nothing but the result and failures")
+    .configureHelp({ optionDescription: describeOption })
+    .addHelpText("after", HELP_FOOTER)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, outputError: () => undefined });
   addServeCommand(program);
@@ -56,6 +65,7 @@ async function createProgram(): Promise<Command> {
   addScrubCommand(program);
   addAccountCommand(program);
   addKeyCommand(program);
+  addCompletionCommands(program);
   return program;
 }
 
@@ -64,15 +74,16 @@ async function readVersion(): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function report(error: unknown, argv: readonly string[], program: Command): number {
+/** Without a program, where a variable's value kept it from being made. */
+function report(error: unknown, argv: readonly string[], program: Command | undefined): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT_CODES.ok;
     if (error.code === "commander.help") {
-      process.stderr.write(program.helpInformation());
+      process.stderr.write(program?.helpInformation() ?? "");
       return EXIT_CODES.usage;
     }
   }
-  const options = program.opts<GlobalOptions>();
+  const options = program?.opts<GlobalOptions>() ?? {};
   const output = outputFor({ ...options, json: options.json ?? argv.includes("--json") });
   const failure = describeError(error, endpointFrom(options, process.env));
   output.failure(failure);
