@@ -2,7 +2,8 @@
 // Installs what is missing, finds Node 24 and runs the task's steps with it, one after another,
 // up to the first that fails. Plain JavaScript without dependencies: it must run on Node 20.
 
-import { cpSync, existsSync, rmSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { COMPILE_CACHE, prepare, runNode } from "./find-node.mjs";
@@ -25,7 +26,12 @@ const tasks = {
   check: () => checks,
   format: () => [{ name: "format", args: [biome, "check", "--write"] }],
   build: () => [
-    { name: "build", args: [tsc, "-p", "tsconfig.build.json"], before: clean, after: copyConsole },
+    {
+      name: "build",
+      args: [tsc, "-p", "tsconfig.build.json"],
+      before: clean,
+      after: addStaticFiles,
+    },
   ],
   demo: (args) => [single("demo", [quiet, "scripts/demo.ts", ...args])],
   conformance: (args) => [single("conformance", [quiet, "test/conformance/main.ts", ...args])],
@@ -65,7 +71,7 @@ async function runStep(node, step) {
   const started = performance.now();
   step.before?.();
   const code = await runNode(node, step.args, { cwd: root, env });
-  if (code === 0) step.after?.();
+  if (code === 0) step.after?.(node);
   if (step.silent) return code;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const outcome = code === 0 ? "ok" : `failed, exit code ${code}`;
@@ -95,8 +101,11 @@ function clean() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
 }
 
-/** The console is static files: they go into the package beside the compiled code. */
-function copyConsole() {
+/** Beside the compiled code: the manual page, and the console's static files. */
+function addStaticFiles(node) {
+  const { status, stdout } = spawnSync(node, ["bin/varve.mjs", "manual"], { cwd: root });
+  if (status !== 0) throw new Error("the manual page could not be made");
+  writeFileSync(join(root, "dist", "varve.1"), stdout);
   const from = join(root, "src", "console");
   if (!existsSync(from)) return;
   const filter = (path) => !path.endsWith(".ts");

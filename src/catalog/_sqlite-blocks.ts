@@ -153,23 +153,23 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
 
   /** Writes of a completed snapshot are in its block map; others may be the last reference. */
   #forgetWritesOf(number: number, limit: number): number {
-    const page = `SELECT block_index FROM pending_writes WHERE snapshot = ?1
-      ORDER BY block_index LIMIT ?2`;
+    const page = `SELECT block_index FROM pending_writes WHERE snapshot = ?
+      ORDER BY block_index LIMIT ?`;
     this.#database.run(
       `INSERT INTO garbage_candidates (domain, name, noted_generation)
        SELECT domain, name, generation FROM collection, pending_writes, (
-         SELECT domain FROM settled_writers WHERE snapshot = ?1
-         UNION ALL SELECT domain FROM snapshots WHERE number = ?1 AND state = 'error'
-       ) WHERE snapshot = ?1 AND name <> ?3 AND block_index IN (${page})
+         SELECT domain FROM settled_writers WHERE snapshot = ?
+         UNION ALL SELECT domain FROM snapshots WHERE number = ? AND state = 'error'
+       ) WHERE snapshot = ? AND name <> ? AND block_index IN (${page})
        ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation`,
-      number,
-      limit,
+      ...[number, number, number],
       digestToBytes(ZERO_BLOCK_NAME),
+      ...[number, limit],
     );
     const forgotten = this.#database.run(
-      `DELETE FROM pending_writes WHERE snapshot = ?1 AND block_index IN (${page})`,
+      `DELETE FROM pending_writes WHERE snapshot = ? AND block_index IN (${page})`,
       number,
-      limit,
+      ...[number, limit],
     );
     if (forgotten < limit) {
       this.#database.run("DELETE FROM settled_writers WHERE snapshot = ?", number);

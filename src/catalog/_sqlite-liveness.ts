@@ -24,14 +24,16 @@ export class SqliteLivenessTable implements LivenessTable {
   async roots(domain: Domain): Promise<LiveRoot[]> {
     const rows = this.#database.all(
       `SELECT lineage, root FROM (
-         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms FROM snapshots WHERE domain = ?1
+         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms FROM snapshots WHERE domain = ?
          UNION ALL
          SELECT 'writers ' || lineage, writers_root, start_time_ms FROM snapshots
-         WHERE domain = ?1
+         WHERE domain = ?
          UNION ALL
          SELECT '' AS lineage, source_root AS root, 0 AS start_time_ms FROM snapshot_copies
-         WHERE source_domain = ?1
+         WHERE source_domain = ?
        ) WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
+      domain,
+      domain,
       domain,
     );
     return rows.map((row) => ({ lineage: row["lineage"] as string, root: rootFrom(row) }));
@@ -43,17 +45,19 @@ export class SqliteLivenessTable implements LivenessTable {
   ): Promise<Digest[]> {
     const half = (comparison: string, order: string) => `SELECT * FROM (
       SELECT ${NEEDED_ROOT} AS root FROM snapshots
-      WHERE lineage = ?1 AND domain = ?2 AND start_time_ms ${comparison} ?3
+      WHERE lineage = ? AND domain = ? AND start_time_ms ${comparison} ?
         AND state IN ('completed', 'recycled', 'pending', 'sealing')
-      ORDER BY start_time_ms ${order} LIMIT ?4) WHERE root IS NOT NULL`;
+      ORDER BY start_time_ms ${order} LIMIT ?) WHERE root IS NOT NULL`;
     const sql = `${half("<=", "DESC")} UNION ${half(">", "ASC")}`;
-    return this.#database.all(sql, lineage, domain, startTimeMs, limit).map(rootFrom);
+    const values = [lineage, domain, startTimeMs, limit];
+    return this.#database.all(sql, ...values, ...values).map(rootFrom);
   }
 
   async manifests(domain: Domain): Promise<RecordName[]> {
     const rows = this.#database.all(
-      `SELECT manifest AS name FROM snapshots WHERE domain = ?1 AND manifest IS NOT NULL
-       UNION ALL SELECT name FROM journal_entries WHERE domain = ?1`,
+      `SELECT manifest AS name FROM snapshots WHERE domain = ? AND manifest IS NOT NULL
+       UNION ALL SELECT name FROM journal_entries WHERE domain = ?`,
+      domain,
       domain,
     );
     return rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));

@@ -46,14 +46,14 @@ export class SqliteSharingTable implements SharingTable {
     // Two short searches rather than one OR, which would read every snapshot of the store.
     const rows = this.#database.all(
       `SELECT * FROM (
-         SELECT * FROM snapshots WHERE account = ?1 AND id > ?2 AND state <> 'recycled'
-         ORDER BY id LIMIT ?3
+         SELECT * FROM snapshots WHERE account = ? AND id > ? AND state <> 'recycled'
+         ORDER BY id LIMIT ?
        ) UNION SELECT snapshots.* FROM snapshot_permissions
          JOIN snapshots ON snapshots.number = snapshot_permissions.snapshot
-         WHERE grantee IN (?1, 'all') AND id > ?2 AND state <> 'recycled'
-       ORDER BY id LIMIT ?3`,
-      account,
-      afterId,
+         WHERE grantee IN (?, 'all') AND id > ? AND state <> 'recycled'
+       ORDER BY id LIMIT ?`,
+      ...[account, afterId, limit],
+      ...[account, afterId],
       limit,
     );
     return rows.map(snapshotFrom);
