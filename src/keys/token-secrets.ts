@@ -105,7 +105,7 @@ export class TokenSecrets {
     if (most < TOKEN_SECRETS_COUNT_MAX) return;
     throw new TooManySecretsError(
       `There are ${most} secrets that open tokens, the most there may be. Wait until the oldest ` +
-        "opens nothing any more, some days after it was replaced, or revoke all tokens",
+        "opens nothing any more, about a week after it was replaced, or revoke all tokens (Revoke)",
     );
   }
 

@@ -82,7 +82,7 @@ test("RotateTokenSecrets says what is wrong, and who may", async (t) => {
   }
   const { status, json } = await rotate(service);
   assert.equal(status, 409);
-  assert.match(String(json["Message"]), /^There are 16 secrets that open tokens, the most/);
+  assert.match(String(json["message"]), /^There are 16 secrets that open tokens, the most/);
   assert.equal((await rotate(service, { Revoke: true })).status, 200);
 });
 
