@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { MIGRATIONS } from "../../src/catalog/sqlite-catalog.ts";
+import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import {
   AWS_EXPIRY_MINUTES_MAX,
   MS_PER_DAY,
@@ -9,16 +14,21 @@ import {
   TOKEN_SECRETS_COUNT_MAX,
 } from "../../src/model/limits.ts";
 import type { Service } from "../../src/service.ts";
+import { Tokens } from "../../src/snapshots/tokens.ts";
 import { admin, newAccount, withNewKey } from "../support/keys.ts";
 import { MovingClock } from "../support/moving-clock.ts";
 import { blockToken, getParts, listParts, send, snapshotOf } from "../support/operations.ts";
 import { blockContents } from "../support/property.ts";
 import type { Target } from "../support/raw-http.ts";
+import { oneSecret } from "../support/secrets.ts";
 import { startService } from "../support/service.ts";
 import { withSession } from "../support/sessions.ts";
 import { type Cleanup, temporaryDirectory } from "../support/temporary-directory.ts";
 
 /* The secrets that mint tokens are replaced: by hand, by age, and to end all tokens at once. */
+
+/** Version of the catalog before secrets knew when they were made. */
+const VERSION_BEFORE = 9;
 
 async function openFixture(t: Cleanup, emulation = {}) {
   const clock = new MovingClock();
@@ -67,6 +77,37 @@ for (const emulation of [{}, { aws: true, lagSeconds: 0 }]) {
     assert.equal((await send(again, getParts(snapshot, 3, newest))).status, 200);
   });
 }
+
+test("tokens and sessions from before secrets knew their age outlast an upgrade", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const [secrets, sessionSecrets] = [oneSecret(), oneSecret()];
+  const database = new DatabaseSync(join(dataDirectory, "catalog.sqlite"));
+  for (const migration of MIGRATIONS.slice(0, VERSION_BEFORE)) database.exec(migration);
+  const insert = database.prepare("INSERT INTO meta (name, value) VALUES (?, ?)");
+  insert.run("token-secret", secrets.secrets[0]?.value ?? null);
+  insert.run("session-secret", sessionSecrets.secrets[0]?.value ?? null);
+  database.exec(`PRAGMA user_version = ${VERSION_BEFORE}`);
+  database.close();
+  const upgraded = await startService(t, { dataDirectory });
+  const snapshot = await snapshotOf(upgraded, new Map([[3, blockContents(1)]]));
+  // What the first secrets mint is as it always was.
+  const tokens = new Tokens(secrets, systemClock, systemRandom);
+  const [token] = tokens.mint({ kind: "block", snapshotIds: [snapshot] }, [3]) as [string];
+  const parts = { clock: systemClock, random: systemRandom };
+  const { account, accessKeyId: parentAccessKeyId } = upgraded.firstKey.key;
+  const session = new SessionTokens(sessionSecrets, parts).mint({
+    ...{ parentAccessKeyId, account, kind: "user", name: "", policies: [], durationSeconds: 900 },
+  });
+  assert.ok(session);
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await send(upgraded, getParts(snapshot, 3, token))).status, 200);
+    const asSession: Target = { ...upgraded, firstKey: { key: session } };
+    assert.equal((await send(asSession, listParts(snapshot))).status, 200);
+    // Their age is not known, so they are replaced at the first look.
+    await upgraded.core.tokenSecrets.rotateDue(90);
+    assert.equal(upgraded.core.tokenSecrets.tokens.secrets.length, 2);
+  }
+});
 
 test("RotateTokenSecrets says what is wrong, and who may", async (t) => {
   const { service } = await openFixture(t);

@@ -157,9 +157,10 @@ test("varve key rotate-tokens lets sessions live, and ends them with --revoke", 
   const list = () => runVarve(["list"], { env: session });
   const rotated = await runVarve(["key", "rotate-tokens"], { env });
   assert.equal(rotated.code, 0, rotated.stderr);
-  assert.match(
-    rotated.stdout,
-    /^Tokens are minted with new secrets\. Those minted before \S+Z stay good until they expire\.\n$/,
+  const told = rotated.stdout.replace(/\d{4}-\S+Z/, "TIME");
+  assert.equal(
+    told,
+    "Tokens are minted with new secrets. Those minted before TIME stay good until they expire.\n",
   );
   assert.equal((await list()).code, 0);
   const revoked = await runVarve(["key", "rotate-tokens", "--revoke", "--json"], { env });
