@@ -152,7 +152,8 @@ export async function rotateService(run: ScorecardRun): Promise<string> {
   const clock: MovingClock & Clock = new MovingClock();
   const dataDirectory = await temporaryDirectory(run);
   // Requests are signed by the same clock.
-  const open = async () => ({ ...(await startService(run, { dataDirectory, clock })), clock });
+  const config = { dataDirectory, clock, collectMinutes: 0 };
+  const open = async () => ({ ...(await startService(run, config)), clock });
   let service = await open();
   const blocks = Array.from({ length: 101 }, (_, i) => [i, blockContents(1)] as const);
   const snapshot = await snapshotOf(service, new Map(blocks));
