@@ -14,13 +14,14 @@ import { DiskSpace } from "./data-folder/disk-space.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { makeDirectory } from "./data-folder/make-directory.ts";
 import { ensureFirstAccount, type FirstKey, type KeyPair } from "./identity/first-account.ts";
-import { SESSION_SECRET_BYTES, SessionTokens } from "./identity/session-tokens.ts";
+import { SessionTokens } from "./identity/session-tokens.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
 import { KeyRing } from "./keys/key-ring.ts";
 import {
   type KeyEncryptionKeySource,
   openKeyEncryptionKey,
 } from "./keys/open-key-encryption-key.ts";
+import { TokenSecrets } from "./keys/token-secrets.ts";
 import type { Domain } from "./model/ids.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
@@ -31,6 +32,8 @@ import {
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
   SEGMENT_SIZE_BYTES_MAX,
+  TOKEN_SECRET_DAYS_DEFAULT,
+  TOKEN_SECRET_DAYS_MAX,
 } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { FileSegments } from "./segments/file-segments.ts";
@@ -47,7 +50,7 @@ import { Collector } from "./snapshots/collector.ts";
 import { Copier } from "./snapshots/copier.ts";
 import type { Core } from "./snapshots/core.ts";
 import { Sealer } from "./snapshots/sealer.ts";
-import { TOKEN_SECRET_BYTES, Tokens } from "./snapshots/tokens.ts";
+import { Tokens } from "./snapshots/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 
@@ -74,6 +77,8 @@ export interface ServiceConfig {
   readonly collectMinutes?: number | undefined;
   /** Days in which all that is stored is read again, at most 365; default 30, 0 for never. */
   readonly scrubDays?: number | undefined;
+  /** Days after which tokens are minted with new secrets, at most 3650; default 90, 0 for never. */
+  readonly tokenSecretDays?: number | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
@@ -192,9 +197,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       ? firstKey.key
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config.log, clock);
-  const newSecret = random.bytes(SESSION_SECRET_BYTES);
-  const sessionSecret = await catalog.identity.secret("session-secret", newSecret);
-  const sessions = new SessionTokens(sessionSecret, { clock, random });
+  const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
   await core.sealer.resume();
   const server = await listen(
     {
@@ -245,10 +248,12 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
 }
 
 /** What chores are to do besides what every core needs. */
-function choresOf({ emulation = {}, collectMinutes }: ServiceConfig, disk: DiskSpace): Chores {
+function choresOf(config: ServiceConfig, disk: DiskSpace): Chores {
+  const { emulation = {}, collectMinutes, tokenSecretDays } = config;
   return {
     lookForRoom: () => disk.look(),
     collectMinutes: collectMinutes ?? COLLECT_MINUTES_DEFAULT,
+    tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
   };
@@ -274,7 +279,7 @@ async function makeCore(
   const { catalog, segments, blocks, keys, disk } = parts;
   const { clock, random } = config;
   const log = logger(config.log, clock);
-  const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
+  const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
   // One cache for all accounts: a node's digest says all of its contents.
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
@@ -303,10 +308,9 @@ async function makeCore(
     ...{ table: catalog.journal, blocks },
     domain: () => keys.storeDomain(owner),
   });
-  const tokens = new (emulation.aws ? AwsTokens : Tokens)(secret, clock, random);
-  if (!(recycleBinDays >= 0 && recycleBinDays <= RECYCLE_BIN_DAYS_MAX)) {
-    throw new RangeError(`recycleBinDays is ${recycleBinDays}, not 0 to ${RECYCLE_BIN_DAYS_MAX}`);
-  }
+  const tokens = new (emulation.aws ? AwsTokens : Tokens)(tokenSecrets.tokens, clock, random);
+  checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
+  checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
   const settings = { region, recycleBinDays, checkRoom: () => disk.checkRoom() };
   return {
     catalog,
@@ -314,6 +318,7 @@ async function makeCore(
     keys,
     maps,
     tokens,
+    tokenSecrets,
     sealer,
     copier,
     collector,
@@ -331,12 +336,16 @@ function makeScrubber(
   { catalog, blocks, segments }: Pick<Core, "catalog" | "blocks"> & { segments: SegmentStore },
 ): Scrubber {
   const { clock, scrubDays: days = SCRUB_DAYS_DEFAULT } = config;
-  if (!(days >= 0 && days <= SCRUB_DAYS_MAX)) {
-    throw new RangeError(`scrubDays is ${days}, not 0 to ${SCRUB_DAYS_MAX}`);
-  }
+  checkDays("scrubDays", days, SCRUB_DAYS_MAX);
   const log = logger(config.log, clock);
   const onError = (error: unknown) => log("Scrubbing failed and will be tried again", { error });
   return new Scrubber({ blocks, table: catalog.scrubs, segments, clock, days, onError });
+}
+
+function checkDays(name: string, days: number, daysMax: number): void {
+  if (!(days >= 0 && days <= daysMax)) {
+    throw new RangeError(`${name} is ${days}, not 0 to ${daysMax}`);
+  }
 }
 
 /** Says in the log which records are damaged; which snapshots have them, `varve verify` finds. */

@@ -315,6 +315,11 @@ CREATE TABLE snapshot_verifications (
 );
 `;
 
+/** The store's secrets are replaced, and so know since when they are; 0 for those that do not. */
+const SECRET_ROTATION = `
+ALTER TABLE meta ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -326,6 +331,7 @@ export const MIGRATIONS: readonly string[] = [
   COLLECTION,
   JOURNAL,
   INTEGRITY,
+  SECRET_ROTATION,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

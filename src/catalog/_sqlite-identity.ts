@@ -1,6 +1,14 @@
 import type { AccountId } from "../model/ids.ts";
+import type { StoreSecret } from "../model/store-secret.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { AccessKey, AccessKeyChange, AccessKeyOutcome, IdentityTable } from "./catalog.ts";
+import type {
+  AccessKey,
+  AccessKeyChange,
+  AccessKeyOutcome,
+  IdentityTable,
+  SecretName,
+  SecretsChange,
+} from "./catalog.ts";
 
 /** `IdentityTable` on SQLite. */
 export class SqliteIdentityTable implements IdentityTable {
@@ -85,16 +93,45 @@ export class SqliteIdentityTable implements IdentityTable {
     return rows.length === 1 && rows[0]?.["id"] === accessKeyId;
   }
 
-  async secret(name: string, initial: Uint8Array): Promise<Uint8Array> {
-    this.#database.run(
-      "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  async secrets(name: string): Promise<StoreSecret[]> {
+    const rows = this.#database.all(
+      "SELECT * FROM meta WHERE name = ? OR substr(name, 1, ?) = ?",
       name,
-      initial,
+      name.length + 1,
+      `${name}/`,
     );
-    return this.#database.get("SELECT value FROM meta WHERE name = ?", name)?.[
-      "value"
-    ] as Uint8Array;
+    return rows.map(secretFrom).sort((a, b) => a.number - b.number);
   }
+
+  async changeSecrets({ add, forget }: SecretsChange): Promise<void> {
+    this.#database.transaction(() => {
+      for (const secret of add) {
+        this.#database.run(
+          "INSERT INTO meta (name, value, created_at_ms) VALUES (?, ?, ?)",
+          metaName(secret),
+          secret.value,
+          secret.createdAtMs,
+        );
+      }
+      for (const secret of forget) {
+        this.#database.run("DELETE FROM meta WHERE name = ?", metaName(secret));
+      }
+    });
+  }
+}
+
+/** The first secret of a name has no number there: once there was but one. */
+function metaName({ name, number }: SecretName): string {
+  return number === 0 ? name : `${name}/${number}`;
+}
+
+function secretFrom(row: Row): StoreSecret {
+  const [, number = "0"] = (row["name"] as string).split("/");
+  return {
+    number: Number(number),
+    value: row["value"] as Uint8Array,
+    createdAtMs: row["created_at_ms"] as number,
+  };
 }
 
 function accessKeyFrom(row: Row): AccessKey {

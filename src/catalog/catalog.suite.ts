@@ -397,15 +397,36 @@ function identityTableSuite(name: string, open: Open): void {
     assert.deepEqual(await identity.accessKeys(ACCOUNT), [replaced, keys[2]]);
   });
 
-  test(`${name} keeps the first secret given under a name`, async (t) => {
+  test(`${name} keeps the store's secrets by name and number`, async (t) => {
     const { catalog, reopen } = await open(t);
-    const first = await catalog.identity.secret("a", seededBytes("a", 32));
-    assert.deepEqual(Buffer.from(first), Buffer.from(seededBytes("a", 32)));
-    const { identity } = await reopen();
-    const again = await identity.secret("a", seededBytes("b", 32));
-    assert.deepEqual(Buffer.from(again), Buffer.from(seededBytes("a", 32)));
-    const other = await identity.secret("b", seededBytes("b", 32));
-    assert.deepEqual(Buffer.from(other), Buffer.from(seededBytes("b", 32)));
+    const secret = (number: number, createdAtMs: number) => {
+      return { number, value: Buffer.from(seededBytes(`${number}`, 32)), createdAtMs };
+    };
+    const read = async ({ identity }: Catalog, of: string) => {
+      const secrets = await identity.secrets(of);
+      return secrets.map((each) => ({ ...each, value: Buffer.from(each.value) }));
+    };
+    assert.deepEqual(await catalog.identity.secrets("a"), []);
+    const numbers = [10, 2, 0];
+    const add = numbers.map((number) => ({ name: "a", ...secret(number, number * 7) }));
+    const others = ["b", "ab", "A"].map((other) => ({ name: other, ...secret(1, 5) }));
+    await catalog.identity.changeSecrets({ add: [...add, ...others], forget: [] });
+    const all = [secret(0, 0), secret(2, 14), secret(10, 70)];
+    assert.deepEqual(await read(catalog, "a"), all);
+    // One that is known is never replaced, and then nothing of the change is done.
+    const known = { name: "a", ...secret(2, 99) };
+    const forget = [{ name: "b", number: 1 }];
+    await assert.rejects(catalog.identity.changeSecrets({ add: [known], forget }));
+    const reopened = await reopen();
+    assert.deepEqual(await read(reopened, "a"), all);
+    assert.deepEqual(await read(reopened, "b"), [secret(1, 5)]);
+    const gone = [
+      { name: "a", number: 2 },
+      { name: "a", number: 0 },
+    ];
+    await reopened.identity.changeSecrets({ add: [{ name: "a", ...secret(11, 8) }], forget: gone });
+    assert.deepEqual(await read(reopened, "a"), [secret(10, 70), secret(11, 8)]);
+    assert.deepEqual(await read(reopened, "ab"), [secret(1, 5)]);
   });
 }
 

@@ -10,6 +10,7 @@ import type {
   SnapshotState,
   Tag,
 } from "../model/snapshot.ts";
+import type { StoreSecret } from "../model/store-secret.ts";
 import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
 import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
@@ -327,6 +328,20 @@ export interface IdentityTable {
     accessKeyId: string,
     change: AccessKeyChange | "delete",
   ): Promise<AccessKeyOutcome>;
-  /** A secret of the store: kept under its name the first time, the same ever after. */
-  secret(name: string, initial: Uint8Array): Promise<Uint8Array>;
+  /** The store's secrets of that name, oldest first; none before the first was added. */
+  secrets(name: string): Promise<StoreSecret[]>;
+  /** Adds secrets of the store and forgets others, all or nothing. A known one stays as it is. */
+  changeSecrets(change: SecretsChange): Promise<void>;
+}
+
+/** A secret of the store, by its name and number. */
+export interface SecretName {
+  readonly name: string;
+  readonly number: number;
+}
+
+/** Secrets of the store that come and go. */
+export interface SecretsChange {
+  readonly add: readonly (SecretName & StoreSecret)[];
+  readonly forget: readonly SecretName[];
 }

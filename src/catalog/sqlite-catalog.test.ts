@@ -137,6 +137,19 @@ test("openSqliteCatalog gives snapshots of the first version their owner's domai
   assert.equal(snapshot?.domain, "111122223333");
 });
 
+test("openSqliteCatalog brings the secrets of the first version along", async (t) => {
+  const path = await catalogPath(t);
+  const database = new DatabaseSync(path);
+  database.exec(MIGRATIONS[0] as string);
+  database.exec("INSERT INTO meta VALUES ('token-secret', x'0102'); PRAGMA user_version = 1");
+  database.close();
+  const { identity, close } = openSqliteCatalog(path);
+  t.after(close);
+  const [secret, ...others] = await identity.secrets("token-secret");
+  assert.deepEqual([secret?.number, secret?.createdAtMs, others], [0, 0, []]);
+  assert.deepEqual(Buffer.from(secret?.value ?? []), Buffer.of(1, 2));
+});
+
 test("openSqliteCatalog tells the system's error when the folder is not there", async (t) => {
   const path = join(await temporaryDirectory(t), "missing", "catalog.sqlite");
   assert.throws(() => openSqliteCatalog(path), { code: "ENOENT" });

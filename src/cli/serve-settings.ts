@@ -6,6 +6,8 @@ import {
   RECYCLE_BIN_DAYS_MAX,
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
+  TOKEN_SECRET_DAYS_DEFAULT,
+  TOKEN_SECRET_DAYS_MAX,
 } from "../model/limits.ts";
 import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
@@ -45,6 +47,8 @@ export interface ServeSettings {
   readonly collectMinutes: number;
   /** 0 for no scrub but those asked for. */
   readonly scrubDays: number;
+  /** Days after which tokens are minted with new secrets; 0 for never by itself. */
+  readonly tokenSecretDays: number;
   /** What of AWS's quotas, delays and faults to emulate; undefined for nothing. */
   readonly emulation: EmulationConfig | undefined;
   readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
@@ -65,6 +69,7 @@ const CONFIG_NAMES = [
   "recycleBinDays",
   "collectMinutes",
   "scrubDays",
+  "tokenSecretDays",
   "emulate",
   "tlsCertificate",
   "tlsKey",
@@ -100,6 +105,7 @@ export async function serveSettings(
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
+    tokenSecretDays: parseSecretDays(file.tokenSecretDays ?? `${TOKEN_SECRET_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
     keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
     keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
@@ -176,6 +182,15 @@ function parseMinutes(text: string): number {
   const minutes = /^[0-9]{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (minutes <= COLLECT_MINUTES_MAX) return minutes;
   throw new UsageError(`Cannot collect every '${text}' minutes: give 0 to ${COLLECT_MINUTES_MAX}.`);
+}
+
+function parseSecretDays(text: string): number {
+  const days = /^[0-9]{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (days <= TOKEN_SECRET_DAYS_MAX) return days;
+  throw new UsageError(
+    `Cannot replace the secrets of tokens every '${text}' days: ` +
+      `give 1 to ${TOKEN_SECRET_DAYS_MAX}, or 0 for never.`,
+  );
 }
 
 function parseScrubDays(text: string): number {

@@ -68,6 +68,7 @@ test("the command line goes before the environment before the file", async (t) =
     region: "file-1",
     recycleBinDays: "7",
     scrubDays: "14",
+    tokenSecretDays: "30",
     emulate: "quotas",
     keyEncryptionKey: `aws-kms:${ARN}`,
     previousKeyEncryptionKey: `file:${previous}`,
@@ -85,6 +86,7 @@ test("the command line goes before the environment before the file", async (t) =
     recycleBinDays: 7,
     collectMinutes: 60,
     scrubDays: 14,
+    tokenSecretDays: 30,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
@@ -110,6 +112,7 @@ test("the command line goes before the environment before the file", async (t) =
     recycleBinDays: 7,
     collectMinutes: 60,
     scrubDays: 14,
+    tokenSecretDays: 30,
     emulation: { quotas: true },
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
@@ -176,6 +179,7 @@ test("a configuration file that makes no sense is refused with the reason", asyn
     ['{"accessKeyId":"A"}', /gives only one of/],
     ['{"recycleBinDays":"366"}', /'366' days: give 0 to 365/],
     ['{"recycleBinDays":"x"}', /'x' days/],
+    ['{"tokenSecretDays":"3651"}', /'3651' days: give 1 to 3650/],
     ['{"scrubDays":"366"}', /'366' days: give 1 to 365/],
   ];
   for (const [text, message] of wrong) {

@@ -27,6 +27,12 @@ import {
   writeStartCollectionRequest,
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
+import {
+  type RotateTokenSecretsRequest,
+  type RotateTokenSecretsResponse,
+  readRotateTokenSecretsResponse,
+  writeRotateTokenSecretsRequest,
+} from "../wire/admin/token-secrets.ts";
 import type { ReceivedResponse, WireRequest } from "../wire/message.ts";
 import type { CallOptions, Client } from "./client.ts";
 
@@ -134,6 +140,21 @@ export function getCollection(
 ): Promise<CollectionDescription> {
   const request = writeGetCollectionRequest(collectionId);
   return client.send(callOf("GetCollection", request, readCollectionResponse), options);
+}
+
+/**
+ * Has tokens minted with new secrets from now on. Those minted before stay good until they expire;
+ * with `Revoke`, none does. Answered to the account that manages the store. Not repeated when its
+ * answer is lost, for there may be few secrets only that open tokens.
+ */
+export function rotateTokenSecrets(
+  client: Client,
+  input: RotateTokenSecretsRequest = {},
+  options?: CallOptions,
+): Promise<RotateTokenSecretsResponse> {
+  const request = writeRotateTokenSecretsRequest(input);
+  const call = callOf("RotateTokenSecrets", request, readRotateTokenSecretsResponse);
+  return client.send(call, { ...options, attemptsMax: 1 });
 }
 
 function callOf<T>(

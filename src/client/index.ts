@@ -19,6 +19,7 @@ export type {
 } from "../wire/admin/access-keys.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
@@ -35,6 +36,7 @@ export {
   getCollection,
   listAccessKeys,
   listAccounts,
+  rotateTokenSecrets,
   startCollection,
   updateAccessKey,
 } from "./admin-operations.ts";

@@ -3,18 +3,18 @@ import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
+import { oneSecret, rotatingSecrets } from "../../test/support/secrets.ts";
 import { mutateToken } from "../../test/support/token-mutations.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
 import type { AccountId } from "../model/ids.ts";
-import { SESSION_POLICY_CHARACTERS_MAX, SESSION_TOKEN_CHARACTERS_MAX } from "../model/limits.ts";
 import {
-  SESSION_SECRET_BYTES,
-  type SessionCredentials,
-  type SessionInput,
-  SessionTokens,
-} from "./session-tokens.ts";
+  SESSION_DURATION_SECONDS_MAX,
+  SESSION_POLICY_CHARACTERS_MAX,
+  SESSION_TOKEN_CHARACTERS_MAX,
+} from "../model/limits.ts";
+import { type SessionCredentials, type SessionInput, SessionTokens } from "./session-tokens.ts";
 import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts";
 
 const KEY: AccessKey = {
@@ -205,6 +205,30 @@ function signed(
 function setUp(secret = 7) {
   const time = { nowMs: 1_700_000_000_000 };
   const clock: Clock = { ...systemClock, nowMs: () => time.nowMs };
-  const bytes = new Uint8Array(SESSION_SECRET_BYTES).fill(secret);
-  return { tokens: new SessionTokens(bytes, { clock, random: systemRandom }), time };
+  return { tokens: new SessionTokens(oneSecret(secret), { clock, random: systemRandom }), time };
 }
+
+test("tokens of older secrets are opened for as long as a session can last, no longer", () => {
+  const secrets = rotatingSecrets();
+  const time = { nowMs: 1_700_000_000_000 };
+  const clock: Clock = { ...systemClock, nowMs: () => time.nowMs };
+  const tokens = new SessionTokens(secrets, { clock, random: systemRandom });
+  const old = mint(tokens, { ...INPUT, durationSeconds: SESSION_DURATION_SECONDS_MAX });
+  const thief = new SessionTokens(
+    { secrets: [...secrets.secrets] },
+    { clock: { ...clock, nowMs: () => 1_800_000_000_000 }, random: systemRandom },
+  );
+  const forged = mint(thief);
+  secrets.rotate(time.nowMs);
+  const young = mint(tokens);
+  assert.notEqual(young.sessionToken.slice(0, 6), old.sessionToken.slice(0, 6));
+  time.nowMs += SESSION_DURATION_SECONDS_MAX * 1_000 - 1;
+  for (const minted of [old, young]) {
+    assert.deepEqual(tokens.open(minted.accessKeyId, minted.sessionToken), minted);
+  }
+  assert.equal(tokens.isExpired(old), false);
+  time.nowMs += 1_001;
+  for (const minted of [old, forged]) {
+    assert.equal(tokens.open(minted.accessKeyId, minted.sessionToken), undefined);
+  }
+});

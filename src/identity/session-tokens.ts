@@ -3,7 +3,13 @@ import { toBase64 } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { type AccountId, newSessionKeyId } from "../model/ids.ts";
-import { SESSION_TOKEN_CHARACTERS_MAX } from "../model/limits.ts";
+import { SESSION_DURATION_SECONDS_MAX, SESSION_TOKEN_CHARACTERS_MAX } from "../model/limits.ts";
+import {
+  newestSecret,
+  openingSecrets,
+  type SecretRing,
+  type StoreSecret,
+} from "../model/store-secret.ts";
 
 /*
  * Temporary credentials are stored nowhere: their token holds all there is to know of them,
@@ -14,8 +20,9 @@ import { SESSION_TOKEN_CHARACTERS_MAX } from "../model/limits.ts";
  *           u8       4 B         16 B      12 B       16 B
  *
  * Bytes 0 to 4 are authenticated, too. Each token has a key of its own, HMAC-SHA-256 of the salt
- * under the store's session secret, so no number of tokens wears a key out. The secret is random
- * and used for nothing else: knowing an access key's secret helps nobody to make a token.
+ * under a session secret of the store, so no number of tokens wears a key out. Which secret that
+ * is, the secret id says; the newest mints. They are random and used for nothing else: knowing an
+ * access key's secret helps nobody to make a token.
  *
  * The plain text is a JSON array in UTF-8 (access key id, secret, parent's access key id, account,
  * kind, name, issued at, expires at, both in seconds since 1970), then for each session policy a
@@ -30,8 +37,6 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const CIPHER_OFFSET = HEADER_BYTES + SALT_BYTES + NONCE_BYTES;
 
-/** Bytes of the store's session secret. */
-export const SESSION_SECRET_BYTES = 32;
 /** Bytes of chance in the secret of temporary credentials, as in every access key's. */
 const SECRET_BYTES = 30;
 
@@ -78,14 +83,13 @@ export interface SessionCredentials extends Session {
 
 /** Mints temporary credentials, and finds in a token the session it was minted for. */
 export class SessionTokens {
-  readonly #secret: Uint8Array;
-  readonly #header: Buffer;
+  readonly #secrets: SecretRing;
+  readonly #headers = new WeakMap<StoreSecret, Buffer>();
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(secret: Uint8Array, { clock, random }: { clock: Clock; random: Random }) {
-    this.#secret = secret;
-    this.#header = Buffer.concat([Buffer.of(VERSION), secretId(secret)]);
+  constructor(secrets: SecretRing, { clock, random }: { clock: Clock; random: Random }) {
+    this.#secrets = secrets;
     this.#clock = clock;
     this.#random = random;
   }
@@ -123,23 +127,27 @@ export class SessionTokens {
   #seal(plain: Buffer): string {
     const salt = this.#random.bytes(SALT_BYTES);
     const nonce = this.#random.bytes(NONCE_BYTES);
-    const cipher = createCipheriv("aes-256-gcm", this.#keyOf(salt), nonce);
-    cipher.setAAD(this.#header);
+    const secret = newestSecret(this.#secrets);
+    const header = this.#headerOf(secret);
+    const cipher = createCipheriv("aes-256-gcm", keyOf(secret, salt), nonce);
+    cipher.setAAD(header);
     const sealed = [cipher.update(plain), cipher.final()];
-    const parts = [this.#header, salt, nonce, ...sealed, cipher.getAuthTag()];
+    const parts = [header, salt, nonce, ...sealed, cipher.getAuthTag()];
     return Buffer.concat(parts).toString("base64");
   }
 
   #unseal(token: string): Buffer | undefined {
     const bytes = Buffer.from(token, "base64");
-    // One token has one spelling; and what another secret made cannot be opened by this one.
+    // One token has one spelling.
     if (bytes.toString("base64") !== token || bytes.length < CIPHER_OFFSET + TAG_BYTES) return;
-    if (!bytes.subarray(0, HEADER_BYTES).equals(this.#header)) return undefined;
+    const header = bytes.subarray(0, HEADER_BYTES);
+    const secret = this.#opening().find((each) => this.#headerOf(each).equals(header));
+    if (!secret) return undefined;
     const salt = bytes.subarray(HEADER_BYTES, HEADER_BYTES + SALT_BYTES);
     const nonce = bytes.subarray(HEADER_BYTES + SALT_BYTES, CIPHER_OFFSET);
     const options = { authTagLength: TAG_BYTES };
-    const decipher = createDecipheriv("aes-256-gcm", this.#keyOf(salt), nonce, options);
-    decipher.setAAD(this.#header);
+    const decipher = createDecipheriv("aes-256-gcm", keyOf(secret, salt), nonce, options);
+    decipher.setAAD(header);
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     const plain = decipher.update(bytes.subarray(CIPHER_OFFSET, -TAG_BYTES));
     try {
@@ -150,9 +158,23 @@ export class SessionTokens {
     }
   }
 
-  #keyOf(salt: Uint8Array): Buffer {
-    return createHmac("sha256", this.#secret).update(salt).digest();
+  #opening(): readonly StoreSecret[] {
+    const lifetimeSeconds = SESSION_DURATION_SECONDS_MAX;
+    return openingSecrets(this.#secrets, { nowMs: this.#clock.nowMs(), lifetimeSeconds });
   }
+
+  /** What tokens under that secret begin with. */
+  #headerOf(secret: StoreSecret): Buffer {
+    const known = this.#headers.get(secret);
+    if (known) return known;
+    const header = Buffer.concat([Buffer.of(VERSION), secretId(secret.value)]);
+    this.#headers.set(secret, header);
+    return header;
+  }
+}
+
+function keyOf({ value }: StoreSecret, salt: Uint8Array): Buffer {
+  return createHmac("sha256", value).update(salt).digest();
 }
 
 /** Names the secret a token was made with; tells nothing of it. */

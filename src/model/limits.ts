@@ -63,6 +63,12 @@ export const RECYCLE_BIN_DAYS_MAX = 365;
 export const BLOCK_TOKEN_LIFETIME_SECONDS = 7 * 24 * 3_600;
 /** Lifetime of a page token: 60 minutes (AWS). */
 export const PAGE_TOKEN_LIFETIME_SECONDS = 3_600;
+/** Days after which the secrets that mint tokens are replaced: quarterly, as is usual (ours). */
+export const TOKEN_SECRET_DAYS_DEFAULT = 90;
+/** The same at the most, where it is wished less often (ours). */
+export const TOKEN_SECRET_DAYS_MAX = 3_650;
+/** Secrets that open tokens at once: what a forged one may cost is so many attempts (ours). */
+export const TOKEN_SECRETS_COUNT_MAX = 16;
 
 /** Entries of one node: 512 digests fill 16 KiB, and three levels cover 64 TiB (ours). */
 export const NODE_FANOUT = 512;
@@ -142,6 +148,11 @@ export const PUT_OFF_SEALING_INTERVAL_MS = 200;
  */
 export const AWS_EXPIRY_MINUTES_MIN = 9_010;
 export const AWS_EXPIRY_MINUTES_MAX = 10_330;
+/** Longest that a block token lasts, emulated or not. */
+export const BLOCK_TOKEN_LIFETIME_SECONDS_MAX = Math.max(
+  BLOCK_TOKEN_LIFETIME_SECONDS,
+  AWS_EXPIRY_MINUTES_MAX * 60,
+);
 /** Largest time to live of a signature in a query (AWS). */
 export const PRESIGNED_SECONDS_MAX = 604_800;
 
@@ -224,5 +235,9 @@ assert(
 );
 assert(BATCH_SIZE_BYTES_MAX > 2 * BLOCK_SIZE_BYTES, "a batch holds at least two blocks");
 assert(SEGMENT_SIZE_BYTES_MAX > BATCH_SIZE_BYTES_MAX, "a segment holds at least one batch");
+assert(
+  TOKEN_SECRETS_COUNT_MAX > Math.ceil(AWS_EXPIRY_MINUTES_MAX / 60 / 24) + 1,
+  "secrets replaced every day never are too many",
+);
 assert(DISK_ROOM_BYTES_MIN >= BATCH_SIZE_BYTES_MAX, "where there is room, a batch fits");
 assert(SEGMENT_SIZE_BYTES_MAX + BATCH_SIZE_BYTES_MAX < 2 ** 32, "offsets fit in 32 bits");

@@ -8,7 +8,7 @@ import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "n
  *           02 53  kind u8  salt 16 B  52 B, or 64 B for a page of ListChangedBlocks
  *
  * The rest is four AES-256 blocks, the last cut short in the shorter form, under a key derived by
- * one HMAC from the store's token secret and all that the response's tokens are bound to. The i-th
+ * one HMAC from a secret of the store and all that the response's tokens are bound to. The i-th
  * of them is the encryption of
  *
  *   offset  0                    4               8

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { pick, printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
+import { oneSecret, rotatingSecrets } from "../../test/support/secrets.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
-import { PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
+import { AWS_EXPIRY_MINUTES_MAX, PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
 import { AwsTokens } from "./aws-tokens.ts";
-import { TOKEN_SECRET_BYTES, type TokenScope, Tokens } from "./tokens.ts";
+import { type TokenScope, Tokens } from "./tokens.ts";
 
 const BLOCK: TokenScope = { kind: "block", snapshotIds: ["snap-1"] };
 const LIST: TokenScope = { kind: "listPage", snapshotIds: ["snap-1"] };
@@ -196,10 +197,44 @@ const fives = { bytes: (length: number) => new Uint8Array(length).fill(5), fract
 
 function setUp(options: { nowMs?: number; secret?: number; random?: typeof systemRandom } = {}) {
   const clock: Clock = { ...systemClock, nowMs: () => options.nowMs ?? 1_700_000_000_000 };
-  const secret = new Uint8Array(TOKEN_SECRET_BYTES).fill(options.secret ?? 9);
+  const secrets = oneSecret(options.secret ?? 9);
   const random = options.random ?? systemRandom;
   return {
-    tokens: new AwsTokens(secret, clock, random),
-    plain: new Tokens(secret, clock, random),
+    tokens: new AwsTokens(secrets, clock, random),
+    plain: new Tokens(secrets, clock, random),
   };
 }
+
+test("AwsTokens opens those of older secrets for their time, and of either form", () => {
+  const secrets = rotatingSecrets();
+  const time = { nowMs: 1_700_000_000_000 };
+  const startMs = time.nowMs;
+  const clock: Clock = { ...systemClock, nowMs: () => time.nowMs };
+  const tokens = new AwsTokens(secrets, clock, systemRandom);
+  const plain = new Tokens(secrets, clock, systemRandom);
+  const response = tokens.forResponse();
+  const old = [response, plain].map((each) => each.mint(BLOCK, [3])[0] as string);
+  const [oldPage] = tokens.mint(CHANGED, [5]) as [string];
+  const laterMs = startMs + 365 * 24 * HOUR_MS;
+  const later = { ...systemClock, nowMs: () => laterMs };
+  const thief = new AwsTokens({ secrets: [...secrets.secrets] }, later, systemRandom);
+  const forged = [BLOCK, CHANGED].map((scope) => thief.mint(scope, [5])[0] as string);
+  secrets.rotate(startMs);
+  secrets.rotate(startMs + 1);
+  // What a response began under the old secret mints goes on with the newest.
+  const [young] = response.mint(BLOCK, [4]) as [string];
+  for (const each of [tokens, plain]) {
+    assert.deepEqual(
+      [...old, young].map((token) => each.open(BLOCK, token)),
+      [3, 3, 4],
+    );
+    assert.equal(each.open(CHANGED, oldPage), 5);
+  }
+  time.nowMs = startMs + PAGE_TOKEN_LIFETIME_SECONDS * 1_000 + 1_000;
+  assert.equal(tokens.open(CHANGED, forged[1] as string), undefined);
+  assert.equal(tokens.open(BLOCK, old[0] as string), 3);
+  time.nowMs = startMs + AWS_EXPIRY_MINUTES_MAX * MINUTE_MS + 1_000;
+  for (const token of [...old, forged[0] as string]) {
+    assert.equal(tokens.open(BLOCK, token), undefined);
+  }
+});

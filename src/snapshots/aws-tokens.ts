@@ -6,6 +6,7 @@ import {
   AWS_EXPIRY_MINUTES_MIN,
   PAGE_TOKEN_LIFETIME_SECONDS,
 } from "../model/limits.ts";
+import { newestSecret, type SecretRing } from "../model/store-secret.ts";
 import { AWS_SALT_BYTES, isAwsTokenKind, mintAwsTokens } from "./_aws-token.ts";
 import { type TokenScope, Tokens } from "./tokens.ts";
 
@@ -17,21 +18,21 @@ const MS_PER_MINUTE = 60_000;
  * `Tokens` opens.
  */
 export class AwsTokens extends Tokens {
-  readonly #secret: Uint8Array;
+  readonly #secrets: SecretRing;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #salt: Uint8Array;
 
-  constructor(secret: Uint8Array, clock: Clock, random: Random) {
-    super(secret, clock, random);
-    this.#secret = secret;
+  constructor(secrets: SecretRing, clock: Clock, random: Random) {
+    super(secrets, clock, random);
+    this.#secrets = secrets;
     this.#clock = clock;
     this.#random = random;
     this.#salt = random.bytes(AWS_SALT_BYTES);
   }
 
   override forResponse(): AwsTokens {
-    return new AwsTokens(this.#secret, this.#clock, this.#random);
+    return new AwsTokens(this.#secrets, this.#clock, this.#random);
   }
 
   override mint(scope: TokenScope, blockIndexes: readonly number[]): string[] {
@@ -43,7 +44,7 @@ export class AwsTokens extends Tokens {
         : this.#clock.nowMs() + PAGE_TOKEN_LIFETIME_SECONDS * 1_000;
     // Rounded up: no token ends before the time that a listing promises for it.
     const page = { blockIndexes, salt: this.#salt, expiresAtS: Math.ceil(expiresAtMs / 1_000) };
-    return mintAwsTokens(this.#secret, { kind, snapshotIds }, page);
+    return mintAwsTokens(newestSecret(this.#secrets).value, { kind, snapshotIds }, page);
   }
 
   /**

@@ -12,11 +12,16 @@ const DISK_INTERVAL_MS = 1_000;
 /** How often sealings that failed, for example on a full disk, are tried again. */
 const SEAL_RETRY_INTERVAL_MS = 10_000;
 
+/** How often the age of the secrets that mint tokens is looked at. */
+const TOKEN_SECRETS_INTERVAL_MS = 3_600_000;
+
 /** What differs from service to service. */
 export interface Chores {
   readonly lookForRoom: () => Promise<void>;
   /** 0 for never. */
   readonly collectMinutes: number;
+  /** 0 for never. */
+  readonly tokenSecretDays: number;
   /** What `expireSnapshots` takes: how late a pending snapshot times out. */
   readonly timeoutMs: Parameters<typeof expireSnapshots>[1];
   /** True where sealings are put off, as the emulated AWS takes its time. */
@@ -27,7 +32,7 @@ export interface Chores {
 export function startChores(
   core: Core,
   log: Logger,
-  { lookForRoom, collectMinutes, timeoutMs, putsOffSealings }: Chores,
+  { lookForRoom, collectMinutes, tokenSecretDays, timeoutMs, putsOffSealings }: Chores,
 ): { stop(): Promise<void> }[] {
   const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
     repeat(core.clock, intervalMs, {
@@ -45,6 +50,10 @@ export function startChores(
     every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
     every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
+    every(TOKEN_SECRETS_INTERVAL_MS, "Rotating the secrets of tokens", async () => {
+      await core.tokenSecrets.dropExpired();
+      if (tokenSecretDays > 0) await core.tokenSecrets.rotateDue(tokenSecretDays);
+    }),
     ...(collectMinutes > 0
       ? [every(collectMinutes * 60_000, "Collecting", () => collect(core))]
       : []),

@@ -5,6 +5,7 @@ import type { Journaler } from "../blocks/journaler.ts";
 import type { Scrubber } from "../blocks/scrubber.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
+import type { TokenSecrets } from "../keys/token-secrets.ts";
 import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -24,6 +25,7 @@ export interface Core {
   /** The block maps of one domain. */
   readonly maps: (domain: Domain) => BlockMaps;
   readonly tokens: Tokens;
+  readonly tokenSecrets: TokenSecrets;
   readonly sealer: Sealer;
   readonly copier: Copier;
   readonly collector: Collector;

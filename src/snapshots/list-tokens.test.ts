@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { oneSecret } from "../../test/support/secrets.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
 import { cutList, mintListToken, openListToken } from "./list-tokens.ts";
-import { TOKEN_SECRET_BYTES, Tokens } from "./tokens.ts";
+import { Tokens } from "./tokens.ts";
 
 const LISTING = ["111122223333", "DescribeSnapshots"];
 
@@ -51,6 +52,5 @@ test("cutList cuts a page after an id and says whether there is more", () => {
 function setUp() {
   const time = { nowMs: 1_700_000_000_000 };
   const clock: Clock = { ...systemClock, nowMs: () => time.nowMs };
-  const secret = systemRandom.bytes(TOKEN_SECRET_BYTES);
-  return { tokens: new Tokens(secret, clock, systemRandom), time };
+  return { tokens: new Tokens(oneSecret(), clock, systemRandom), time };
 }

@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
+import { oneSecret, rotatingSecrets, SECRET_BYTES } from "../../test/support/secrets.ts";
 import { mutateToken } from "../../test/support/token-mutations.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { BLOCK_TOKEN_LIFETIME_SECONDS, PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
-import { TOKEN_SECRET_BYTES, type TokenScope, Tokens } from "./tokens.ts";
+import type { StoreSecret } from "../model/store-secret.ts";
+import { type TokenScope, Tokens } from "./tokens.ts";
 
 const BLOCK: TokenScope = { kind: "block", snapshotIds: ["snap-1"] };
+const LIST: TokenScope = { kind: "listPage", snapshotIds: ["snap-1"] };
 const KINDS = ["block", "listPage", "changedPage", "digestPage"] as const;
 
 test("Tokens lays a token out as documented, byte for byte", () => {
@@ -129,6 +132,64 @@ test("Tokens refuses texts that are no tokens, and every other spelling of one t
 function setUp(options: { nowMs?: number; secret?: number; random?: typeof systemRandom } = {}) {
   const clock: Clock = { ...systemClock, nowMs: () => options.nowMs ?? 1_700_000_000_000 };
   const fives = { bytes: (length: number) => new Uint8Array(length).fill(5), fraction: () => 0 };
-  const secret = new Uint8Array(TOKEN_SECRET_BYTES).fill(options.secret ?? 9);
-  return { tokens: new Tokens(secret, clock, options.random ?? fives) };
+  const secrets = oneSecret(options.secret ?? 9);
+  return { tokens: new Tokens(secrets, clock, options.random ?? fives) };
 }
+
+test("Tokens names its secret in each token, and opens those of older ones for their time", () => {
+  const secrets = rotatingSecrets();
+  const options = { nowMs: 1_700_000_000_000 };
+  const startMs = options.nowMs;
+  const clock: Clock = { ...systemClock, nowMs: () => options.nowMs };
+  const tokens = new Tokens(secrets, clock, systemRandom);
+  const numberIn = (token: string) => Buffer.from(token, "base64").readUInt16BE(2);
+  const kinds = [
+    [BLOCK, BLOCK_TOKEN_LIFETIME_SECONDS],
+    [LIST, PAGE_TOKEN_LIFETIME_SECONDS],
+  ] as const;
+  const old = kinds.map(([scope]) => tokens.mint(scope, [3])[0] as string);
+  // What somebody can mint who has stolen the secret, and has set a clock of theirs forward.
+  const thief = new Tokens(
+    { secrets: [...secrets.secrets] },
+    { ...systemClock, nowMs: () => startMs + 365 * 86_400_000 },
+    systemRandom,
+  );
+  const forged = kinds.map(([scope]) => thief.mint(scope, [3])[0] as string);
+  secrets.rotate(startMs);
+  for (const [i, [scope, lifetimeSeconds]] of kinds.entries()) {
+    options.nowMs = startMs;
+    const [young] = tokens.mint(scope, [4]) as [string];
+    assert.deepEqual([numberIn(old[i] as string), numberIn(young)], [0, 1]);
+    options.nowMs = startMs + lifetimeSeconds * 1_000 - 1;
+    assert.equal(tokens.open(scope, old[i] as string), 3);
+    assert.equal(tokens.open(scope, young), 4);
+    // An expiry is rounded up to a whole second, and so is a secret's time.
+    options.nowMs += 1_001;
+    assert.equal(tokens.open(scope, old[i] as string), undefined);
+    assert.equal(tokens.open(scope, forged[i] as string), undefined);
+  }
+});
+
+test("Tokens of one secret are refused where they name another", () => {
+  const secrets = rotatingSecrets();
+  secrets.rotate(systemClock.nowMs());
+  const tokens = new Tokens(secrets, systemClock, systemRandom);
+  const [token] = tokens.mint(BLOCK, [3]) as [string];
+  assert.equal(tokens.open(BLOCK, token), 3);
+  for (const number of [0, 2, 0xffff]) {
+    const bytes = Buffer.from(token, "base64");
+    bytes.writeUInt16BE(number, 2);
+    assert.equal(tokens.open(BLOCK, bytes.toString("base64")), undefined);
+  }
+});
+
+test("Tokens goes on minting when a secret's number needs more than 16 bits", () => {
+  const [secret] = oneSecret().secrets as [StoreSecret];
+  const ring = { secrets: [{ ...secret, number: 0xffff }] };
+  const tokens = new Tokens(ring, systemClock, systemRandom);
+  const [before] = tokens.mint(BLOCK, [3]) as [string];
+  const value = systemRandom.bytes(SECRET_BYTES);
+  ring.secrets.push({ number: 0x10000, value, createdAtMs: systemClock.nowMs() });
+  const [after] = tokens.mint(BLOCK, [4]) as [string];
+  assert.deepEqual([tokens.open(BLOCK, before), tokens.open(BLOCK, after)], [3, 4]);
+});

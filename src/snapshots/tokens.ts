@@ -1,28 +1,42 @@
 import { createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import { BLOCK_TOKEN_LIFETIME_SECONDS, PAGE_TOKEN_LIFETIME_SECONDS } from "../model/limits.ts";
+import {
+  BLOCK_TOKEN_LIFETIME_SECONDS,
+  BLOCK_TOKEN_LIFETIME_SECONDS_MAX,
+  PAGE_TOKEN_LIFETIME_SECONDS,
+} from "../model/limits.ts";
+import {
+  newestSecret,
+  openingSecrets,
+  type SecretRing,
+  type StoreSecret,
+} from "../model/store-secret.ts";
 import { openAwsToken } from "./_aws-token.ts";
 
 /*
  * Tokens are capabilities: whoever holds one was shown that listing. One token is 36 bytes, which
  * base64 turns into 48 characters of the alphabet the API allows, without padding:
  *
- *   offset  0        1     2           4                 8        16                20
- *           version  kind  reserved 2  expiry s u32 BE   salt 8   block index u32   tag 16
+ *   offset  0        1     2              4                 8        16                20
+ *           version  kind  secret u16 BE  expiry s u32 BE   salt 8   block index u32   tag 16
  *
  * The tag is AES-256 of the block index under a key derived, by one HMAC over everything else
- * the token is bound to (kind, snapshot ids, expiry, salt), from the store's token secret. AES of
+ * the token is bound to (kind, snapshot ids, expiry, salt), from a secret of the store. Which one
+ * that is, the last 16 bits of its number say, so that opening takes one attempt. AES of
  * one block is a pseudo-random function, so a tag cannot be guessed; and since only the index
  * differs within a page, one HMAC and one cipher call mint a page of 10,000 tokens.
  *
- * A service that emulates AWS mints tokens in AWS's form, under the same secret. Either kind of
- * service opens both, so that a token stays good when emulation is switched on or off.
+ * A service that emulates AWS mints tokens in AWS's form, under the same secrets. Either kind of
+ * service opens both, so that a token stays good when emulation is switched on or off. There is
+ * no room for a number in AWS's form: the secrets are tried, the newest first.
  */
 
 const TOKEN_BYTES = 36;
 const TAG_BYTES = 16;
 const TAG_OFFSET = TOKEN_BYTES - TAG_BYTES;
+const SECRET_OFFSET = 2;
+const SECRET_NUMBER_MASK = 0xffff;
 const SALT_OFFSET = 8;
 const SALT_BYTES = 8;
 const INDEX_OFFSET = 16;
@@ -39,17 +53,14 @@ export interface TokenScope {
   readonly snapshotIds: readonly string[];
 }
 
-/** Bytes of the store's token secret. */
-export const TOKEN_SECRET_BYTES = 32;
-
 /** Mints and opens block tokens and page tokens. */
 export class Tokens {
-  readonly #secret: Uint8Array;
+  readonly #secrets: SecretRing;
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(secret: Uint8Array, clock: Clock, random: Random) {
-    this.#secret = secret;
+  constructor(secrets: SecretRing, clock: Clock, random: Random) {
+    this.#secrets = secrets;
     this.#clock = clock;
     this.#random = random;
   }
@@ -66,10 +77,12 @@ export class Tokens {
     const template = Buffer.alloc(TOKEN_BYTES);
     template.writeUInt8(VERSION, 0);
     template.writeUInt8(KIND[scope.kind], 1);
+    const secret = newestSecret(this.#secrets);
+    template.writeUInt16BE(secret.number & SECRET_NUMBER_MASK, SECRET_OFFSET);
     // Rounded up: no token ends before the time that a listing promises for it.
     template.writeUInt32BE(Math.ceil(this.#clock.nowMs() / 1000) + lifetime, 4);
     template.set(this.#random.bytes(SALT_BYTES), SALT_OFFSET);
-    const tags = this.#tags(scope, template, blockIndexes);
+    const tags = tagsOf(secret, { scope, head: template, blockIndexes });
     const tokens = Buffer.alloc(TOKEN_BYTES * blockIndexes.length);
     for (const [i, blockIndex] of blockIndexes.entries()) {
       const start = i * TOKEN_BYTES;
@@ -96,29 +109,55 @@ export class Tokens {
     if (bytes.length !== TOKEN_BYTES) return this.#openAwsToken(scope, token);
     if (bytes.toString("base64") !== token) return undefined;
     if (bytes.readUInt8(0) !== VERSION || bytes.readUInt8(1) !== KIND[scope.kind]) return undefined;
+    const number = bytes.readUInt16BE(SECRET_OFFSET);
+    const secret = this.#opening(scope, BLOCK_TOKEN_LIFETIME_SECONDS).find((each) => {
+      return (each.number & SECRET_NUMBER_MASK) === number;
+    });
+    if (!secret) return undefined;
     const blockIndex = bytes.readUInt32BE(INDEX_OFFSET);
-    const tag = this.#tags(scope, bytes, [blockIndex]);
+    const tag = tagsOf(secret, { scope, head: bytes, blockIndexes: [blockIndex] });
     if (!timingSafeEqual(tag, bytes.subarray(TAG_OFFSET))) return undefined;
     return bytes.readUInt32BE(4) * 1000 > this.#clock.nowMs() ? blockIndex : undefined;
   }
 
   #openAwsToken(scope: TokenScope, token: string): number | undefined {
-    const opened = openAwsToken(this.#secret, scope, token);
-    const isGood = opened !== undefined && opened.expiresAtS * 1000 > this.#clock.nowMs();
-    return isGood ? opened.blockIndex : undefined;
+    for (const { value } of this.#opening(scope, BLOCK_TOKEN_LIFETIME_SECONDS_MAX)) {
+      const opened = openAwsToken(value, scope, token);
+      if (!opened) continue;
+      return opened.expiresAtS * 1000 > this.#clock.nowMs() ? opened.blockIndex : undefined;
+    }
+    return undefined;
   }
 
-  /** The tags of these block indexes, one after another. */
-  #tags(scope: TokenScope, token: Buffer, blockIndexes: readonly number[]): Buffer {
-    const key = createHmac("sha256", this.#secret)
-      .update(token.subarray(0, INDEX_OFFSET))
-      .update(JSON.stringify(scope.snapshotIds))
-      .digest();
-    const plain = Buffer.alloc(TAG_BYTES * blockIndexes.length);
-    for (const [i, blockIndex] of blockIndexes.entries()) {
-      plain.writeUInt32BE(blockIndex, i * TAG_BYTES);
-    }
-    const cipher = createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
-    return Buffer.concat([cipher.update(plain), cipher.final()]);
+  /**
+   * The secrets, newest first, under which a good token of that kind may have been minted, if block
+   * tokens last so many seconds.
+   */
+  #opening({ kind }: TokenScope, blockSeconds: number): readonly StoreSecret[] {
+    const lifetimeSeconds = kind === "block" ? blockSeconds : PAGE_TOKEN_LIFETIME_SECONDS;
+    return openingSecrets(this.#secrets, { nowMs: this.#clock.nowMs(), lifetimeSeconds });
   }
+}
+
+/** The tags of these block indexes under a secret, one after another. */
+function tagsOf(
+  { value }: StoreSecret,
+  bound: {
+    readonly scope: TokenScope;
+    /** A token, of which all counts that is before the block index. */
+    readonly head: Buffer;
+    readonly blockIndexes: readonly number[];
+  },
+): Buffer {
+  const { scope, head, blockIndexes } = bound;
+  const key = createHmac("sha256", value)
+    .update(head.subarray(0, INDEX_OFFSET))
+    .update(JSON.stringify(scope.snapshotIds))
+    .digest();
+  const plain = Buffer.alloc(TAG_BYTES * blockIndexes.length);
+  for (const [i, blockIndex] of blockIndexes.entries()) {
+    plain.writeUInt32BE(blockIndex, i * TAG_BYTES);
+  }
+  const cipher = createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
+  return Buffer.concat([cipher.update(plain), cipher.final()]);
 }

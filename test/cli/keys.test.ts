@@ -144,3 +144,27 @@ test("what cannot be done is said in one line", async (t) => {
     assert.equal(outcome.stdout, "");
   }
 });
+
+test("varve key rotate-tokens lets sessions live, and ends them with --revoke", async (t) => {
+  const service = await startService(t);
+  const env = awsEnvironment(service);
+  const made = await runVarve(["key", "session", "--json"], { env });
+  const { AccessKeyId, SecretAccessKey, SessionToken } = JSON.parse(made.stdout);
+  const session = {
+    ...{ ...env, AWS_ACCESS_KEY_ID: AccessKeyId, AWS_SECRET_ACCESS_KEY: SecretAccessKey },
+    AWS_SESSION_TOKEN: SessionToken,
+  };
+  const list = () => runVarve(["list"], { env: session });
+  const rotated = await runVarve(["key", "rotate-tokens"], { env });
+  assert.equal(rotated.code, 0, rotated.stderr);
+  const told = rotated.stdout.replace(/\d{4}-\S+Z/, "TIME");
+  assert.equal(
+    told,
+    "Tokens are minted with new secrets. Those minted before TIME stay good until they expire.\n",
+  );
+  assert.equal((await list()).code, 0);
+  const revoked = await runVarve(["key", "rotate-tokens", "--revoke", "--json"], { env });
+  const json = JSON.parse(revoked.stdout) as Record<string, unknown>;
+  assert.deepEqual([Object.keys(json), json["revoked"]], [["createDate", "revoked"], true]);
+  assert.equal((await list()).code, 4);
+});

@@ -78,6 +78,7 @@ async function fill({ core, firstKey }: Service, run: ScorecardRun): Promise<voi
   const other = "444455556666" as AccountId;
   await core.catalog.identity.addAccount(other);
   await core.catalog.settings.put(account, "a setting", "a value");
+  await core.tokenSecrets.rotate({ revokes: false });
   let parent: string | undefined;
   for (let n = 0; n < run.count(400, 12); n++) {
     const isRoot = n % 5 === 0;
@@ -152,7 +153,11 @@ async function stateOf({ core, firstKey }: Service) {
   const defaults = await catalog.encryption.defaults(account);
   const setting = await catalog.settings.get(account, "a setting");
   const accounts = await catalog.identity.accounts();
-  return { snapshots, keys, encryptionKeys, defaults, setting, accounts };
+  const secrets = [
+    await catalog.identity.secrets("token-secret"),
+    await catalog.identity.secrets("session-secret"),
+  ];
+  return { snapshots, keys, encryptionKeys, defaults, setting, accounts, secrets };
 }
 
 async function copyOf(directory: string, run: ScorecardRun): Promise<string> {

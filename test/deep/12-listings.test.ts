@@ -9,10 +9,11 @@ import type { Core } from "../../src/snapshots/core.ts";
 import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
 import { listReadableBlocks } from "../../src/snapshots/list-readable-blocks.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
-import { TOKEN_SECRET_BYTES, Tokens } from "../../src/snapshots/tokens.ts";
+import { Tokens } from "../../src/snapshots/tokens.ts";
 import { BlockMaps, type MapEntry, type Root } from "../../src/tree/block-map.ts";
 import type { Node } from "../../src/tree/node.ts";
 import { pick, seededFraction } from "../support/property.ts";
+import { oneSecret } from "../support/secrets.ts";
 import { scorecard } from "./scorecard.ts";
 
 /*
@@ -231,7 +232,7 @@ function makeCore() {
     const known = { account: ACCOUNT, domain: ACCOUNT, state: "completed", lineage: "snap-00" };
     return made && { ...known, id, root: made.root, volumeSizeGib: made.volumeSizeGib };
   };
-  const tokens = new Tokens(systemRandom.bytes(TOKEN_SECRET_BYTES), systemClock, systemRandom);
+  const tokens = new Tokens(oneSecret(), systemClock, systemRandom);
   const parts = { catalog: { snapshots: { get } }, maps: () => maps, tokens, clock: systemClock };
   return { core: parts as unknown as Core, maps, snapshots };
 }

@@ -238,8 +238,9 @@ async function checkFilled(path: string): Promise<void> {
     assert.deepEqual(await segments.liveBytes(), new Map([[3, 400]]));
     const key = await identity.accessKey("AKIAOLD");
     assert.deepEqual([key?.secretAccessKey, key?.active, key?.policy], ["secret", true, undefined]);
-    const secret = await identity.secret("token-secret", new Uint8Array(4));
-    assert.deepEqual(Buffer.from(secret).toString("hex"), "00112233");
+    const [secret, ...others] = await identity.secrets("token-secret");
+    assert.deepEqual(Buffer.from(secret?.value ?? []).toString("hex"), "00112233");
+    assert.deepEqual([secret?.number, secret?.createdAtMs, others], [0, 0, []]);
   } finally {
     await catalog.close();
   }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { nodeCrypto } from "../../src/client/node-crypto.ts";
-import { SESSION_SECRET_BYTES, SessionTokens } from "../../src/identity/session-tokens.ts";
+import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import { SignatureVerifier } from "../../src/identity/signature-verifier.ts";
 import type { AccountId } from "../../src/model/ids.ts";
 import { authenticate, declaredPayloadHash } from "../../src/server/authenticate.ts";
@@ -18,6 +18,7 @@ import {
 import { pick, seededFraction } from "../support/property.ts";
 import { findPythonTools } from "../support/python.ts";
 import { exchange, type RawRequest, type Target } from "../support/raw-http.ts";
+import { oneSecret } from "../support/secrets.ts";
 import { startService } from "../support/service.ts";
 import {
   type Plain,
@@ -211,8 +212,7 @@ async function runRandom(run: ScorecardRun): Promise<string> {
 /** The service's own verification of a head and a body, with a session beside the access key. */
 function verifierOf(service: Target) {
   const clock = systemClock;
-  const secret = systemRandom.bytes(SESSION_SECRET_BYTES);
-  const sessions = new SessionTokens(secret, { clock, random: systemRandom });
+  const sessions = new SessionTokens(oneSecret(), { clock, random: systemRandom });
   const key = { ...KEY, ...service.firstKey.key };
   const minted = sessions.mint({
     parentAccessKeyId: key.accessKeyId,

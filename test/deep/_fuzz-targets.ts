@@ -43,6 +43,7 @@ import {
   parseSigningTime,
 } from "../../src/wire/signature.ts";
 import { readStartSnapshotRequest } from "../../src/wire/start-snapshot.ts";
+import { oneSecret } from "../support/secrets.ts";
 
 /** A parser that strangers' bytes reach, and inputs to begin with. */
 export interface FuzzTarget {
@@ -126,9 +127,8 @@ const head: FuzzTarget = {
   },
 };
 
-const secret = Buffer.alloc(32, 7);
 const fraction = seededFraction(1);
-const tokens = new Tokens(secret, systemClock, {
+const tokens = new Tokens(oneSecret(7), systemClock, {
   fraction,
   bytes: (length: number) =>
     Buffer.from(Array.from({ length }, () => Math.floor(fraction() * 256))),

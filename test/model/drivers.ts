@@ -21,6 +21,7 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
+import { TokenSecrets } from "../../src/keys/token-secrets.ts";
 import { checksumOf, type Digest, digestFromChecksum } from "../../src/model/digest.ts";
 import type { AccountId, Domain } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
@@ -40,7 +41,7 @@ import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts"
 import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
 import { type EmulatedSealing, Sealer } from "../../src/snapshots/sealer.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
-import { TOKEN_SECRET_BYTES, Tokens } from "../../src/snapshots/tokens.ts";
+import { Tokens } from "../../src/snapshots/tokens.ts";
 import { BlockMaps } from "../../src/tree/block-map.ts";
 import type { Node } from "../../src/tree/node.ts";
 
@@ -236,8 +237,8 @@ export async function composeCore(
   const collector = new Collector({ catalog, blocks, maps, compactor, clock, onError });
   const scrub = { blocks, table: catalog.scrubs, segments, clock, days: 0 };
   const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
-  const secret = await catalog.identity.secret("token-secret", random.bytes(TOKEN_SECRET_BYTES));
-  const tokens = new Tokens(secret, clock, random);
+  const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
+  const tokens = new Tokens(tokenSecrets.tokens, clock, random);
   const settings = { region: "us-east-1", recycleBinDays };
   const core: Core = {
     catalog,
@@ -245,6 +246,7 @@ export async function composeCore(
     keys,
     maps,
     tokens,
+    tokenSecrets,
     sealer,
     copier,
     collector,

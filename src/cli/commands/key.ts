@@ -9,6 +9,7 @@ import {
   getFederationToken,
   getSessionToken,
   listAccessKeys,
+  rotateTokenSecrets,
   updateAccessKey,
 } from "../../client/index.ts";
 import { durationArgument } from "../arguments.ts";
@@ -29,7 +30,7 @@ interface SessionOptions {
 /** Name of the federated user that `varve key session --policy` makes credentials for. */
 const SESSION_NAME = "varve";
 
-/** Adds `varve key create|list|session|activate|deactivate|delete|policy`. */
+/** Adds `varve key create|list|session|activate|deactivate|delete|policy|rotate-tokens`. */
 export function addKeyCommand(program: Command): void {
   const key = program.command("key").summary("create, list, rotate and revoke access keys");
   key
@@ -66,6 +67,25 @@ export function addKeyCommand(program: Command): void {
     session.output.result({ accessKeyId }, accessKeyId);
   });
   addPolicyCommands(key);
+  key
+    .command("rotate-tokens")
+    .description(
+      "Mint block, page and session tokens with new secrets from now on. The service also does " +
+        "it by itself, every 90 days; tokens that are there stay good until they expire.",
+    )
+    .option("--revoke", "refuse all tokens and temporary credentials given out so far")
+    .action(({ revoke = false }: { readonly revoke?: boolean }, command: Command) =>
+      withSession(command, (session) => rotateTokens(session, revoke)),
+    );
+}
+
+async function rotateTokens({ client, output, signal }: Session, Revoke: boolean): Promise<void> {
+  const { CreateDate, Revoked } = await rotateTokenSecrets(client, { Revoke }, { signal });
+  const fate = Revoked ? "are refused." : "stay good until they expire.";
+  output.result(
+    { createDate: CreateDate, revoked: Revoked },
+    `Tokens are minted with new secrets. Those minted before ${CreateDate} ${fate}`,
+  );
 }
 
 function addPolicyCommands(key: Command): void {

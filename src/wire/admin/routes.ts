@@ -11,7 +11,8 @@ export type AdminOperationName =
   | "DeleteAccessKey"
   | "StartCollection"
   | "GetCollection"
-  | "ScrubStore";
+  | "ScrubStore"
+  | "RotateTokenSecrets";
 
 /** Where each is reached; `self` stands for the caller's own account. */
 export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
@@ -25,6 +26,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
+  RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
 
 /** The operation at that method and path, or undefined. */

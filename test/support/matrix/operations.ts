@@ -393,6 +393,7 @@ const ADMIN_ROWS: readonly Row[] = [
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
   admin("ScrubStore", ["POST", "/scrub"]),
+  admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];
 
 /** All rows. */

@@ -24,6 +24,9 @@ const IDS: Readonly<Record<string, string>> = {
   keyId: "ffffffff-ffff-4fff-8fff-ffffffffffff",
 };
 
+/** Bodies of those that would change something if theirs were that of the others. */
+const BODIES: Readonly<Record<string, string>> = { RotateTokenSecrets: '{"Revoke":"x"}' };
+
 /** Paths of other services' consoles and management, and some of none. */
 const OTHER_PATHS = [
   ...["/nothing", "/console", "/console/index.html", "/index.html", "/favicon.ico", "/admin"],
@@ -61,7 +64,8 @@ function entryOf(name: string, method: string, template: string): Entry {
   const query = method === "GET" ? { maxResults: 100, pageToken: "a+b/c=" } : {};
   const json = { "content-type": "application/json" };
   const headers = { ...(method === "POST" ? json : {}), "x-amz-user-agent": "a test/1.0" };
-  const body = method === "POST" || method === "PUT" ? Buffer.from('{"Status":"x"}') : undefined;
+  const text = BODIES[name] ?? '{"Status":"x"}';
+  const body = method === "POST" || method === "PUT" ? Buffer.from(text) : undefined;
   return {
     name,
     service: "ebs",

@@ -1,0 +1,160 @@
+import type { Clock } from "../base/clock.ts";
+import { KeyedLock } from "../base/concurrency.ts";
+import type { Random } from "../base/random.ts";
+import type { IdentityTable, SecretName } from "../catalog/catalog.ts";
+import {
+  BLOCK_TOKEN_LIFETIME_SECONDS_MAX,
+  MS_PER_DAY,
+  SESSION_DURATION_SECONDS_MAX,
+  TOKEN_SECRETS_COUNT_MAX,
+} from "../model/limits.ts";
+import { openingSecrets, type SecretRing, type StoreSecret } from "../model/store-secret.ts";
+
+/** Bytes of each secret (SHA-256's HMAC gains nothing from more). */
+const SECRET_BYTES = 32;
+
+/** The names that secrets have in the catalog, and how long what they minted can last. */
+const NAMES = {
+  tokens: { name: "token-secret", lifetimeSeconds: BLOCK_TOKEN_LIFETIME_SECONDS_MAX },
+  sessions: { name: "session-secret", lifetimeSeconds: SESSION_DURATION_SECONDS_MAX },
+} as const;
+type Use = keyof typeof NAMES;
+const USES = Object.keys(NAMES) as Use[];
+
+/** What the secrets are made and kept with. */
+export interface TokenSecretsParts {
+  readonly table: Pick<IdentityTable, "secrets" | "changeSecrets">;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Refuses one secret more, because too many still open tokens. */
+export class TooManySecretsError extends Error {
+  override readonly name = "TooManySecretsError";
+}
+
+/**
+ * The secrets under which block tokens, page tokens and session tokens are minted, and their
+ * rotation. A new one is in the catalog before anything is minted with it.
+ */
+export class TokenSecrets {
+  /** Of block tokens and page tokens. */
+  readonly tokens: SecretRing;
+  /** Of session tokens. */
+  readonly sessions: SecretRing;
+  readonly #parts: TokenSecretsParts;
+  readonly #rings: Readonly<Record<Use, { secrets: readonly StoreSecret[] }>>;
+  readonly #changing = new KeyedLock();
+  /** What the last look found to open nothing any more; gone if the next one finds so, too. */
+  #doomed: ReadonlySet<string> = new Set();
+
+  private constructor(parts: TokenSecretsParts, rings: Record<Use, readonly StoreSecret[]>) {
+    this.#parts = parts;
+    this.#rings = { tokens: { secrets: rings.tokens }, sessions: { secrets: rings.sessions } };
+    this.tokens = this.#rings.tokens;
+    this.sessions = this.#rings.sessions;
+  }
+
+  /** The secrets of a store; the first ones are made at its first start. */
+  static async open(parts: TokenSecretsParts): Promise<TokenSecrets> {
+    const { table, clock, random } = parts;
+    const known = async (use: Use): Promise<readonly StoreSecret[]> => {
+      const { name } = NAMES[use];
+      const secrets = await table.secrets(name);
+      if (secrets.length > 0) return secrets;
+      const first = { number: 0, value: random.bytes(SECRET_BYTES), createdAtMs: clock.nowMs() };
+      await table.changeSecrets({ add: [{ name, ...first }], forget: [] });
+      return [first];
+    };
+    return new TokenSecrets(parts, {
+      tokens: await known("tokens"),
+      sessions: await known("sessions"),
+    });
+  }
+
+  /**
+   * Mints with new secrets from now on, and answers since when, in milliseconds since 1970. What
+   * was minted before stays good until it expires; with `revokes`, nothing of it is good any more.
+   * Throws a `TooManySecretsError` where more than a few secrets would open tokens.
+   */
+  rotate({ revokes }: { readonly revokes: boolean }): Promise<number> {
+    return this.#changing.run("", () => this.#rotate(revokes));
+  }
+
+  async #rotate(revokes: boolean): Promise<number> {
+    const { table, clock, random } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (!revokes) this.#checkCount(nowMs);
+    const added = USES.map((use) => {
+      const number = (this.#rings[use].secrets.at(-1)?.number ?? -1) + 1;
+      const value = random.bytes(SECRET_BYTES);
+      return { use, name: NAMES[use].name, number, value, createdAtMs: nowMs };
+    });
+    const forget = revokes ? USES.flatMap((use) => this.#named(use)) : [];
+    await table.changeSecrets({ add: added, forget });
+    for (const { use, number, value, createdAtMs } of added) {
+      const ring = this.#rings[use];
+      const kept = revokes ? [] : ring.secrets;
+      ring.secrets = [...kept, { number, value, createdAtMs }];
+    }
+    return nowMs;
+  }
+
+  #checkCount(nowMs: number): void {
+    const most = Math.max(...USES.map((use) => this.#opening(use, nowMs).length));
+    if (most < TOKEN_SECRETS_COUNT_MAX) return;
+    throw new TooManySecretsError(
+      `There are ${most} secrets that open tokens, the most there may be. Wait until the oldest ` +
+        "opens nothing any more, about a week after it was replaced, or revoke all tokens (Revoke)",
+    );
+  }
+
+  /** Rotates when the newest secrets are so many days old, or claim to be of as far ahead. */
+  async rotateDue(days: number): Promise<void> {
+    const { clock } = this.#parts;
+    const isDue = USES.some((use) => {
+      const createdAtMs = this.#rings[use].secrets.at(-1)?.createdAtMs ?? 0;
+      return Math.abs(clock.nowMs() - createdAtMs) >= days * MS_PER_DAY;
+    });
+    if (isDue) await this.rotate({ revokes: false });
+  }
+
+  /**
+   * Forgets the secrets that open nothing any more. A look has to find that twice, or a clock that
+   * is wrong for a moment would end tokens for good.
+   */
+  dropExpired(): Promise<void> {
+    return this.#changing.run("", () => this.#dropExpired());
+  }
+
+  async #dropExpired(): Promise<void> {
+    const { table, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    const expired = USES.flatMap((use) => {
+      const opening = this.#opening(use, nowMs);
+      return this.#named(use).filter(({ secret }) => !opening.includes(secret));
+    });
+    const forget = expired.filter((each) => this.#doomed.has(idOf(each)));
+    this.#doomed = new Set(expired.map(idOf));
+    if (forget.length === 0) return;
+    await table.changeSecrets({ add: [], forget });
+    const gone = new Set(forget.map(({ secret }) => secret));
+    for (const use of USES) {
+      const ring = this.#rings[use];
+      ring.secrets = ring.secrets.filter((secret) => !gone.has(secret));
+    }
+  }
+
+  #opening(use: Use, nowMs: number): readonly StoreSecret[] {
+    return openingSecrets(this.#rings[use], { nowMs, ...NAMES[use] });
+  }
+
+  #named(use: Use): (SecretName & { readonly secret: StoreSecret })[] {
+    const { name } = NAMES[use];
+    return this.#rings[use].secrets.map((secret) => ({ name, number: secret.number, secret }));
+  }
+}
+
+function idOf({ name, number }: SecretName): string {
+  return `${name}/${number}`;
+}
