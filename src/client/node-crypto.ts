@@ -1,5 +1,6 @@
 import { createHash, createHmac, hash } from "node:crypto";
 import type { SigningCrypto } from "../wire/signature.ts";
+import type { Hashing } from "./hashing.ts";
 
 /** Hashing for signatures, by Node. */
 export const nodeCrypto: SigningCrypto = {
@@ -12,6 +13,9 @@ export const nodeCrypto: SigningCrypto = {
 export function checksumOfBytes(bytes: Uint8Array): string {
   return hash("sha256", bytes, "base64");
 }
+
+/** All of a client's hashing, by Node. */
+export const nodeHashing: Hashing = { signing: nodeCrypto, checksum: checksumOfBytes };
 
 /** A SHA-256 fed piece by piece. */
 export interface RunningChecksum {
