@@ -13,9 +13,11 @@ export interface Profile {
   readonly settings: Section;
   /** Endpoints of single services, from the section that the profile names. */
   readonly services: Section;
+  /** True where credentials come by single sign-on, its own or its source profile's. */
+  readonly isSignOn: boolean;
 }
 
-const NOTHING: Profile = { settings: {}, services: {} };
+const NOTHING: Profile = { settings: {}, services: {}, isSignOn: false };
 
 /** The profile that is named, by AWS's order: the caller's, the environment's; else undefined. */
 export function profileNamed(profile: string | undefined, env: Environment): string | undefined {
@@ -33,5 +35,12 @@ export async function readProfile(name: string, env: Environment): Promise<Profi
   const files = await loadSharedConfigFiles({ configFilepath, filepath, ignoreCache: true });
   const settings = { ...files.configFile[name], ...files.credentialsFile[name] };
   const services = settings["services"];
-  return { settings, services: (services && files.configFile[`services.${services}`]) || {} };
+  const source = files.configFile[settings["source_profile"] ?? ""] ?? {};
+  return {
+    settings,
+    services: (services && files.configFile[`services.${services}`]) || {},
+    isSignOn: [settings, source].some(
+      (section) => "sso_session" in section || "sso_start_url" in section,
+    ),
+  };
 }

@@ -47,15 +47,18 @@ export async function settingsFromAws(
     // The region of a profile that nobody named says nothing of a service on this machine.
     (isOurDefault ? undefined : profile.settings["region"]) ??
     REGION_DEFAULT;
+  const search = {
+    profile: named,
+    isGiven: given.profile !== undefined,
+    // AWS's own code does not look for this in a profile; but single sign-on would go there, too.
+    roleEndpoint: profile.isSignOn ? undefined : endpoints.endpoints?.sts,
+  };
   const fips = env["AWS_USE_FIPS_ENDPOINT"] || profile.settings["use_fips_endpoint"];
   return {
     ...endpoints,
     endpoint: endpoints.endpoint ?? ENDPOINT_DEFAULT,
     region,
-    credentials: credentialSource(
-      { profile: named, isGiven: given.profile !== undefined, region },
-      env,
-    ),
+    credentials: credentialSource({ ...search, region }, env),
     caFile: given.caFile ?? (env["AWS_CA_BUNDLE"] || profile.settings["ca_bundle"]),
     useFipsEndpoint: fips === "true",
   };
@@ -104,6 +107,8 @@ interface CredentialSearch {
   /** True where the caller named it and not the environment. */
   readonly isGiven: boolean;
   readonly region: string;
+  /** Where STS is, of which a profile's role is asked; default: where AWS's own code finds it. */
+  readonly roleEndpoint: string | undefined;
 }
 
 /**
@@ -111,33 +116,37 @@ interface CredentialSearch {
  * AWS tools, and what the container or machine is given. A profile named on the command line goes
  * before the environment, as with them.
  */
-export function credentialSource(
-  { profile, isGiven, region }: CredentialSearch,
-  env: Environment,
-): CredentialSource {
+function credentialSource(search: CredentialSearch, env: Environment): CredentialSource {
+  const { profile, isGiven } = search;
   const keyPair = isGiven ? undefined : keyPairFrom(env);
   const sessionToken = env["AWS_SESSION_TOKEN"] || undefined;
   if (keyPair) return { ...keyPair, sessionToken };
   return async () => {
     try {
-      return await findCredentials(profile, region);
+      return await findCredentials(search);
     } catch (cause) {
       throw noCredentials(profile, cause);
     }
   };
 }
 
-async function findCredentials(
-  profile: string | undefined,
-  region: string,
-): Promise<ExpiringCredentials> {
+async function findCredentials({
+  profile,
+  region,
+  roleEndpoint,
+}: CredentialSearch): Promise<ExpiringCredentials> {
   // Large, and needed only here.
   const { fromIni, fromNodeProviderChain } = await import("@aws-sdk/credential-providers");
-  const clientConfig = { region };
+  // For what a role is asked from, unless its own profile says otherwise.
+  const callerClientConfig = {
+    region: async () => region,
+    ...(profile === undefined ? {} : { profile }),
+  };
+  const role = roleEndpoint === undefined ? {} : { clientConfig: { endpoint: roleEndpoint } };
   // Whoever named a profile is not to be given somebody else's keys where it has none.
-  if (profile !== undefined) return fromIni({ profile, clientConfig })();
-  const timeout = METADATA_TIMEOUT_MS;
-  return fromNodeProviderChain({ clientConfig, timeout, maxRetries: 0 })();
+  if (profile !== undefined) return fromIni({ profile, ...role })({ callerClientConfig });
+  const chain = fromNodeProviderChain({ timeout: METADATA_TIMEOUT_MS, maxRetries: 0, ...role });
+  return chain({ callerClientConfig });
 }
 
 function noCredentials(profile: string | undefined, cause: unknown): Error {

@@ -58,10 +58,11 @@ for (const quota of [10, 50, 1_000]) {
   test(`a quota of ${quota} requests a second is used well and hardly exceeded`, () => {
     const without = simulate(30_000, () => quota);
     const paced = simulate(30_000, () => quota, new Pace());
-    const [used, refused] = [sum(paced.succeeded, 2), sum(paced.throttled, 2)];
-    assert.ok(used > 0.7 * 28 * quota, `${used} of ${28 * quota} used`);
+    // Some seconds are spent on finding the rate.
+    const [used, refused] = [sum(paced.succeeded, 5), sum(paced.throttled, 5)];
+    assert.ok(used > 0.7 * 25 * quota, `${used} of ${25 * quota} used`);
     assert.ok(refused < 0.05 * used + 5, `${refused} refused beside ${used}`);
-    assert.ok(sum(without.throttled, 2) > 20 * refused, "a client without it is refused more");
+    assert.ok(sum(without.throttled, 5) > 20 * refused, "a client without it is refused more");
   });
 }
 
