@@ -243,7 +243,7 @@ class HttpClient implements Client {
   ): Promise<T> {
     const attempt = new AbortController();
     const settled = new AbortController();
-    const giveUp = () => attempt.abort();
+    const giveUp = () => attempt.abort(ENDED);
     // Whoever has aborted by now, while the request was signed, is not heard by a listener.
     signal?.throwIfAborted();
     signal?.addEventListener("abort", giveUp, { once: true });
@@ -255,11 +255,14 @@ class HttpClient implements Client {
       const timeoutMs = attempt.signal.aborted ? timeMs : undefined;
       throw connectionError({ operation, endpoint, timeoutMs, cause });
     } finally {
-      settled.abort();
+      settled.abort(ENDED);
       signal?.removeEventListener("abort", giveUp);
     }
   }
 }
+
+/** A reason of our own: the one that is made up for want of any carries a stack, each time. */
+const ENDED = new Error("The attempt has ended");
 
 interface AttemptBounds {
   readonly operation: string;

@@ -27,18 +27,23 @@ export function createHttpTransport({ connectionsMax, ca }: HttpTransportOptions
           hostname: endpoint.hostname.replace(/^\[|\]$/g, ""),
           port: endpoint.port || (isSecure ? 443 : 80),
         };
-        const outgoing = send({ ...address, method, path, signal }, (incoming) => {
+        const outgoing = send({ ...address, method, path }, (incoming) => {
           receive(incoming, request.responseSizeBytesMax).then(resolve, (error: unknown) => {
             // The rest of the response must not be taken for the next one's beginning.
             outgoing.destroy();
             reject(error);
           });
         });
+        // Node's own handling of signals costs more than all the rest of a request's bookkeeping.
+        const abandon = () => outgoing.destroy(ABANDONED);
+        signal.addEventListener("abort", abandon, { once: true });
+        outgoing.on("close", () => signal.removeEventListener("abort", abandon));
         // An error after a whole response no longer matters: the promise is settled by then.
         outgoing.on("error", reject);
         for (const [name, value] of headers) outgoing.setHeader(name, value);
         if (body.length > 0 || method !== "GET") outgoing.setHeader("content-length", body.length);
-        outgoing.end(body);
+        if (signal.aborted) abandon();
+        else outgoing.end(body);
       }),
     close: () => {
       plain.destroy();
@@ -47,43 +52,74 @@ export function createHttpTransport({ connectionsMax, ca }: HttpTransportOptions
   };
 }
 
-async function receive(
-  incoming: http.IncomingMessage,
-  sizeBytesMax: number,
-): Promise<ReceivedResponse> {
+/** Ends a request whose caller has given up; the caller knows why. */
+const ABANDONED = new Error("The request was abandoned");
+
+function receive(incoming: http.IncomingMessage, sizeBytesMax: number): Promise<ReceivedResponse> {
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, String(value));
   const declared = Number(headers.get("content-length") ?? Number.NaN);
-  const body = Number.isNaN(declared)
-    ? await readToEnd(incoming, sizeBytesMax)
-    : await readLength(incoming, boundedSize(declared, sizeBytesMax));
-  return { status: incoming.statusCode ?? 0, headers, body };
+  return new Promise((resolve, reject) => {
+    const body = Number.isNaN(declared)
+      ? new GrowingBody(sizeBytesMax)
+      : new DeclaredBody(boundedSize(declared, sizeBytesMax));
+    // Listeners rather than a loop over the stream, which costs a promise or two for each piece.
+    incoming.on("data", (piece: Uint8Array) => {
+      try {
+        body.add(piece);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    incoming.on("end", () => {
+      resolve({ status: incoming.statusCode ?? 0, headers, body: body.finish() });
+    });
+    incoming.on("error", reject);
+    incoming.on("close", () => {
+      // Without effect where the response has come to its end.
+      reject(Object.assign(new Error("The response was cut off"), { code: "ECONNRESET" }));
+    });
+  });
 }
 
-/** Reads a body of known length into one buffer; Node's parser sees to it that it is all there. */
-async function readLength(
-  incoming: AsyncIterable<Uint8Array>,
-  sizeBytes: number,
-): Promise<Uint8Array> {
-  const body = new Uint8Array(sizeBytes);
-  let length = 0;
-  for await (const piece of incoming) {
-    body.set(piece, length);
-    length += piece.length;
+/** A body of known length, in one buffer; Node's parser sees to it that it is all there. */
+class DeclaredBody {
+  readonly #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(sizeBytes: number) {
+    // Not zeroed: what is not written over is not given away.
+    this.#bytes = Buffer.allocUnsafeSlow(sizeBytes);
   }
-  // The answer to a HEAD, or a 304, declares a length and has no body.
-  return length === sizeBytes ? body : body.subarray(0, length);
+
+  add(piece: Uint8Array): void {
+    this.#bytes.set(piece, this.#length);
+    this.#length += piece.length;
+  }
+
+  /** Shorter where a length is declared and no body follows: for a HEAD, or a 304. */
+  finish(): Uint8Array {
+    const { buffer, byteOffset } = this.#bytes;
+    return new Uint8Array(buffer, byteOffset, this.#length);
+  }
 }
 
-async function readToEnd(
-  incoming: AsyncIterable<Uint8Array>,
-  sizeBytesMax: number,
-): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of incoming) {
-    length = boundedSize(length + piece.length, sizeBytesMax);
-    pieces.push(piece);
+/** A body that tells its length only by its end. */
+class GrowingBody {
+  readonly #sizeBytesMax: number;
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(sizeBytesMax: number) {
+    this.#sizeBytesMax = sizeBytesMax;
   }
-  return Buffer.concat(pieces, length);
+
+  add(piece: Uint8Array): void {
+    this.#length = boundedSize(this.#length + piece.length, this.#sizeBytesMax);
+    this.#pieces.push(piece);
+  }
+
+  finish(): Uint8Array {
+    return Buffer.concat(this.#pieces, this.#length);
+  }
 }

@@ -40,6 +40,7 @@ export class Signer {
   readonly #region: string;
   readonly #clock: Clock;
   readonly #source: CredentialSource;
+  #time = { second: Number.NaN, text: "" };
   #found: Promise<ExpiringCredentials> | undefined;
   /** The latest signing key of each service. */
   readonly #keys = new Map<string, { date: string; secret: string; key: Uint8Array }>();
@@ -60,7 +61,7 @@ export class Signer {
   async sign(signable: Signable): Promise<ReadonlyMap<string, string>> {
     const { request, service, host, isBlock } = signable;
     const credentials = await this.#credentials();
-    const dateTime = formatSigningTime(this.#clock.nowMs());
+    const dateTime = this.#signingTime();
     return signRequest(request, {
       credentials,
       host,
@@ -71,6 +72,15 @@ export class Signer {
       crypto: this.#crypto,
       signingKey: this.#signingKey(credentials.secretAccessKey, dateTime.slice(0, 8), service),
     });
+  }
+
+  /** The time of a signature, which is the same for all requests of a second. */
+  #signingTime(): string {
+    const second = Math.floor(this.#clock.nowMs() / 1_000);
+    if (second !== this.#time.second) {
+      this.#time = { second, text: formatSigningTime(second * 1_000) };
+    }
+    return this.#time.text;
   }
 
   async #credentials(): Promise<Credentials> {
