@@ -120,7 +120,7 @@ test("variables go before the files, a service's own before the one of all", asy
   assert.deepEqual(await told(ignoring), ["http://127.0.0.1:7788", undefined, undefined]);
 });
 
-test("the region of a profile that nobody named is not that of this machine's service", async (t) => {
+test("a region of a profile that nobody named is not for this machine's service", async (t) => {
   const env = await envWith(t, "[default]\nregion = eu-west-1\n");
   assert.equal((await settingsFromAws({}, env)).region, "us-east-1");
   const named = { ...env, AWS_ENDPOINT_URL: "http://other" };

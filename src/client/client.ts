@@ -182,6 +182,7 @@ class HttpClient implements Client {
   }
 
   close(): void {
+    this.#signer.close();
     this.#transport.close();
   }
 

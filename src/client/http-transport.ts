@@ -27,7 +27,11 @@ export function createHttpTransport({ connectionsMax, ca }: HttpTransportOptions
           hostname: endpoint.hostname.replace(/^\[|\]$/g, ""),
           port: endpoint.port || (isSecure ? 443 : 80),
         };
-        const outgoing = send({ ...address, method, path }, (incoming) => {
+        const lines = [...headers].flat();
+        if (body.length > 0 || method !== "GET") lines.push("content-length", String(body.length));
+        // A list of headers is written as it is, without a look at each of them.
+        const options = { ...address, method, path, headers: lines, setHost: false };
+        const outgoing = send(options, (incoming) => {
           receive(incoming, request.responseSizeBytesMax).then(resolve, (error: unknown) => {
             // The rest of the response must not be taken for the next one's beginning.
             outgoing.destroy();
@@ -40,8 +44,6 @@ export function createHttpTransport({ connectionsMax, ca }: HttpTransportOptions
         outgoing.on("close", () => signal.removeEventListener("abort", abandon));
         // An error after a whole response no longer matters: the promise is settled by then.
         outgoing.on("error", reject);
-        for (const [name, value] of headers) outgoing.setHeader(name, value);
-        if (body.length > 0 || method !== "GET") outgoing.setHeader("content-length", body.length);
         if (signal.aborted) abandon();
         else outgoing.end(body);
       }),

@@ -40,6 +40,7 @@ export class Signer {
   readonly #region: string;
   readonly #clock: Clock;
   readonly #source: CredentialSource;
+  readonly #closed = new AbortController();
   #time = { second: Number.NaN, text: "" };
   #found: Promise<ExpiringCredentials> | undefined;
   /** The latest signing key of each service. */
@@ -74,6 +75,11 @@ export class Signer {
     });
   }
 
+  /** Ends the waiting for credentials. */
+  close(): void {
+    this.#closed.abort(new Error("The client was closed"));
+  }
+
   /** The time of a signature, which is the same for all requests of a second. */
   #signingTime(): string {
     const second = Math.floor(this.#clock.nowMs() / 1_000);
@@ -97,7 +103,7 @@ export class Signer {
 
   async #ask(source: () => Promise<ExpiringCredentials>): Promise<ExpiringCredentials> {
     try {
-      return await within(this.#clock, source());
+      return await this.#withinTime(source());
     } catch (error) {
       this.#found = undefined;
       throw error;
@@ -115,18 +121,20 @@ export class Signer {
   #payloadHash(body: Uint8Array): string {
     return body.length === 0 ? EMPTY_PAYLOAD_HASH : this.#crypto.sha256Hex(body);
   }
-}
 
-async function within<T>(clock: Clock, search: Promise<T>): Promise<T> {
-  const settled = new AbortController();
-  const timeUp = clock.sleep(SEARCH_TIMEOUT_MS, settled.signal).then(() => {
-    const message = `No credentials were found within ${SEARCH_TIMEOUT_MS / 1000} s.`;
-    throw Object.assign(new Error(message), { name: "CredentialsProviderError" });
-  });
-  try {
-    return await Promise.race([search, timeUp]);
-  } finally {
-    timeUp.catch(() => undefined);
-    settled.abort();
+  /** The answer of a search for credentials, unless it takes too long or the client is closed. */
+  async #withinTime<T>(search: Promise<T>): Promise<T> {
+    const settled = new AbortController();
+    const ended = AbortSignal.any([settled.signal, this.#closed.signal]);
+    const timeUp = this.#clock.sleep(SEARCH_TIMEOUT_MS, ended).then(() => {
+      const message = `No credentials were found within ${SEARCH_TIMEOUT_MS / 1000} s.`;
+      throw Object.assign(new Error(message), { name: "CredentialsProviderError" });
+    });
+    try {
+      return await Promise.race([search, timeUp]);
+    } finally {
+      timeUp.catch(() => undefined);
+      settled.abort();
+    }
   }
 }

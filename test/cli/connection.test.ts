@@ -138,7 +138,7 @@ test("a machine's metadata that never answers is not waited for", async (t) => {
   assert.ok(asked > 0);
 });
 
-test("the real AWS is an endpoint by name, and its failures say where it was looked for", async () => {
+test("AWS itself is an endpoint by name, and needs a region of AWS", async () => {
   const env = { AWS_ACCESS_KEY_ID: "A", AWS_SECRET_ACCESS_KEY: "S" };
   const wrong = ["list", "--endpoint", "aws", "--region", "no region"];
   const { code, stderr } = await runVarve(wrong, { env });

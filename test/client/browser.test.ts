@@ -15,13 +15,15 @@ import { clientFor } from "./_client.ts";
 /** What a file imports when it runs; types are gone by then. */
 function importsOf(source: string): string[] {
   const statements = source.matchAll(
-    /^\s*(?:import|export)\s(?!type\b)([^;"']*?\sfrom\s+)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm,
+    /^\s*(?:import|export)\s(?!type\b)([^;"']*?\sfrom\s+)?["']([^"']+)["']/gm,
   );
-  return [...statements].flatMap(([, names, from, dynamic]) => {
+  const dynamic = [...source.matchAll(/\bimport\(\s*["']([^"']+)["']/g)].map(([, from]) => from);
+  const whole = [...statements].flatMap(([, names, from]) => {
     const isTypesOnly =
       names !== undefined && /^\{(?:\s*type\s+[\w$]+(?:\s+as\s+[\w$]+)?,?)+\s*\}/.test(names);
-    return isTypesOnly ? [] : [from ?? dynamic ?? ""];
+    return isTypesOnly ? [] : [from];
   });
+  return [...whole, ...dynamic].filter((from) => from !== undefined);
 }
 
 /** Every module that an entry brings with it: files of ours and of packages, and bare names. */
