@@ -6,6 +6,7 @@ import { cpus, release } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { changed } from "./figures/changed.ts";
+import { client } from "./figures/client.ts";
 import { download } from "./figures/download.ts";
 import { get } from "./figures/get.ts";
 import { list } from "./figures/list.ts";
@@ -30,6 +31,7 @@ const FIGURES: readonly Figure[] = [
   startUp,
   upload,
   download,
+  client,
 ];
 const RESULTS = join(import.meta.dirname, "results");
 const ROUNDS_DEFAULT = 5;

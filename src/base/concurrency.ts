@@ -16,11 +16,16 @@ export class Limiter {
 
   /**
    * Runs the work as soon as there is a place, and answers what it answers. An abort while it
-   * still waits takes it out of the line and rejects with the signal's reason.
+   * still waits takes it out of the line and rejects with the signal's reason. What is urgent
+   * goes to the head of the line.
    */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(
+    work: () => Promise<T>,
+    signal?: AbortSignal | undefined,
+    isUrgent = false,
+  ): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#running >= this.#limit) await this.#wait(signal);
+    if (this.#running >= this.#limit) await this.#wait(signal, isUrgent);
     else this.#running += 1;
     try {
       return await work();
@@ -32,7 +37,7 @@ export class Limiter {
     }
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<void> {
+  #wait(signal: AbortSignal | undefined, isUrgent: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const enter = () => {
         signal?.removeEventListener("abort", leave);
@@ -42,7 +47,8 @@ export class Limiter {
         this.#waiting.splice(this.#waiting.indexOf(enter), 1);
         reject(signal?.reason);
       };
-      this.#waiting.push(enter);
+      if (isUrgent) this.#waiting.unshift(enter);
+      else this.#waiting.push(enter);
       signal?.addEventListener("abort", leave, { once: true });
     });
   }

@@ -3,6 +3,8 @@ import {
   ClientError,
   FileError,
   isAccessDenied,
+  isAwsEndpoint,
+  isCertificateError,
   isSnapshotNotFound,
   SnapshotStateError,
   UploadError,
@@ -84,6 +86,8 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
 
 /** The system's codes for connections that did not come about, in words. */
 const CONNECTION_WORDS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet; check this machine's clock",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself",
   EAI_AGAIN: "its name cannot be looked up now",
   ECONNREFUSED: "connection refused",
@@ -92,16 +96,20 @@ const CONNECTION_WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no network to reach it by",
   ENOTFOUND: "its name is not known",
   EPIPE: "the connection was closed in the middle",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
   EPROTO: "it does not speak TLS; try http:// instead of https://",
   ETIMEDOUT: "it did not answer in time",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is from an authority that is not trusted here",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is from an authority that is not known here",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is from an authority that is not known here",
 };
 
 function describeClientError(error: ClientError, endpoint: string): FailureDescription {
   const { code, message } = error;
   if (error.kind === "connection") {
     const why = CONNECTION_WORDS[code] ?? message.replace(/\.$/, "");
-    const next = "Is the service running? Start it with: varve serve";
-    const text = `Cannot reach ${endpoint}: ${why}. ${next}`;
+    const where = error.endpoint ?? endpoint;
+    const text = `Cannot reach ${where}: ${why}. ${nextStepTo(where, error)}`;
     return { exitCode: EXIT_CODES.unreachable, code, message: text };
   }
   if (error.kind === "integrity" || message.includes("x-amz-Checksum")) {
@@ -117,6 +125,14 @@ function describeClientError(error: ClientError, endpoint: string): FailureDescr
     return { exitCode: EXIT_CODES.denied, code, message: describeRefusal(error) };
   }
   return { exitCode: EXIT_CODES.failure, code, message: `${sentence(message)} (${code})` };
+}
+
+function nextStepTo(endpoint: string, error: ClientError): string {
+  if (isCertificateError(error)) {
+    return "Give the authority's certificate with --ca-file, or set AWS_CA_BUNDLE.";
+  }
+  if (isAwsEndpoint(endpoint)) return "Check the network, and the region given with --region.";
+  return "Is the service running? Start it with: varve serve";
 }
 
 function describeRefusal({ code, message }: ClientError): string {

@@ -44,9 +44,13 @@ async function createProgram(): Promise<Command> {
   const program = new TwinnedCommand("varve")
     .description("Self-hosted block snapshots that speak the Amazon EBS direct APIs.")
     .version(await readVersion(), "--version", "print the version")
-    .option("--endpoint <url>", "the service to talk to (default: http://127.0.0.1:7788)")
+    .option(
+      "--endpoint <url>",
+      "the service to talk to, or `aws` for AWS itself (default: http://127.0.0.1:7788)",
+    )
     .option("--region <name>", "region of the service (default: us-east-1)")
-    .option("--profile <name>", "profile of the shared credentials file to take keys from")
+    .option("--profile <name>", "profile in the files of AWS's tools to take keys and more from")
+    .option("--ca-file <path>", "certificates in PEM to trust instead of the usual authorities")
     .option("--json", "result as JSON on standard output, progress and errors on standard error")
     .option("--quiet", "nothing but the result and failures")
     .configureHelp({ optionDescription: describeOption })

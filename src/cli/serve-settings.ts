@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { keyPairFrom } from "../client/aws-settings.ts";
 import { FileError } from "../client/index.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
@@ -13,7 +14,7 @@ import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../se
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
-import { type Environment, keyPairFrom, regionGiven } from "./settings.ts";
+import { type Environment, regionGiven } from "./settings.ts";
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
-import { type Client, createClient, type RetryEvent } from "../client/index.ts";
+import { type Client, createClient, type RetryEvent, settingsFromAws } from "../client/index.ts";
 import { InterruptedError, UsageError } from "./errors.ts";
 import { printable } from "./format.ts";
 import { Output } from "./output.ts";
-import { credentialsFrom, endpointFrom, type GlobalOptions, regionFrom } from "./settings.ts";
+import type { GlobalOptions } from "./settings.ts";
 
 /** What a command that talks to the service works with. */
 export interface Session {
@@ -24,7 +24,7 @@ export async function withSession(
 ): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
   const output = outputFor(options);
-  const client = openClient(options, output);
+  const client = await openClient(options, output);
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new InterruptedError());
   // Only once: a second Ctrl-C ends the process the hard way.
@@ -44,15 +44,10 @@ export function outputFor({ json = false, quiet = false }: GlobalOptions): Outpu
   return new Output({ json, quiet });
 }
 
-function openClient(options: GlobalOptions, output: Output): Client {
-  const endpoint = endpointFrom(options, process.env);
+async function openClient(options: GlobalOptions, output: Output): Promise<Client> {
+  const settings = await settingsFromAws(options);
   try {
-    return createClient({
-      endpoint,
-      region: regionFrom(options, process.env),
-      credentials: credentialsFrom(options, process.env),
-      onRetry: retryNotes(output),
-    });
+    return createClient({ ...settings, onRetry: retryNotes(output) });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(`${error.message}.`);
     throw error;

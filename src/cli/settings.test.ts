@@ -7,7 +7,7 @@ import { makeCertificates } from "../../test/support/certificates.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { UsageError } from "./errors.ts";
 import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
-import { credentialsFrom, endpointFrom, regionFrom } from "./settings.ts";
+import { endpointFrom } from "./settings.ts";
 
 const ARN = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
 
@@ -22,22 +22,6 @@ test("the endpoint comes from the option, then the variables in order", () => {
   assert.equal(endpointFrom({}, { ...env, VARVE_ENDPOINT: "" }), "http://b");
   assert.equal(endpointFrom({}, { AWS_ENDPOINT_URL: "http://c" }), "http://c");
   assert.equal(endpointFrom({}, {}), "http://127.0.0.1:7788");
-});
-
-test("the region comes from the option, then the variables", () => {
-  const env = { AWS_REGION: "eu-west-1", AWS_DEFAULT_REGION: "eu-west-2" };
-  assert.equal(regionFrom({ region: "eu-north-1" }, env), "eu-north-1");
-  assert.equal(regionFrom({}, env), "eu-west-1");
-  assert.equal(regionFrom({}, { AWS_DEFAULT_REGION: "eu-west-2" }), "eu-west-2");
-  assert.equal(regionFrom({}, {}), "us-east-1");
-});
-
-test("keys come from the environment unless a profile is asked for", () => {
-  const env = { AWS_ACCESS_KEY_ID: "A", AWS_SECRET_ACCESS_KEY: "S", AWS_SESSION_TOKEN: "T" };
-  const keys = { accessKeyId: "A", secretAccessKey: "S", sessionToken: "T" };
-  assert.deepEqual(credentialsFrom({}, env), keys);
-  assert.equal(typeof credentialsFrom({ profile: "p" }, env), "function");
-  assert.equal(typeof credentialsFrom({}, { AWS_ACCESS_KEY_ID: "A" }), "function");
 });
 
 test("an address to listen on is a host and a port", () => {

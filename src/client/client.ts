@@ -1,16 +1,21 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { Limiter } from "../base/concurrency.ts";
 import { type Random, systemRandom } from "../base/random.ts";
-import { readQueryErrorResponse } from "../wire/ec2/query.ts";
-import { type ReceivedError, readErrorResponse } from "../wire/errors.ts";
 import type { ReceivedResponse, WireRequest } from "../wire/message.ts";
+import { connectionError, receivedError } from "./_call-errors.ts";
+import { type Endpoints, resolveEndpoints, type ServiceName } from "./endpoints.ts";
 import { ClientError, integrityError } from "./errors.ts";
-import { type RetryEvent, withRetries } from "./retry.ts";
+import type { Hashing } from "./hashing.ts";
+import { Pace } from "./pace.ts";
+import { isThrottling, type RetryEvent, withRetries } from "./retry.ts";
+import { RetryBudget } from "./retry-budget.ts";
 import { type CredentialSource, Signer } from "./signer.ts";
-import { createHttpTransport, type Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** Milliseconds for one attempt: connecting, sending, and receiving the whole response. */
 const ATTEMPT_TIMEOUT_MS_DEFAULT = 30_000;
+/** Milliseconds for one call: all its attempts, were each to take all its time, and the delays. */
+const CALL_TIMEOUT_MS_DEFAULT = 300_000;
 /** Attempts of one call; with the delays between them, some seconds of outage are bridged. */
 const ATTEMPTS_MAX_DEFAULT = 8;
 /** Connections, and so requests in flight: AWS's own advice is 100 for one fast machine. */
@@ -20,13 +25,22 @@ const RESPONSE_SIZE_BYTES_MAX = 32 * 1024 * 1024;
 
 /** How to reach a service, and as whom. */
 export interface ClientOptions {
-  /** `http://` or `https://`, host, and port where it is not the usual one. */
+  /**
+   * `http://` or `https://`, host, and port where it is not the usual one; or `aws`, which means
+   * AWS's own addresses in the region.
+   */
   readonly endpoint: string;
+  /** Where single services are elsewhere: EC2 and STS have addresses of their own at AWS. */
+  readonly endpoints?: Readonly<Partial<Record<ServiceName, string>>> | undefined;
+  /** With the endpoint `aws`: the addresses that are validated after FIPS 140. */
+  readonly useFipsEndpoint?: boolean | undefined;
   /** Part of every signature; default `us-east-1`. */
   readonly region?: string | undefined;
   readonly credentials: CredentialSource;
   /** Milliseconds for one attempt as a whole; default 30,000. */
   readonly attemptTimeoutMs?: number | undefined;
+  /** Milliseconds for one call with all its attempts, once it has begun; default 300,000. */
+  readonly timeoutMs?: number | undefined;
   /** Attempts of one call, at least 1; default 8. */
   readonly attemptsMax?: number | undefined;
   /** Requests in flight at once; default 64. */
@@ -45,6 +59,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Attempts of this call, where it should differ from the client's. */
   readonly attemptsMax?: number | undefined;
+  /** Milliseconds for one attempt, where it should differ from the client's. */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** Milliseconds for the call with all its attempts, where it should differ from the client's. */
+  readonly timeoutMs?: number | undefined;
   /** Hears of this call's attempts that failed and will be repeated, before the client's own. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
@@ -53,50 +71,48 @@ export interface CallOptions {
 export interface Call<T> {
   /** As AWS spells it. */
   readonly operation: string;
-  readonly service: "ebs" | "ec2" | "sts";
+  readonly service: ServiceName;
   readonly request: WireRequest;
   /** True where the body is a block, bound by its signed checksum. */
   readonly isBlock?: boolean;
   /** Reads a successful response; what it throws makes the response a corrupt one. */
-  readonly read: (response: ReceivedResponse) => T;
+  readonly read: (response: ReceivedResponse) => T | Promise<T>;
 }
 
 /** A way to one service. Made by `createClient`, used by the functions of the operations. */
 export interface Client {
-  /** As given, without a slash at its end. */
+  /** Where the EBS direct APIs are, without a slash at its end. */
   readonly endpoint: string;
   readonly region: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** How blocks are hashed; default: by WebCrypto, which every platform has. */
+  readonly hashing?: Hashing | undefined;
   /** Sends one call, again where that makes sense. Throws `ClientError`. */
   send<T>(call: Call<T>, options?: CallOptions): Promise<T>;
   /** Closes the connections; calls under way fail. */
   close(): void;
 }
 
+/** What a platform does for a client. */
+export interface Platform {
+  readonly transport: Transport;
+  readonly hashing: Hashing;
+}
+
 /**
- * Makes a client. Opens no connection yet, and throws a `TypeError` for an endpoint that is no
- * web address.
+ * Makes a client on any platform. Opens no connection yet, and throws a `TypeError` for an
+ * endpoint that is no web address.
  */
-export function createClient(options: ClientOptions): Client {
-  const url = parseEndpoint(options.endpoint);
-  const transport = createHttpTransport(url, connectionsMaxOf(options));
-  return createClientOn(transport, options);
+export function createClientOn(platform: Platform, options: ClientOptions): Client {
+  return new HttpClient(platform, options);
 }
 
-/** The same on another transport; for tests. */
-export function createClientOn(transport: Transport, options: ClientOptions): Client {
-  return new HttpClient(transport, options);
-}
-
-function connectionsMaxOf({ connectionsMax = CONNECTIONS_MAX_DEFAULT }: ClientOptions): number {
+/** Requests in flight at once. */
+export function connectionsMaxOf({
+  connectionsMax = CONNECTIONS_MAX_DEFAULT,
+}: Pick<ClientOptions, "connectionsMax">): number {
   return connectionsMax;
-}
-
-function parseEndpoint(endpoint: string): URL {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.username) return url;
-  throw new TypeError(`Endpoint '${endpoint}' is no address of the form http://host:port`);
 }
 
 class HttpClient implements Client {
@@ -104,33 +120,50 @@ class HttpClient implements Client {
   readonly region: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly hashing: Hashing;
   readonly #options: ClientOptions;
+  readonly #endpoints: Endpoints;
   readonly #transport: Transport;
   readonly #limiter: Limiter;
   readonly #signer: Signer;
-  readonly #pathPrefix: string;
+  readonly #budget = new RetryBudget();
+  /** By operation: AWS's quotas differ from one to the next. */
+  readonly #paces = new Map<string, Pace>();
   #hasAnswered = false;
 
-  constructor(transport: Transport, options: ClientOptions) {
-    const url = parseEndpoint(options.endpoint);
-    this.endpoint = options.endpoint.replace(/\/+$/, "");
+  constructor({ transport, hashing }: Platform, options: ClientOptions) {
     this.region = options.region ?? "us-east-1";
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
+    this.hashing = hashing;
+    this.#endpoints = resolveEndpoints({ ...options, region: this.region });
+    this.endpoint = textOf(this.#endpoints.ebs);
     this.#options = options;
     this.#transport = transport;
     this.#limiter = new Limiter(connectionsMaxOf(options));
-    this.#pathPrefix = url.pathname.replace(/\/+$/, "");
     const { region, clock } = this;
     const { credentials } = options;
-    this.#signer = new Signer({ host: url.host, region, clock, credentials });
+    this.#signer = new Signer({ region, clock, credentials, crypto: hashing.signing });
   }
 
-  send<T>(call: Call<T>, { signal, attemptsMax, onRetry }: CallOptions = {}): Promise<T> {
+  send<T>(call: Call<T>, options: CallOptions = {}): Promise<T> {
+    const { signal, onRetry } = options;
+    const attemptsMax = options.attemptsMax ?? this.#options.attemptsMax ?? ATTEMPTS_MAX_DEFAULT;
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
+    // Not counted is the time until the first attempt: whoever starts a thousand calls at once
+    // should not see the last of them fail.
+    let startedAtMs: number | undefined;
+    const remainingMs = () => {
+      const nowMs = this.clock.monotonicMs();
+      startedAtMs ??= nowMs;
+      return Math.max(0, startedAtMs + timeoutMs - nowMs);
+    };
     const policy = {
       clock: this.clock,
       random: this.random,
-      attemptsMax: attemptsMax ?? this.#options.attemptsMax ?? ATTEMPTS_MAX_DEFAULT,
+      attemptsMax,
+      budget: this.#budget,
+      remainingMs,
       hasAnswered: () => this.#hasAnswered,
       onRetry: (event: RetryEvent) => {
         onRetry?.(event);
@@ -138,104 +171,120 @@ class HttpClient implements Client {
       },
       signal,
     };
-    const attempt = () => this.#attempt(call, signal);
-    return withRetries(policy, () => this.#limiter.run(attempt, signal));
+    const attemptTimeoutMs = options.attemptTimeoutMs ?? this.#options.attemptTimeoutMs;
+    return withRetries(policy, (number, ended) => {
+      const attempt = () => {
+        const timeMs = Math.min(attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS_DEFAULT, remainingMs());
+        return this.#attempt(call, timeMs, ended);
+      };
+      return this.#limiter.run(attempt, ended, number > 1);
+    });
   }
 
   close(): void {
+    this.#signer.close();
     this.#transport.close();
   }
 
-  async #attempt<T>(call: Call<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #attempt<T>(call: Call<T>, timeMs: number, signal: AbortSignal | undefined): Promise<T> {
+    const pace = this.#paceOf(call.operation);
+    const takenAtMs = this.clock.monotonicMs();
+    const waitMs = pace.take(takenAtMs);
+    if (waitMs > 0) await this.clock.sleep(waitMs, signal);
+    try {
+      return await this.#exchange(call, timeMs, signal);
+    } catch (error) {
+      if (error instanceof ClientError && isThrottling(error)) {
+        pace.throttled(takenAtMs, this.clock.monotonicMs());
+      }
+      throw error;
+    }
+  }
+
+  async #exchange<T>(call: Call<T>, timeMs: number, signal: AbortSignal | undefined): Promise<T> {
     signal?.throwIfAborted();
-    const { operation } = call;
-    const request = { ...call.request, path: `${this.#pathPrefix}${call.request.path}` };
-    const { service, isBlock = false } = call;
-    const headers = await this.#signer.sign({ request, service, isBlock });
-    const { method, path, query, body } = request;
+    const { operation, service, isBlock = false } = call;
+    const endpoint = this.#endpoints[service];
+    const path = `${endpoint.pathname.replace(/\/+$/, "")}${call.request.path}`;
+    const request = { ...call.request, path };
+    const signed = this.#signer.sign({ request, service, isBlock, host: endpoint.host });
+    const headers = await unlessAborted(signed, signal);
+    const { method, query, body } = request;
     const target = query === "" ? path : `${path}?${query}`;
     const responseSizeBytesMax = RESPONSE_SIZE_BYTES_MAX;
-    const outgoing = { method, target, headers, body, responseSizeBytesMax };
-    const response = await this.#withinTime(operation, signal, (ended) =>
+    const outgoing = { endpoint, method, target, headers, body, responseSizeBytesMax };
+    const within = { operation, endpoint: textOf(endpoint), timeMs, signal };
+    const response = await this.#withinTime(within, (ended) =>
       this.#transport.exchange(outgoing, ended),
     );
     this.#hasAnswered = true;
-    if (response.status < 200 || response.status > 299) throw serviceError(call, response);
+    if (response.status < 200 || response.status > 299) {
+      throw receivedError(call, response, textOf(endpoint));
+    }
     try {
-      return call.read(response);
+      return await call.read(response);
     } catch (error) {
       if (error instanceof ClientError) throw error;
       throw integrityError(operation, "The service's response cannot be understood.", error);
     }
   }
 
+  #paceOf(operation: string): Pace {
+    const known = this.#paces.get(operation);
+    if (known !== undefined) return known;
+    const pace = new Pace();
+    this.#paces.set(operation, pace);
+    return pace;
+  }
+
   /** Gives an attempt a signal that aborts when its time is over or its caller gives up. */
   async #withinTime<T>(
-    operation: string,
-    signal: AbortSignal | undefined,
+    { operation, endpoint, timeMs, signal }: AttemptBounds,
     work: (ended: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const timeoutMs = this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS_DEFAULT;
     const attempt = new AbortController();
     const settled = new AbortController();
-    const giveUp = () => attempt.abort();
+    const giveUp = () => attempt.abort(ENDED);
     // Whoever has aborted by now, while the request was signed, is not heard by a listener.
     signal?.throwIfAborted();
     signal?.addEventListener("abort", giveUp, { once: true });
-    this.clock.sleep(timeoutMs, settled.signal).then(giveUp, () => undefined);
+    this.clock.sleep(timeMs, settled.signal).then(giveUp, () => undefined);
     try {
       return await work(attempt.signal);
     } catch (cause) {
       signal?.throwIfAborted();
-      throw connectionError(operation, cause, attempt.signal.aborted ? timeoutMs : undefined);
+      const timeoutMs = attempt.signal.aborted ? timeMs : undefined;
+      throw connectionError({ operation, endpoint, timeoutMs, cause });
     } finally {
-      settled.abort();
+      settled.abort(ENDED);
       signal?.removeEventListener("abort", giveUp);
     }
   }
 }
 
-function connectionError(
-  operation: string,
-  cause: unknown,
-  timeoutMs: number | undefined,
-): ClientError {
-  if (timeoutMs !== undefined) {
-    const message = `The service did not answer within ${timeoutMs / 1000} s.`;
-    return new ClientError({ kind: "connection", operation, code: "ETIMEDOUT", message, cause });
-  }
-  const code = codeOf(cause) ?? "ConnectionError";
-  const message = cause instanceof Error ? cause.message || code : String(cause);
-  return new ClientError({ kind: "connection", operation, code, message, cause });
+/** A reason of our own: the one that is made up for want of any carries a stack, each time. */
+const ENDED = new Error("The attempt has ended");
+
+interface AttemptBounds {
+  readonly operation: string;
+  readonly endpoint: string;
+  readonly timeMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** The system's code; of several addresses tried in vain, the first one's. */
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof Error && "code" in error) return String(error.code);
-  return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined;
+function textOf(endpoint: URL): string {
+  return endpoint.href.replace(/\/+$/, "");
 }
 
-function serviceError(call: Call<unknown>, response: ReceivedResponse): ClientError {
-  const { code, reason, message } = describe(call, response);
-  const { status, headers } = response;
-  const requestId = headers.get("x-amzn-requestid") ?? headers.get("x-amz-request-id");
-  const { operation } = call;
-  const parts = { kind: "service", operation, code, reason, message, status, requestId } as const;
-  return new ClientError(parts);
-}
-
-function describe({ service }: Call<unknown>, response: ReceivedResponse): ReceivedError {
-  if (service === "ebs") return readErrorResponse(response);
-  const error = readQueryError(response);
-  const message = "The response carries no message";
-  return { code: `HTTP ${response.status}`, message, ...error, reason: undefined };
-}
-
-function readQueryError(response: ReceivedResponse): { code: string; message: string } | undefined {
+/** The work's answer, or the signal's reason as soon as it aborts. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
   try {
-    return readQueryErrorResponse(response);
-  } catch {
-    // Not XML: something between us and the service has answered in its place.
-    return undefined;
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }

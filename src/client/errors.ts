@@ -15,18 +15,21 @@ export interface ClientErrorParts {
   readonly status?: number | undefined;
   /** The service's name for the request, to look it up in its log. */
   readonly requestId?: string | undefined;
+  /** Where the call went. */
+  readonly endpoint?: string | undefined;
   readonly cause?: unknown;
 }
 
 /** A call that failed, after all attempts that made sense. */
 export class ClientError extends Error {
-  override readonly name = "ClientError";
+  override readonly name: string = "ClientError";
   readonly kind: ClientErrorKind;
   readonly operation: string;
   readonly code: string;
   readonly reason: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly endpoint: string | undefined;
 
   constructor(parts: ClientErrorParts) {
     super(parts.message, { cause: parts.cause });
@@ -36,6 +39,12 @@ export class ClientError extends Error {
     this.reason = parts.reason;
     this.status = parts.status;
     this.requestId = parts.requestId;
+    this.endpoint = parts.endpoint;
+  }
+
+  /** AWS's reason under AWS's name for it. */
+  get Reason(): string | undefined {
+    return this.reason;
   }
 }
 

@@ -20,14 +20,19 @@ export type {
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
+export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
+export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
-export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
-export type { Block } from "../wire/list-snapshot-blocks.ts";
+export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-changed-blocks.ts";
+export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
+export type { PagingMembers } from "../wire/members.ts";
+export type { PutSnapshotBlockResponse } from "../wire/put-snapshot-block.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
 export type { HoleSearch } from "./_image.ts";
+export type { Environment } from "./_profile-files.ts";
 export {
   createAccessKey,
   createAccount,
@@ -40,7 +45,9 @@ export {
   startCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
-export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { type ConnectionSettings, type GivenSettings, settingsFromAws } from "./aws-settings.ts";
+export type { CallOptions, Client } from "./client.ts";
+export { createClient, type NodeClientOptions as ClientOptions } from "./create-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {
   type DownloadOptions,
@@ -49,6 +56,7 @@ export {
   downloadSnapshot,
 } from "./download.ts";
 export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export { isAwsEndpoint, type ServiceName } from "./endpoints.ts";
 export {
   ClientError,
   type ClientErrorKind,
@@ -58,7 +66,14 @@ export {
   SnapshotStateError,
   UploadError,
 } from "./errors.ts";
-export { blocksOf, changedBlocksOf } from "./listings.ts";
+export {
+  type BlockPage,
+  blockPagesOf,
+  blocksOf,
+  changedBlockPagesOf,
+  changedBlocksOf,
+  type ListingOptions,
+} from "./listings.ts";
 export {
   type CompleteSnapshotInput,
   completeSnapshot,
@@ -72,8 +87,19 @@ export {
   putSnapshotBlock,
   startSnapshot,
 } from "./operations.ts";
-export type { RetryEvent } from "./retry.ts";
+export { isCertificateError, isThrottling, type RetryEvent } from "./retry.ts";
 export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
+export {
+  AccessDeniedException,
+  ConcurrentLimitExceededException,
+  ConflictException,
+  InternalServerException,
+  RequestThrottledException,
+  ResourceNotFoundException,
+  ServiceQuotaExceededException,
+  ThrottlingException,
+  ValidationException,
+} from "./service-errors.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {

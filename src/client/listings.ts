@@ -24,6 +24,14 @@ export interface BlockPage<T> {
   readonly blockCount: number;
 }
 
+/** Where a listing begins, and how much comes with each request. */
+export interface ListingOptions extends CallOptions {
+  /** Block index to begin with; default 0. */
+  readonly StartingBlockIndex?: number | undefined;
+  /** Blocks a page, 100 to 10,000; default: the service's. */
+  readonly MaxResults?: number | undefined;
+}
+
 const BLOCK_COUNT_MAX = blockCountOf(VOLUME_SIZE_GIB_MAX);
 
 /** Asks for one page. */
@@ -33,7 +41,7 @@ type FetchPage<Page> = (paging: PagingMembers) => Promise<Page>;
 export async function* blocksOf(
   client: Client,
   snapshotId: string,
-  options?: CallOptions,
+  options?: ListingOptions,
 ): AsyncGenerator<Block> {
   for await (const { items } of blockPagesOf(client, snapshotId, options)) yield* items;
 }
@@ -42,9 +50,9 @@ export async function* blocksOf(
 export function blockPagesOf(
   client: Client,
   snapshotId: string,
-  options?: CallOptions,
+  options?: ListingOptions,
 ): AsyncGenerator<BlockPage<Block>> {
-  return pagesOf("ListSnapshotBlocks", async (paging) => {
+  return pagesOf("ListSnapshotBlocks", options, async (paging) => {
     const response = await listSnapshotBlocks(client, snapshotId, paging, options);
     return pageOf(response.Blocks, response);
   });
@@ -54,7 +62,7 @@ export function blockPagesOf(
 export async function* changedBlocksOf(
   client: Client,
   snapshots: { readonly firstSnapshotId: string; readonly secondSnapshotId: string },
-  options?: CallOptions,
+  options?: ListingOptions,
 ): AsyncGenerator<ChangedBlock> {
   for await (const { items } of changedBlockPagesOf(client, snapshots, options)) yield* items;
 }
@@ -63,10 +71,10 @@ export async function* changedBlocksOf(
 export function changedBlockPagesOf(
   client: Client,
   snapshots: { readonly firstSnapshotId: string; readonly secondSnapshotId: string },
-  options?: CallOptions,
+  options?: ListingOptions,
 ): AsyncGenerator<BlockPage<ChangedBlock>> {
   const { firstSnapshotId: FirstSnapshotId, secondSnapshotId } = snapshots;
-  return pagesOf("ListChangedBlocks", async (paging) => {
+  return pagesOf("ListChangedBlocks", options, async (paging) => {
     const input = { ...paging, FirstSnapshotId };
     const response = await listChangedBlocks(client, secondSnapshotId, input, options);
     // The first snapshot may be the larger one, so the second's size is no bound here.
@@ -80,7 +88,7 @@ export function digestPagesOf(
   snapshotId: string,
   options?: CallOptions,
 ): AsyncGenerator<BlockPage<BlockChecksum>> {
-  return pagesOf("ListBlockDigests", async (paging) => {
+  return pagesOf("ListBlockDigests", {}, async (paging) => {
     const input = { ...paging, SnapshotId: snapshotId };
     const response = await listBlockDigests(client, input, options);
     return pageOf(response.Blocks, response);
@@ -94,9 +102,8 @@ export function readableBlockPagesOf(
   options?: CallOptions,
 ): AsyncGenerator<BlockPage<Block> & { readonly lost: readonly Extent[] }> {
   const { snapshotId: SnapshotId, startingBlockIndex: StartingBlockIndex } = from;
-  return pagesOf("ListReadableBlocks", async (paging) => {
-    const start = paging.NextToken === undefined ? { StartingBlockIndex } : {};
-    const input = { ...start, ...paging, SnapshotId };
+  return pagesOf("ListReadableBlocks", { StartingBlockIndex }, async (paging) => {
+    const input = { ...paging, SnapshotId };
     const response = await listReadableBlocks(client, input, options);
     const lost = response.LostExtents.map(({ Start, Count }) => ({ start: Start, count: Count }));
     return { ...pageOf(response.Blocks, response), lost };
@@ -120,12 +127,18 @@ function pageOf<T>(
  */
 async function* pagesOf<Page extends BlockPage<{ readonly BlockIndex: number }>>(
   operation: string,
+  { StartingBlockIndex, MaxResults }: ListingOptions = {},
   fetchPage: FetchPage<Page>,
 ): AsyncGenerator<Page> {
-  let nextIndex = 0;
+  let nextIndex = StartingBlockIndex ?? 0;
   let nextToken: string | undefined;
+  const size = MaxResults === undefined ? {} : { MaxResults };
+  const fetchSized: FetchPage<Page> = (paging) => fetchPage({ ...size, ...paging });
   do {
-    const page = await nextPage(fetchPage, nextToken, nextIndex);
+    const isFirst = nextToken === undefined && StartingBlockIndex !== undefined;
+    const page = isFirst
+      ? await fetchSized({ StartingBlockIndex })
+      : await nextPage(fetchSized, nextToken, nextIndex);
     nextIndex = checkOrder(operation, page, nextIndex);
     if (page.nextToken !== undefined && page.nextToken === nextToken) {
       throw integrityError(operation, "The service answers the same page again.");

@@ -18,7 +18,6 @@ import {
   writeListBlockDigestsRequest,
 } from "../wire/list-block-digests.ts";
 import {
-  type ListChangedBlocksRequest,
   type ListChangedBlocksResponse,
   readListChangedBlocksResponse,
   writeListChangedBlocksRequest,
@@ -48,7 +47,7 @@ import {
 } from "../wire/start-snapshot.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { integrityError } from "./errors.ts";
-import { checksumOfBytes } from "./node-crypto.ts";
+import { webHashing } from "./web-hashing.ts";
 
 /*
  * The six operations of the EBS direct APIs and two of ours: client first, what stands in the
@@ -89,7 +88,7 @@ export interface PutSnapshotBlockInput {
 }
 
 /** Writes one block to a pending snapshot, and checks that the service got these very bytes. */
-export function putSnapshotBlock(
+export async function putSnapshotBlock(
   client: Client,
   blockIndex: number,
   snapshotId: string,
@@ -97,7 +96,7 @@ export function putSnapshotBlock(
   options?: CallOptions,
 ): Promise<PutSnapshotBlockResponse> {
   const { BlockData, DataLength = BlockData.length, ChecksumAlgorithm = "SHA256" } = input;
-  const Checksum = input.Checksum ?? checksumOfBytes(BlockData);
+  const Checksum = input.Checksum ?? (await checksumOf(client, BlockData));
   const members = { SnapshotId: snapshotId, BlockIndex: blockIndex, DataLength, Checksum };
   const { Progress } = input;
   const operation = "PutSnapshotBlock";
@@ -145,16 +144,17 @@ export function getSnapshotBlock(
     operation: "GetSnapshotBlock",
     service: "ebs",
     request: writeGetSnapshotBlockRequest(members),
-    read(received: Parameters<typeof readGetSnapshotBlockResponse>[0]) {
+    async read(received: Parameters<typeof readGetSnapshotBlockResponse>[0]) {
       const response = readGetSnapshotBlockResponse(received);
-      verifyBlock(response, `Block ${blockIndex} of ${snapshotId}`);
+      const checksum = await checksumOf(client, response.BlockData);
+      verifyBlock(response, checksum, `Block ${blockIndex} of ${snapshotId}`);
       return response;
     },
   } as const;
   return client.send(call, options);
 }
 
-function verifyBlock(response: GetSnapshotBlockResponse, subject: string): void {
+function verifyBlock(response: GetSnapshotBlockResponse, checksum: string, subject: string): void {
   const { BlockData, DataLength, Checksum, ChecksumAlgorithm } = response;
   const fail = (what: string) => integrityError("GetSnapshotBlock", `${subject} ${what}.`);
   if (BlockData.length !== BLOCK_SIZE_BYTES || DataLength !== BLOCK_SIZE_BYTES) {
@@ -163,7 +163,11 @@ function verifyBlock(response: GetSnapshotBlockResponse, subject: string): void 
   if (ChecksumAlgorithm !== "SHA256") {
     throw fail(`came with an unknown kind of checksum, '${ChecksumAlgorithm}'`);
   }
-  if (checksumOfBytes(BlockData) !== Checksum) throw fail("does not match its checksum");
+  if (checksum !== Checksum) throw fail("does not match its checksum");
+}
+
+function checksumOf(client: Client, bytes: Uint8Array): string | Promise<string> {
+  return (client.hashing ?? webHashing).checksum(bytes);
 }
 
 /** One page of a snapshot's blocks; `blocksOf` gives them all. */
@@ -180,13 +184,16 @@ export function listSnapshotBlocks(
 }
 
 /** Input of `listChangedBlocks`. */
-export type ListChangedBlocksInput = Omit<ListChangedBlocksRequest, "SecondSnapshotId">;
+export interface ListChangedBlocksInput extends PagingMembers {
+  /** Optional in AWS's model, required by AWS and by this service. */
+  readonly FirstSnapshotId?: string | undefined;
+}
 
 /** One page of the blocks at which two snapshots differ; `changedBlocksOf` gives them all. */
 export function listChangedBlocks(
   client: Client,
   secondSnapshotId: string,
-  input: ListChangedBlocksInput,
+  input: ListChangedBlocksInput = {},
   options?: CallOptions,
 ): Promise<ListChangedBlocksResponse> {
   const members = { ...input, SecondSnapshotId: secondSnapshotId };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { ClientError } from "./errors.ts";
 import { delayBoundMs, isRetryable, type RetryPolicy, withRetries } from "./retry.ts";
+import { RetryBudget } from "./retry-budget.ts";
 
 const throttled = serviceError({ status: 400, code: "ThrottlingException" });
 const refused = new ClientError({
@@ -109,4 +110,55 @@ test("an abort ends the waiting", async () => {
   });
   await assert.rejects(aborted, /enough/);
   assert.equal(attempts, 1);
+});
+
+test("what is no time for is not waited for, and the last error is told", async () => {
+  let left = 1_000;
+  const plain = policy();
+  const clock: Clock = {
+    ...plain.clock,
+    // The call's whole time never ends here; what is left of it decides.
+    sleep: (ms, signal) => (ms === 700 ? new Promise(() => {}) : plain.clock.sleep(ms, signal)),
+  };
+  const bounded = policy({ clock, remainingMs: () => left });
+  let attempts = 0;
+  const failing = withRetries(bounded, async () => {
+    attempts += 1;
+    left -= 300;
+    throw throttled;
+  });
+  await assert.rejects(failing, (thrown) => thrown === throttled);
+  assert.equal(attempts, 3, "the delay after the third attempt is 200 ms, and 100 ms are left");
+  assert.deepEqual(plain.sleeps, [50, 100]);
+});
+
+test("a call's whole time ends the attempt under way", async () => {
+  const startedAtMs = systemClock.monotonicMs();
+  const remainingMs = () => Math.max(0, startedAtMs + 100 - systemClock.monotonicMs());
+  const real = policy({ clock: systemClock, remainingMs });
+  let attempts = 0;
+  const hanging = withRetries(real, async (number, signal) => {
+    attempts = number;
+    if (number === 1) throw throttled;
+    await systemClock.sleep(60_000, signal);
+  });
+  await assert.rejects(hanging, (thrown) => thrown === throttled);
+  assert.equal(attempts, 2);
+  assert.ok(systemClock.monotonicMs() - startedAtMs < 10_000);
+});
+
+test("calls share one budget, and slow down or stop when it is spent", async () => {
+  const budget = new RetryBudget();
+  for (let i = 0; i < 100; i++) budget.take(0);
+  const waiting = policy({ budget, attemptsMax: 3 });
+  assert.equal(await countAttempts(throttled, waiting), 3);
+  assert.deepEqual(waiting.sleeps, [100, 200], "not 50 and 100");
+  for (let i = 0; i < 400; i++) budget.take(0);
+  assert.equal(await countAttempts(throttled, policy({ budget })), 1);
+});
+
+test("a certificate that is not trusted is told at once", async () => {
+  const parts = { kind: "connection", operation: "ListSnapshotBlocks", message: "no" } as const;
+  const untrusted = new ClientError({ ...parts, code: "SELF_SIGNED_CERT_IN_CHAIN" });
+  assert.equal(await countAttempts(untrusted, policy()), 1);
 });

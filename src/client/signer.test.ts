@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { request } from "../wire/message.ts";
+import { nodeCrypto } from "./node-crypto.ts";
 import { type ExpiringCredentials, Signer } from "./signer.ts";
 
 const MINUTE_MS = 60_000;
 const OUTGOING = {
   request: request({ method: "GET", path: "/" }),
   service: "ebs",
+  host: "h",
   isBlock: false,
 };
 
@@ -47,5 +49,9 @@ function setUp({ failures = 0 } = {}) {
     const key = { accessKeyId: `ASIA${number}`, secretAccessKey: "secret" };
     return { ...key, sessionToken: `token ${number}`, expiration };
   };
-  return { signer: new Signer({ host: "h", region: "r", clock, credentials }), time, asked };
+  return {
+    signer: new Signer({ region: "r", clock, credentials, crypto: nodeCrypto }),
+    time,
+    asked,
+  };
 }

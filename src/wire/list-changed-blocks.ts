@@ -85,7 +85,11 @@ export function writeListChangedBlocksResponse(
 }
 
 /** Writes a ListChangedBlocks request. */
-export function writeListChangedBlocksRequest(input: ListChangedBlocksRequest): WireRequest {
+export function writeListChangedBlocksRequest(
+  input: Omit<ListChangedBlocksRequest, "FirstSnapshotId"> & {
+    readonly FirstSnapshotId?: string | undefined;
+  },
+): WireRequest {
   return request({
     ...formatRoute("ListChangedBlocks", { snapshotId: input.SecondSnapshotId }),
     query: { firstSnapshotId: input.FirstSnapshotId, ...writePaging(input) },

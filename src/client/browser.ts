@@ -1,0 +1,37 @@
+/*
+ * The client library for browsers: everything but files. Requests go through `fetch`, blocks are
+ * hashed by WebCrypto, and no module of Node is imported.
+ *
+ *     const client = createClient({ endpoint: location.origin, credentials });
+ *     for await (const { BlockIndex, BlockToken } of blocksOf(client, snapshotId)) {
+ *       const { BlockData } = await getSnapshotBlock(client, BlockIndex, snapshotId, BlockToken);
+ *     }
+ */
+export type { Extent } from "../model/extent.ts";
+export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
+export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
+export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-changed-blocks.ts";
+export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
+export type { CallOptions, Client, ClientOptions } from "./client.ts";
+export { createFetchClient as createClient } from "./create-fetch-client.ts";
+export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
+export { describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export { ClientError, type ClientErrorKind, isAccessDenied, isSnapshotNotFound } from "./errors.ts";
+export {
+  type BlockPage,
+  blockPagesOf,
+  blocksOf,
+  changedBlockPagesOf,
+  changedBlocksOf,
+  type ListingOptions,
+} from "./listings.ts";
+export {
+  completeSnapshot,
+  getSnapshotBlock,
+  listBlockDigests,
+  listChangedBlocks,
+  listSnapshotBlocks,
+  putSnapshotBlock,
+  startSnapshot,
+} from "./operations.ts";
+export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
