@@ -1,0 +1,65 @@
+import { snapshotNotFound } from "../model/errors.ts";
+import type { AccountId } from "../model/ids.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { countExclusive, type ExclusiveCount } from "../tree/exclusive.ts";
+import { type Core, checkKeyUsable, findOwned } from "./core.ts";
+
+/** Snapshots told of on one page, and read from the catalog at once. */
+const PAGE_COUNT = 1_000;
+/**
+ * Snapshots that one is compared with: those of its lineage started next to it in time. What has
+ * none of them, one further away could only have by being written again with the same bytes.
+ */
+const COMPARED_COUNT_MAX = 256;
+/** Nodes read for one answer: at most as much as for some pages of a listing. */
+const NODES_READ_MAX = 4_096;
+
+/** One page of an account's snapshots, in order of id. */
+export async function listLineages(
+  core: Core,
+  account: AccountId,
+  afterId: string,
+): Promise<{ readonly snapshots: readonly Snapshot[]; readonly nextToken: string | undefined }> {
+  const snapshots = await core.catalog.snapshots.page(account, afterId, PAGE_COUNT);
+  return {
+    snapshots,
+    nextToken: snapshots.length === PAGE_COUNT ? snapshots.at(-1)?.id : undefined,
+  };
+}
+
+/**
+ * Counts the blocks of a completed snapshot of the account's own that no other one of its lineage
+ * has at the same block index: what deleting it frees, but for equal contents elsewhere in the
+ * store. Answers after a bounded amount of work where to go on.
+ */
+export async function countExclusiveBlocks(
+  core: Core,
+  account: AccountId,
+  input: { readonly snapshotId: string; readonly fromIndex: number },
+): Promise<ExclusiveCount> {
+  const snapshot = await findOwned(core, account, input.snapshotId);
+  if (snapshot?.state !== "completed") throw snapshotNotFound(input.snapshotId);
+  await checkKeyUsable(core, snapshot);
+  const { root, domain } = snapshot;
+  const others = (await relativesOf(core, snapshot)).map((each) => each.root ?? each.parentRoot);
+  const { fromIndex } = input;
+  return countExclusive(core.maps(domain), { root, others, fromIndex, nodesMax: NODES_READ_MAX });
+}
+
+/** The other snapshots of a lineage, a bounded number, the nearest in time first. */
+async function relativesOf(core: Core, snapshot: Snapshot): Promise<Snapshot[]> {
+  const found: Snapshot[] = [];
+  for (let afterId = ""; ; ) {
+    const page = await core.catalog.snapshots.page(snapshot.account, afterId, PAGE_COUNT);
+    found.push(
+      ...page.filter(({ lineage, id }) => lineage === snapshot.lineage && id !== snapshot.id),
+    );
+    const last = page.at(-1);
+    if (!last || page.length < PAGE_COUNT) break;
+    afterId = last.id;
+    // An account may have very many snapshots: others get their turn in between.
+    await new Promise(setImmediate);
+  }
+  const distance = ({ startTimeMs }: Snapshot) => Math.abs(startTimeMs - snapshot.startTimeMs);
+  return found.sort((a, b) => distance(a) - distance(b)).slice(0, COMPARED_COUNT_MAX);
+}
