@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import {
   ClientError,
+  CopyError,
   FileError,
   isAccessDenied,
   isSnapshotNotFound,
@@ -43,6 +44,13 @@ function describe(error: unknown, endpoint: string): FailureDescription {
     const cause = describe(error.cause, endpoint);
     const { snapshotId, aftermath } = error;
     return { ...cause, message: `${cause.message} ${aftermath}`, snapshotId };
+  }
+  if (error instanceof CopyError) {
+    const { cause, snapshotId, aftermath } = error;
+    const message = `${typeof cause === "string" ? cause : ""} ${aftermath}`;
+    if (!(cause instanceof Error)) return { exitCode: EXIT_CODES.failure, code: "Copy", message };
+    const why = describe(cause, endpoint);
+    return { ...why, message: `${why.message} ${aftermath}`, snapshotId };
   }
   if (error instanceof ClientError) {
     const { operation, status, requestId } = error;
@@ -96,8 +104,8 @@ const CONNECTION_WORDS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "it did not answer in time",
 };
 
-function describeClientError(error: ClientError, endpoint: string): FailureDescription {
-  const { code, message } = error;
+function describeClientError(error: ClientError, ours: string): FailureDescription {
+  const { code, message, endpoint = ours } = error;
   if (error.kind === "connection") {
     const why = CONNECTION_WORDS[code] ?? message.replace(/\.$/, "");
     const next = "Is the service running? Start it with: varve serve";

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addAccountCommand } from "./commands/account.ts";
 import { addCollectCommand } from "./commands/collect.ts";
+import { addCopyCommand } from "./commands/copy.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
 import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
@@ -50,6 +51,7 @@ async function createProgram(): Promise<Command> {
   addDiffCommand(program);
   addListCommand(program);
   addDeleteCommand(program);
+  addCopyCommand(program);
   addRebuildCommand(program);
   addCollectCommand(program);
   addVerifyCommand(program);

@@ -15,6 +15,8 @@ export interface ClientErrorParts {
   readonly status?: number | undefined;
   /** The service's name for the request, to look it up in its log. */
   readonly requestId?: string | undefined;
+  /** The service, where more than one is talked to. */
+  readonly endpoint?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -27,6 +29,7 @@ export class ClientError extends Error {
   readonly reason: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly endpoint: string | undefined;
 
   constructor(parts: ClientErrorParts) {
     super(parts.message, { cause: parts.cause });
@@ -36,6 +39,7 @@ export class ClientError extends Error {
     this.reason = parts.reason;
     this.status = parts.status;
     this.requestId = parts.requestId;
+    this.endpoint = parts.endpoint;
   }
 }
 
@@ -99,5 +103,31 @@ export class UploadError extends Error {
     super(`${cause instanceof Error ? cause.message : String(cause)} ${aftermath}`, { cause });
     this.snapshotId = snapshotId;
     this.aftermath = aftermath;
+  }
+}
+
+/** A copy that could not be made; `cause` says why, unless the message says it all. */
+export class CopyError extends Error {
+  override readonly name = "CopyError";
+  /** The snapshot to be copied. */
+  readonly sourceSnapshotId: string;
+  /** The copy, where one was begun. */
+  readonly snapshotId: string | undefined;
+  /** What became of it and what to do next, as sentences. */
+  readonly aftermath: string;
+
+  constructor(
+    cause: unknown,
+    parts: {
+      readonly sourceSnapshotId: string;
+      readonly snapshotId?: string | undefined;
+      readonly aftermath: string;
+    },
+  ) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`${why} ${parts.aftermath}`.trim(), { cause });
+    this.sourceSnapshotId = parts.sourceSnapshotId;
+    this.snapshotId = parts.snapshotId;
+    this.aftermath = parts.aftermath;
   }
 }

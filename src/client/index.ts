@@ -21,11 +21,18 @@ export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
+export type { LineageDescription } from "../wire/lineages.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock } from "../wire/list-changed-blocks.ts";
 export type { Block } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
+export {
+  SOURCE_SNAPSHOT_TAG,
+  SOURCE_TAG,
+  SOURCE_VOLUME_TAG,
+} from "./_copies.ts";
+export type { CopyProgress } from "./_copy-transfer.ts";
 export type { HoleSearch } from "./_image.ts";
 export {
   createAccessKey,
@@ -39,6 +46,13 @@ export {
   updateAccessKey,
 } from "./admin-operations.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { type ComparedSnapshot, type Comparison, compareSnapshots } from "./compare.ts";
+export {
+  type CopyOptions,
+  type CopyResult,
+  type CopySnapshotsOptions,
+  copySnapshots,
+} from "./copy.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {
   type DownloadOptions,
@@ -46,16 +60,25 @@ export {
   type DownloadResult,
   downloadSnapshot,
 } from "./download.ts";
-export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export {
+  createTags,
+  deleteSnapshot,
+  deleteTags,
+  describeSnapshots,
+  snapshotsOf,
+} from "./ec2-operations.ts";
 export {
   ClientError,
   type ClientErrorKind,
+  CopyError,
   FileError,
   isAccessDenied,
   isSnapshotNotFound,
   SnapshotStateError,
   UploadError,
 } from "./errors.ts";
+export { findHolds, type SnapshotHold, type SnapshotHolds } from "./holds.ts";
+export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
 export { blocksOf, changedBlocksOf } from "./listings.ts";
 export {
   type CompleteSnapshotInput,
