@@ -81,6 +81,7 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
   if (error instanceof SnapshotStateError) {
     // The service compared count and checksum of all blocks with ours, and they differ.
     const isMismatch = /mismatch/i.test(error.message);
+    if (error.state === "pending") return { exitCode: EXIT_CODES.timeout, code: "StillPending" };
     const exitCode = isMismatch ? EXIT_CODES.damaged : EXIT_CODES.failure;
     return { exitCode, code: "SnapshotState" };
   }

@@ -11,6 +11,7 @@
  * |    5 | the service cannot be reached                  |
  * |    6 | a local file or disk cannot be used            |
  * |    7 | data failed verification                       |
+ * |    8 | what was waited for did not come in time       |
  * |  130 | interrupted                                    |
  */
 export const EXIT_CODES = {
@@ -22,6 +23,7 @@ export const EXIT_CODES = {
   unreachable: 5,
   file: 6,
   damaged: 7,
+  timeout: 8,
   interrupted: 130,
 } as const;
 

@@ -80,6 +80,6 @@ export function tagsOfCopy(source: Client, snapshot: SnapshotDescription): reado
   const tags = [...kept, ...own];
   if (tags.length <= TAGS_COUNT_MAX) return tags;
   const message = `The snapshot ${snapshot.SnapshotId} has ${kept.length} tags.`;
-  const aftermath = `A copy needs ${own.length} more, and ${TAGS_COUNT_MAX} is the most there can be.`;
+  const aftermath = `A copy needs ${own.length} more; there can be ${TAGS_COUNT_MAX}.`;
   throw new CopyError(message, { sourceSnapshotId: snapshot.SnapshotId, aftermath });
 }

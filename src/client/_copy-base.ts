@@ -28,6 +28,12 @@ export interface CopyBase {
   readonly baseSnapshotId: string | undefined;
 }
 
+/** The snapshot to copy, and the copies that there are. */
+export interface CopySearch {
+  readonly copies: ReadonlyMap<string, readonly Copy[]>;
+  readonly snapshot: SnapshotDescription;
+}
+
 /**
  * Finds the nearest relative of a snapshot that has a copy already: an ancestor if there is one,
  * else another one of its lineage or, where lineages are not told, of its volume, that the service
@@ -35,8 +41,7 @@ export interface CopyBase {
  */
 export async function findBase(
   view: SourceView,
-  copies: ReadonlyMap<string, readonly Copy[]>,
-  snapshot: SnapshotDescription,
+  { copies, snapshot }: CopySearch,
   options: CallOptions,
 ): Promise<CopyBase | undefined> {
   const parentFor = (sourceId: string) => {
@@ -54,7 +59,7 @@ export async function findBase(
     }
     return undefined;
   }
-  return probe(view, parentFor, snapshot, options);
+  return probe(view, { parentFor, snapshot }, options);
 }
 
 /** Ids of a snapshot's ancestors, the nearest first, also of the first one that is gone. */
@@ -96,10 +101,13 @@ function byDistance(
 /** Asks the service itself whether a snapshot is related to those before it that have copies. */
 async function probe(
   { client, snapshots }: SourceView,
-  parentFor: (sourceId: string) => string | undefined,
-  snapshot: SnapshotDescription,
+  search: {
+    readonly parentFor: (sourceId: string) => string | undefined;
+    readonly snapshot: SnapshotDescription;
+  },
   options: CallOptions,
 ): Promise<CopyBase | undefined> {
+  const { parentFor, snapshot } = search;
   const earlier = [...snapshots.values()].filter(
     (other) =>
       other.State === "completed" &&

@@ -141,7 +141,7 @@ export class CopyRun {
 
   async #findBase(snapshot: SnapshotDescription): Promise<CopyBase | undefined> {
     const { signal } = this.#options;
-    const base = await findBase(this.view, this.#copies, snapshot, { signal });
+    const base = await findBase(this.view, { copies: this.#copies, snapshot }, { signal });
     if (!base || base.baseSnapshotId !== undefined) return base;
     // Its original is gone, so both sides have to tell checksums.
     const sides = [

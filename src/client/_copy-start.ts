@@ -60,7 +60,7 @@ export async function startCopy(start: CopyStart, options: CallOptions): Promise
     if (state === undefined && isNew) return { snapshotId, attempt, state: "pending" };
   }
   const { SnapshotId: sourceSnapshotId } = snapshot;
-  const message = `All of ${ATTEMPTS_MAX} copies of ${sourceSnapshotId} ended before they were done.`;
+  const message = `${ATTEMPTS_MAX} copies of ${sourceSnapshotId} ended before they were done.`;
   throw new CopyError(message, { sourceSnapshotId, aftermath: "Look at them with: varve list" });
 }
 

@@ -78,6 +78,14 @@ export {
   UploadError,
 } from "./errors.ts";
 export { findHolds, type SnapshotHold, type SnapshotHolds } from "./holds.ts";
+export {
+  decidePrune,
+  isEmptyRules,
+  type KeepRules,
+  type KeepTag,
+  type PrunableSnapshot,
+  type PruneDecision,
+} from "./keep-rules.ts";
 export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
 export { blocksOf, changedBlocksOf } from "./listings.ts";
 export {
@@ -93,10 +101,26 @@ export {
   putSnapshotBlock,
   startSnapshot,
 } from "./operations.ts";
+export {
+  type PrunedSnapshot,
+  type PruneGrouping,
+  type PruneOptions,
+  type PruneResult,
+  pruneSnapshots,
+} from "./prune.ts";
 export type { RetryEvent } from "./retry.ts";
 export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
+export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
 export { getFederationToken, getSessionToken } from "./sts-operations.ts";
+export {
+  EmptySourceError,
+  type SyncOptions,
+  type SyncPlan,
+  type SyncResult,
+  syncSnapshots,
+} from "./sync.ts";
 export {
   IMAGE_BYTES_TAG,
   type UploadOptions,

@@ -123,6 +123,7 @@ function summary(result: CopyResult): string {
   const earlier = blocksResumed === 0 ? "" : `, ${blocksResumed} sent before`;
   return (
     `Copied ${sourceSnapshotId} to ${snapshotId} in ${formatSeconds(seconds)}: ` +
-    `${formatCount(blocksSent, "block")} sent (${formatBytes(bytesSent)})${earlier}${whole}${verified}.`
+    `${formatCount(blocksSent, "block")} sent (${formatBytes(bytesSent)})` +
+    `${earlier}${whole}${verified}.`
   );
 }
