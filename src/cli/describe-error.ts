@@ -8,7 +8,7 @@ import {
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
-import { DamagedDataError, InterruptedError, UsageError } from "./errors.ts";
+import { DamagedDataError, InterruptedError, TimeOverError, UsageError } from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import { printable } from "./format.ts";
 
@@ -50,7 +50,7 @@ function describe(error: unknown, endpoint: string): FailureDescription {
     const message = `${typeof cause === "string" ? cause : ""} ${aftermath}`;
     if (!(cause instanceof Error)) return { exitCode: EXIT_CODES.failure, code: "Copy", message };
     const why = describe(cause, endpoint);
-    return { ...why, message: `${why.message} ${aftermath}`, snapshotId };
+    return { ...why, message: `${sentence(why.message)} ${aftermath}`, snapshotId };
   }
   if (error instanceof ClientError) {
     const { operation, status, requestId } = error;
@@ -76,12 +76,12 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
     return { exitCode: EXIT_CODES.interrupted, code: "Interrupted" };
   }
   if (error instanceof DamagedDataError) return { exitCode: EXIT_CODES.damaged, code: "Damaged" };
+  if (error instanceof TimeOverError) return { exitCode: EXIT_CODES.timeout, code: "TimeOver" };
   if (error instanceof UsageError) return { exitCode: EXIT_CODES.usage, code: "Settings" };
   if (error instanceof CommanderError) return { exitCode: EXIT_CODES.usage, code: "CommandLine" };
   if (error instanceof SnapshotStateError) {
     // The service compared count and checksum of all blocks with ours, and they differ.
     const isMismatch = /mismatch/i.test(error.message);
-    if (error.state === "pending") return { exitCode: EXIT_CODES.timeout, code: "StillPending" };
     const exitCode = isMismatch ? EXIT_CODES.damaged : EXIT_CODES.failure;
     return { exitCode, code: "SnapshotState" };
   }

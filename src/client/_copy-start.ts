@@ -14,7 +14,11 @@ import { startSnapshot } from "./operations.ts";
 const ATTEMPTS_MAX = 32;
 const POLL_MS = 1_000;
 
-/** How a copy is to be encrypted, where it has no parent to go by. */
+/**
+ * How a copy is to be encrypted, where it has no parent to go by. Unless told, a copy of an
+ * encrypted snapshot is encrypted under the destination's default key, and another one as the
+ * destination does by default.
+ */
 export interface CopyEncryption {
   readonly encrypted?: boolean | undefined;
   readonly kmsKeyArn?: string | undefined;
@@ -81,7 +85,9 @@ export async function stateOf(
 
 function inputOf({ source, snapshot, base, encryption }: CopyStart): StartSnapshotRequest {
   const { VolumeSize, Description } = snapshot;
-  const { encrypted: Encrypted, kmsKeyArn: KmsKeyArn } = encryption;
+  const { kmsKeyArn: KmsKeyArn } = encryption;
+  // As with AWS's own copies, what is encrypted does not lose that on its way.
+  const Encrypted = encryption.encrypted ?? (snapshot.Encrypted ? true : undefined);
   return {
     VolumeSize,
     Description: Description === "" ? undefined : Description,

@@ -9,6 +9,7 @@ import {
 } from "../wire/lineages.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, integrityError } from "./errors.ts";
+import { isRetryable } from "./retry.ts";
 
 /* Where snapshots come from: operations of a Varve's own, which AWS does not know. */
 
@@ -74,6 +75,8 @@ export async function countExclusiveBlocks(
 /** True when a service answers that it does not know what was asked for, as AWS answers ours. */
 export function isOperationUnknown(error: unknown): boolean {
   if (!(error instanceof ClientError) || error.kind !== "service") return false;
+  // A service that is busy has not said what it knows.
+  if (isRetryable(error)) return false;
   const { status = 0, reason } = error;
   // AWS answers an unknown path as it answers wrong parameters or callers; the next call tells.
   return ((status >= 400 && status < 500) || status === 501) && reason !== "SNAPSHOT_NOT_FOUND";

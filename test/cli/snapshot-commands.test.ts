@@ -112,7 +112,7 @@ test("wait ends with its own code when the time is over", async () => {
   assert.equal(late.code, 8, late.stderr);
   assert.match(
     late.stderr,
-    /"event":"completed".*\n.*still pending after 1\.0 s\.","code":"StillPending"/,
+    /"event":"completed".*\n.*still pending after 1\.0 s\.","code":"TimeOver"/,
   );
   await result("delete", pending);
   assert.equal((await run("wait", "snap-0123456789abcdef0")).code, 3);

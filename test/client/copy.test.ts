@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import {
@@ -151,6 +152,24 @@ test("a copy that was cut off goes on where it was", async (t) => {
   assert.equal(result?.snapshotId, cut.snapshotId);
   assert.deepEqual([result?.blocksResumed, result?.blocksSent], [15, 25]);
   await assertSame(id, result?.snapshotId ?? "");
+});
+
+test("state that was damaged is found out at completion, and the copy made anew", async (t) => {
+  const { source, destination, folder, upload, assertSame } = await setUp(t);
+  const id = await upload({ 0: 1, 1: 2, 2: 3, 3: 4 });
+  const stateFolder = join(folder, "state");
+  const options = { snapshotIds: [id], stateFolder, concurrency: 1 };
+  await assert.rejects(copySnapshots(source, failingAfter(destination, 3), options), CopyError);
+  const [name = ""] = await readdir(stateFolder);
+  await using file = await open(join(stateFolder, name), "r+");
+  await file.write(Buffer.of(0xff), 0, 1, 4_096 + 32);
+  const lost = await copySnapshots(source, destination, options).catch((error) => error);
+  assert.match(lost.message, /mismatch.* was deleted; the same command makes another one\.$/i);
+  const [result] = await copySnapshots(source, destination, options);
+  assert.notEqual(result?.snapshotId, lost.snapshotId);
+  assert.equal(result?.blocksSent, 4);
+  await assertSame(id, result?.snapshotId ?? "");
+  assert.deepEqual(await readdir(stateFolder), []);
 });
 
 test("without a state folder the unfinished copy is found again, and sent again", async (t) => {

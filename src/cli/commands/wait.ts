@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { SnapshotStateError, waitForSnapshot } from "../../client/index.ts";
 import { snapshotIdArguments, timeSpanArgument } from "../arguments.ts";
+import { TimeOverError } from "../errors.ts";
 import { formatSeconds } from "../format.ts";
 import { type Session, withSession } from "../session.ts";
 
@@ -43,8 +44,8 @@ async function waitForAll(
     await waitForSnapshot(client, snapshotId, { timeoutMs, signal }).catch((error: unknown) => {
       if (!(error instanceof SnapshotStateError) || error.state !== "pending") throw error;
       // The time is that of all of them, not what was left for this one.
-      const message = `Snapshot ${snapshotId} is still pending after ${formatSeconds(timeout / 1_000)}`;
-      throw new SnapshotStateError(`${message}.`, snapshotId, error.state);
+      const time = formatSeconds(timeout / 1_000);
+      throw new TimeOverError(`Snapshot ${snapshotId} is still pending after ${time}.`);
     });
     const event = { event: "completed", snapshotId };
     if (output.options.json) output.note("", event);
