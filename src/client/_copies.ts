@@ -1,3 +1,4 @@
+import { formatTimeMs } from "../base/clock.ts";
 import { TAGS_COUNT_MAX } from "../model/limits.ts";
 import type { Tag } from "../model/snapshot.ts";
 import { NO_VOLUME_ID, type SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
@@ -11,6 +12,9 @@ export const SOURCE_SNAPSHOT_TAG = "varve:source-snapshot";
 export const SOURCE_TAG = "varve:source";
 /** Tag of a copy: the original's volume, where it has one. */
 export const SOURCE_VOLUME_TAG = "varve:source-volume";
+
+/** Tag of a copy: when the original was started, ISO 8601; a copy's own time is that of copying. */
+export const SOURCE_TIME_TAG = "varve:source-time";
 
 /** A snapshot at the destination that says of itself that it is a copy. */
 export interface Copy {
@@ -34,6 +38,12 @@ export function volumeOf(snapshot: SnapshotDescription): string | undefined {
   const { VolumeId } = snapshot;
   const isKnown = VolumeId !== "" && VolumeId !== NO_VOLUME_ID;
   return isKnown ? VolumeId : tagValue(snapshot, SOURCE_VOLUME_TAG);
+}
+
+/** When the state was taken that a snapshot holds: for a copy, when its original was started. */
+export function takenAtMs(snapshot: SnapshotDescription): number {
+  const originalMs = Date.parse(tagValue(snapshot, SOURCE_TIME_TAG) ?? "");
+  return Number.isNaN(originalMs) ? Date.parse(snapshot.StartTime) : originalMs;
 }
 
 /** The copies among the caller's snapshots, by the snapshot that they are copies of. */
@@ -73,6 +83,7 @@ export function tagsOfCopy(source: Client, snapshot: SnapshotDescription): reado
   const own = [
     { Key: SOURCE_SNAPSHOT_TAG, Value: snapshot.SnapshotId },
     { Key: SOURCE_TAG, Value: sourceOf(source, snapshot) },
+    { Key: SOURCE_TIME_TAG, Value: formatTimeMs(takenAtMs(snapshot)) },
     ...(volumeId === undefined ? [] : [{ Key: SOURCE_VOLUME_TAG, Value: volumeId }]),
   ];
   const keys = new Set(own.map(({ Key }) => Key));

@@ -20,7 +20,7 @@ export interface CopySnapshotsOptions extends CopyOptions {
 /**
  * Copies snapshots to another service, another region or another account, those started first
  * before the others. Where a relative of a snapshot has a copy already, only what differs is
- * copied and the copy becomes a child of that one. Tags and description are kept; three tags say
+ * copied and the copy becomes a child of that one. Tags and description are kept; a few tags say
  * what a copy is a copy of. A snapshot that has a completed copy is not copied again. Throws a
  * `CopyError` that says what to do next; after any failure, the same call goes on.
  *

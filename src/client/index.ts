@@ -30,6 +30,7 @@ export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-
 export {
   SOURCE_SNAPSHOT_TAG,
   SOURCE_TAG,
+  SOURCE_TIME_TAG,
   SOURCE_VOLUME_TAG,
 } from "./_copies.ts";
 export type { CopyProgress } from "./_copy-transfer.ts";

@@ -24,6 +24,7 @@ export interface KeepTag {
 /** What a decision is made by. */
 export interface PrunableSnapshot {
   readonly snapshotId: string;
+  /** Milliseconds since 1970: when the state was taken that it holds. */
   readonly startTimeMs: number;
   readonly state: string;
   readonly tags: readonly { readonly Key: string; readonly Value: string }[];

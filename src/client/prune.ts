@@ -1,5 +1,5 @@
 import type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
-import { tagValue, volumeOf } from "./_copies.ts";
+import { tagValue, takenAtMs, volumeOf } from "./_copies.ts";
 import type { Client } from "./client.ts";
 import { deleteSnapshot, snapshotsOf } from "./ec2-operations.ts";
 import { findHolds } from "./holds.ts";
@@ -36,7 +36,7 @@ export interface PruneOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A snapshot that was decided about. */
+/** A snapshot that was decided about; a copy by the time at which its original was started. */
 export interface PrunedSnapshot extends PrunableSnapshot {
   readonly group: string;
   readonly description: SnapshotDescription;
@@ -70,7 +70,7 @@ export async function pruneSnapshots(client: Client, options: PruneOptions): Pro
   const decisions = [...groups].sort(byName).flatMap(([group, descriptions]) => {
     const snapshots = descriptions.map((description) => ({
       snapshotId: description.SnapshotId,
-      startTimeMs: Date.parse(description.StartTime),
+      startTimeMs: takenAtMs(description),
       state: description.State,
       tags: description.Tags,
       holds: holds.get(description.SnapshotId) ?? [],

@@ -95,6 +95,7 @@ test("a lineage is copied in order, each on top of its parent's copy", async (t)
     "varve:image-bytes": String(IMAGE_BYTES),
     "varve:source": `${original?.OwnerId}/us-east-1`,
     "varve:source-snapshot": third,
+    "varve:source-time": original?.StartTime,
   });
   const again = await copySnapshots(source, destination, options);
   assert.deepEqual(
@@ -126,6 +127,48 @@ test("a sibling's copy is a base, and zeros are written where it has more", asyn
   assert.deepEqual([result?.blocksSent, result?.blocksReceived], [2, 1]);
   assert.equal(result?.verification?.differingBlocks, 0);
   await assertSame(other, result?.snapshotId ?? "");
+});
+
+/** As AWS answers: it knows none of our own operations. */
+function asAws(client: Client): Client {
+  const ours = ["ListLineages", "CountExclusiveBlocks", "ListBlockDigests"];
+  return clientThrough(client, async (call, options) => {
+    const { operation } = call;
+    if (!ours.includes(operation)) return client.send(call, options);
+    const message = "The action or operation requested is invalid.";
+    throw new ClientError({ kind: "service", operation, code: "Unknown", status: 404, message });
+  });
+}
+
+test("services that tell neither lineages nor checksums are asked what is related", async (t) => {
+  const { source, destination, upload, assertSame } = await setUp(t);
+  const [from, to] = [asAws(source), asAws(destination)];
+  const first = await upload({ 0: 1, 1: 2, 3: 0 });
+  const stranger = await upload({ 0: 9 });
+  const second = await upload({ 0: 1, 1: 4, 3: 0 }, first);
+  const third = await upload({ 0: 5, 1: 4, 3: 0 }, second);
+  const snapshotIds = [second, stranger, first];
+  const results = await copySnapshots(from, to, { snapshotIds, verify: true });
+  const byId = new Map(results.map((each) => [each.sourceSnapshotId, each]));
+  assert.deepEqual([...byId.keys()], [first, stranger, second]);
+  assert.equal(byId.get(stranger)?.parentSnapshotId, undefined);
+  assert.equal(byId.get(second)?.parentSnapshotId, byId.get(first)?.snapshotId);
+  assert.deepEqual([byId.get(first)?.blocksSent, byId.get(first)?.blocksReceived], [3, 3]);
+  assert.equal(byId.get(second)?.blocksSent, 1);
+  for (const { sourceSnapshotId, snapshotId, verification } of results) {
+    assert.equal(verification?.differingBlocks, 0);
+    await assertSame(sourceSnapshotId, snapshotId);
+  }
+  const lineage = copySnapshots(from, to, { snapshotIds: [third], lineage: true });
+  await assert.rejects(
+    lineage,
+    /does not tell which snapshots .* Name them all, without --lineage/,
+  );
+  // With all its relatives gone, nothing is left to compare with, and all of it is copied.
+  for (const id of [first, second, stranger]) await deleteSnapshot(source, id);
+  const [whole] = await copySnapshots(from, to, { snapshotIds: [third] });
+  assert.deepEqual([whole?.parentSnapshotId, whole?.blocksSent], [undefined, 3]);
+  await assertSame(third, whole?.snapshotId ?? "");
 });
 
 /** A client that fails for good after so many blocks were put. */

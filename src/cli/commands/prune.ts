@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { formatTimeMs } from "../../base/clock.ts";
 import {
   filterMatcher,
   isEmptyRules,
@@ -150,7 +151,7 @@ function toJson(
     ...told,
     snapshots: decisions.map(({ action, reasons, snapshot }) => ({
       ...{ snapshotId: snapshot.snapshotId, group: snapshot.group, action, reasons },
-      startTime: snapshot.description.StartTime,
+      startTime: formatTimeMs(snapshot.startTimeMs),
       description: snapshot.description.Description,
     })),
     deleted,
@@ -168,7 +169,9 @@ function table(decisions: readonly PruneDecision<PrunedSnapshot>[]): string {
   const rows = decisions.map(({ action, reasons, snapshot }) => [
     snapshot.group,
     snapshot.snapshotId,
-    snapshot.description.StartTime.replace("T", " ").replace(/\.\d+Z$/, "Z"),
+    formatTimeMs(snapshot.startTimeMs)
+      .replace("T", " ")
+      .replace(/\.\d+Z$/, "Z"),
     action,
     reasons.join(", "),
     snapshot.description.Description,
