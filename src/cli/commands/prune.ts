@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatTimeMs } from "../../base/clock.ts";
 import {
   filterMatcher,
@@ -56,7 +56,11 @@ export function addPruneCommand(program: Command): void {
       "keep those with this tag; can be repeated",
       tagPatternArgument,
     )
-    .option("--group-by <what>", "volume, tag:KEY or none", groupingArgument, { by: "volume" })
+    .addOption(
+      new Option("--group-by <what>", "volume, tag:KEY or none")
+        .argParser(groupingArgument)
+        .default({ by: "volume" }, "volume"),
+    )
     .option("--time-zone <name>", "whose hours and days count", timeZoneArgument, "UTC")
     .option("--dry-run", "tell what would be deleted and why, and delete nothing")
     .action((options: PruneCommandOptions, own: Command) =>
