@@ -42,8 +42,8 @@ export async function findSizes(
 ): Promise<FoundSizes> {
   let requestCount = 0;
   const counting: Client = {
-    ...{ endpoint: client.endpoint, region: client.region },
-    ...{ clock: client.clock, random: client.random, close: () => client.close() },
+    ...client,
+    close: () => client.close(),
     send(call, callOptions) {
       requestCount += 1;
       return client.send(call, callOptions);

@@ -4,7 +4,7 @@ import type { Snapshot } from "../model/snapshot.ts";
 import { countExclusive, type ExclusiveCount } from "../tree/exclusive.ts";
 import { type Core, checkKeyUsable, findOwned } from "./core.ts";
 
-/** Snapshots told of on one page, and read from the catalog at once. */
+/** Snapshots told of on one page. */
 const PAGE_COUNT = 1_000;
 /**
  * Snapshots that one is compared with: those of its lineage started next to it in time. What has
@@ -41,25 +41,9 @@ export async function countExclusiveBlocks(
   if (snapshot?.state !== "completed") throw snapshotNotFound(input.snapshotId);
   await checkKeyUsable(core, snapshot);
   const { root, domain } = snapshot;
-  const others = (await relativesOf(core, snapshot)).map((each) => each.root ?? each.parentRoot);
+  const relatives = await core.catalog.snapshots.relatives(snapshot, COMPARED_COUNT_MAX);
+  // One under way holds what its parent has.
+  const others = relatives.map((each) => each.root ?? each.parentRoot);
   const { fromIndex } = input;
   return countExclusive(core.maps(domain), { root, others, fromIndex, nodesMax: NODES_READ_MAX });
-}
-
-/** The other snapshots of a lineage, a bounded number, the nearest in time first. */
-async function relativesOf(core: Core, snapshot: Snapshot): Promise<Snapshot[]> {
-  const found: Snapshot[] = [];
-  for (let afterId = ""; ; ) {
-    const page = await core.catalog.snapshots.page(snapshot.account, afterId, PAGE_COUNT);
-    found.push(
-      ...page.filter(({ lineage, id }) => lineage === snapshot.lineage && id !== snapshot.id),
-    );
-    const last = page.at(-1);
-    if (!last || page.length < PAGE_COUNT) break;
-    afterId = last.id;
-    // An account may have very many snapshots: others get their turn in between.
-    await new Promise(setImmediate);
-  }
-  const distance = ({ startTimeMs }: Snapshot) => Math.abs(startTimeMs - snapshot.startTimeMs);
-  return found.sort((a, b) => distance(a) - distance(b)).slice(0, COMPARED_COUNT_MAX);
 }

@@ -97,6 +97,33 @@ test("a copy killed again and again goes on, and sends next to nothing twice", a
   await assertSameBytes(restored, image);
 });
 
+test("Ctrl-C ends a copy with what to do next, and the same command goes on", async (t) => {
+  const { source, destination, folder, run } = await startTwoServices(t);
+  const image = join(folder, "image.raw");
+  const contents = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [i, i + 1]));
+  await writeImage(image, 60 * BLOCK_SIZE_BYTES, contents);
+  const { snapshotId } = await uploadSnapshot(clientFor(t, source), { path: image });
+  let child: ChildProcess | undefined;
+  let acknowledged = 0;
+  const witness = await startWitness(t, destination.endpoint, () => {
+    acknowledged += 1;
+    if (acknowledged === 10) child?.kill("SIGINT");
+  });
+  const args = ["copy", snapshotId, "--to", witness, "--to-profile", "other", "--concurrency", "2"];
+  const onStart = (started: ChildProcess) => {
+    child = started;
+  };
+  const cut = await run(args, { onStart });
+  assert.equal(cut.code, 130, cut.stderr);
+  assert.match(
+    cut.stderr,
+    /^varve: Interrupted\. What is done is kept in snap-\w+: go on with the same command\.\n$/,
+  );
+  const { code, stderr } = await run(args);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /: \d+ blocks sent \([^)]*\), (?:9|1\d) sent before\.\n$/);
+});
+
 test("from a service that does as AWS does, with quotas and lag, into a plain one", async (t) => {
   const emulation = { aws: true, quotas: true, lagSeconds: 1 };
   const { source, folder, run, to } = await startTwoServices(t, { source: { emulation } });
