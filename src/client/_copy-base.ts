@@ -1,5 +1,5 @@
 import type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
-import type { LineageDescription } from "../wire/lineages.ts";
+import type { LineageDescription } from "../wire/list-lineages.ts";
 import { type Copy, completedCopy, volumeOf } from "./_copies.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError } from "./errors.ts";

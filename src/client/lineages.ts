@@ -1,12 +1,14 @@
 import {
   type CountExclusiveBlocksResponse,
+  readCountExclusiveBlocksResponse,
+  writeCountExclusiveBlocksRequest,
+} from "../wire/count-exclusive-blocks.ts";
+import {
   type LineageDescription,
   type ListLineagesResponse,
-  readCountExclusiveBlocksResponse,
   readListLineagesResponse,
-  writeCountExclusiveBlocksRequest,
   writeListLineagesRequest,
-} from "../wire/lineages.ts";
+} from "../wire/list-lineages.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, integrityError } from "./errors.ts";
 import { isRetryable } from "./retry.ts";

@@ -1,11 +1,11 @@
 import type { Core } from "../snapshots/core.ts";
-import { countExclusiveBlocks, listLineages } from "../snapshots/lineages.ts";
+import { countExclusiveBlocks } from "../snapshots/count-exclusive-blocks.ts";
+import { listLineages } from "../snapshots/list-lineages.ts";
 import {
   readCountExclusiveBlocksRequest,
-  readListLineagesRequest,
   writeCountExclusiveBlocksResponse,
-  writeListLineagesResponse,
-} from "../wire/lineages.ts";
+} from "../wire/count-exclusive-blocks.ts";
+import { readListLineagesRequest, writeListLineagesResponse } from "../wire/list-lineages.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
 import { authorize, authorizeKey, type Caller, KEY_USES } from "./authorize.ts";
 

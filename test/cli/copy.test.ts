@@ -126,7 +126,9 @@ test("Ctrl-C ends a copy with what to do next, and the same command goes on", as
 
 test("from a service that does as AWS does, with quotas and lag, into a plain one", async (t) => {
   const emulation = { aws: true, quotas: true, lagSeconds: 1 };
-  const { source, folder, run, to } = await startTwoServices(t, { source: { emulation } });
+  const config = { source: { emulation }, destination: { region: "eu-west-1" } };
+  const { source, folder, run, to: address } = await startTwoServices(t, config);
+  const to = [...address, "--to-region", "eu-west-1"];
   const client = clientFor(t, source);
   const image = join(folder, "image.raw");
   await writeImage(image, 30 * BLOCK_SIZE_BYTES, { 0: 1, 3: 0, 29: 2 });

@@ -1,11 +1,8 @@
 import { snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
-import type { Snapshot } from "../model/snapshot.ts";
 import { countExclusive, type ExclusiveCount } from "../tree/exclusive.ts";
 import { type Core, checkKeyUsable, findOwned } from "./core.ts";
 
-/** Snapshots told of on one page. */
-const PAGE_COUNT = 1_000;
 /**
  * Snapshots that one is compared with: those of its lineage started next to it in time. What has
  * none of them, one further away could only have by being written again with the same bytes.
@@ -13,19 +10,6 @@ const PAGE_COUNT = 1_000;
 const COMPARED_COUNT_MAX = 256;
 /** Nodes read for one answer: at most as much as for some pages of a listing. */
 const NODES_READ_MAX = 4_096;
-
-/** One page of an account's snapshots, in order of id. */
-export async function listLineages(
-  core: Core,
-  account: AccountId,
-  afterId: string,
-): Promise<{ readonly snapshots: readonly Snapshot[]; readonly nextToken: string | undefined }> {
-  const snapshots = await core.catalog.snapshots.page(account, afterId, PAGE_COUNT);
-  return {
-    snapshots,
-    nextToken: snapshots.length === PAGE_COUNT ? snapshots.at(-1)?.id : undefined,
-  };
-}
 
 /**
  * Counts the blocks of a completed snapshot of the account's own that no other one of its lineage
