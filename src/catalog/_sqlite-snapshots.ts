@@ -118,6 +118,21 @@ export class SqliteSnapshotTable implements SnapshotTable {
     return rows.map(snapshotFrom);
   }
 
+  async relatives(snapshot: Snapshot, limit: number): Promise<Snapshot[]> {
+    const { id, account, lineage, startTimeMs } = snapshot;
+    const rows = this.#database.all(
+      `SELECT * FROM snapshots
+       WHERE account = ? AND lineage = ? AND id <> ? AND state <> 'recycled'
+       ORDER BY abs(start_time_ms - ?), id LIMIT ?`,
+      account,
+      lineage,
+      id,
+      startTimeMs,
+      limit,
+    );
+    return rows.map(snapshotFrom);
+  }
+
   async inState(state: SnapshotState): Promise<Snapshot[]> {
     const rows = this.#database.all("SELECT * FROM snapshots WHERE state = ?", state);
     return rows.map(snapshotFrom);

@@ -31,6 +31,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
     return subject;
   };
   snapshotTableSuite(`${name}.snapshots`, open);
+  relativesSuite(`${name}.snapshots`, open);
   stateSuite(`${name}.snapshots`, open);
   endSuite(`${name}.snapshots`, open);
   clientTokenSuite(`${name}.snapshots`, open);
@@ -102,6 +103,29 @@ function snapshotTableSuite(name: string, open: Open): void {
     assert.deepEqual(await ids("", 2), ["snap-01", "snap-02"]);
     assert.deepEqual(await ids("snap-02", 2), ["snap-03", "snap-0b"]);
     assert.deepEqual(await ids("snap-0b", 2), []);
+  });
+}
+
+function relativesSuite(name: string, open: Open): void {
+  test(`${name} finds the relatives of a snapshot, the nearest in time first`, async (t) => {
+    const { catalog } = await open(t);
+    const lineage = id("snap-01");
+    const at = (startTimeMs: number, more: Partial<Snapshot> = {}) => ({
+      ...{ lineage, startTimeMs, ...more },
+    });
+    const subject = snapshot("snap-01", at(1_000));
+    const others = [
+      snapshot("snap-02", at(1_100)),
+      snapshot("snap-03", at(3_000)),
+      snapshot("snap-04", at(950, { state: "pending" })),
+      snapshot("snap-05", at(1_001, { account: OTHER })),
+      snapshot("snap-06", at(1_001, { lineage: id("snap-06") })),
+    ];
+    for (const each of [subject, ...others]) await catalog.snapshots.start(each, undefined);
+    const ids = async (limit: number) =>
+      (await catalog.snapshots.relatives(subject, limit)).map((found) => found.id as string);
+    assert.deepEqual(await ids(10), ["snap-04", "snap-02", "snap-03"]);
+    assert.deepEqual(await ids(2), ["snap-04", "snap-02"]);
   });
 }
 

@@ -98,6 +98,11 @@ export interface SnapshotTable {
   get(id: SnapshotId): Promise<Snapshot | undefined>;
   /** One account's snapshots with ids after `afterId`, in order of id, at most `limit`. */
   page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]>;
+  /**
+   * The other snapshots of a snapshot's account and lineage, those in the recycle bin aside: at
+   * most `limit`, the ones started nearest to it in time.
+   */
+  relatives(snapshot: Snapshot, limit: number): Promise<Snapshot[]>;
   /** Every snapshot in a state, whoever owns it. */
   inState(state: SnapshotState): Promise<Snapshot[]>;
   /** Changes the state if it still is `from`; false when it is not (someone else was first). */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { Tag } from "../client/index.ts";
+import type { KeepTag, Tag } from "../client/index.ts";
 import { parseSnapshotId } from "../model/ids.ts";
 import {
   SESSION_DURATION_SECONDS_MAX,
@@ -44,4 +44,43 @@ export function durationArgument(text: string): number {
     seconds >= SESSION_DURATION_SECONDS_MIN && seconds <= SESSION_DURATION_SECONDS_MAX;
   if (isWithin) return seconds;
   throw new InvalidArgumentError("A time from 15m to 36h is needed, as 900s, 15m or 1h.");
+}
+
+/** Parses `KEY` or `KEY=VALUE`; can be given more than once. */
+export function tagPatternArgument(text: string, earlier: readonly KeepTag[] = []): KeepTag[] {
+  const equals = text.indexOf("=");
+  if (text === "" || equals === 0) {
+    throw new InvalidArgumentError("A tag is given as KEY or KEY=VALUE.");
+  }
+  const tag =
+    equals < 0 ? { Key: text } : { Key: text.slice(0, equals), Value: text.slice(equals + 1) };
+  return [...earlier, tag];
+}
+
+const MS_OF_UNIT: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+
+/** Parses a length of time, as `90s`, `15m`, `36h`, `7d` or `2w`; answers milliseconds. */
+export function timeSpanArgument(text: string): number {
+  const [, count, unit = ""] = /^([0-9]{1,6})([smhdw])$/.exec(text) ?? [];
+  const ms = Number(count) * (MS_OF_UNIT[unit] ?? Number.NaN);
+  if (ms > 0) return ms;
+  throw new InvalidArgumentError("A length of time is needed, as 90s, 15m, 36h, 7d or 2w.");
+}
+
+/** Parses a time, as `2026-11-25` (midnight in UTC) or `2026-11-25T08:00:00Z`; answers ms. */
+export function timeArgument(text: string): number {
+  const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(
+    text,
+  );
+  const timeMs = isTime ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  throw new InvalidArgumentError(
+    "A time is needed, as 2026-11-25 or, with its zone, 2026-11-25T08:00Z.",
+  );
 }

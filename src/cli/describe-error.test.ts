@@ -3,12 +3,13 @@ import { test } from "node:test";
 import {
   ClientError,
   type ClientErrorKind,
+  CopyError,
   FileError,
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
 import { describeError } from "./describe-error.ts";
-import { InterruptedError } from "./errors.ts";
+import { InterruptedError, TimeOverError } from "./errors.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
 const endpoint = "http://127.0.0.1:7788";
@@ -78,6 +79,7 @@ test("every failure has its exit code and one line that says what to do", () => 
     [shrank, EXIT_CODES.file, /^The image shrank\.$/],
     [new SnapshotStateError("Checksum mismatch", "snap-1", "error"), EXIT_CODES.damaged, /mism/],
     [new SnapshotStateError("Still pending", "snap-1", "pending"), EXIT_CODES.failure, /^Still/],
+    [new TimeOverError("Still pending."), EXIT_CODES.timeout, /^Still pending\.$/],
     [new InterruptedError(), EXIT_CODES.interrupted, /^Interrupted\.$/],
     [new Error("odd"), EXIT_CODES.failure, /^odd\.$/],
     ["odd", EXIT_CODES.failure, /^odd\.$/],
@@ -93,6 +95,17 @@ test("every failure has its exit code and one line that says what to do", () => 
   assert.equal(description.exitCode, EXIT_CODES.file);
   assert.equal(description.message, "The image shrank. It was deleted.");
   assert.equal(description.snapshotId, "snap-1");
+});
+
+test("the failure of a copy names its service, and what became of the copy", () => {
+  const parts = { kind: "connection", operation: "GetSnapshotBlock", code: "EPIPE" } as const;
+  const cause = new ClientError({ ...parts, message: "x", endpoint: "http://elsewhere:1" });
+  const copy = { sourceSnapshotId: "snap-1", snapshotId: "snap-2", aftermath: "Go on." };
+  const { exitCode, message, snapshotId } = describeError(new CopyError(cause, copy), endpoint);
+  assert.deepEqual([exitCode, snapshotId], [EXIT_CODES.unreachable, "snap-2"]);
+  assert.match(message, /^Cannot reach http:\/\/elsewhere:1: .* with: varve serve\. Go on\.$/);
+  const { message: own } = describeError(new CopyError("Too many tags.", copy), endpoint);
+  assert.equal(own, "Too many tags. Go on.");
 });
 
 test("nothing that a service or a file name says steers the terminal", () => {

@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import {
   ClientError,
+  CopyError,
   FileError,
   isAccessDenied,
   isAwsEndpoint,
@@ -9,7 +10,7 @@ import {
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
-import { DamagedDataError, InterruptedError, UsageError } from "./errors.ts";
+import { DamagedDataError, InterruptedError, TimeOverError, UsageError } from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import { printable } from "./format.ts";
 
@@ -46,6 +47,13 @@ function describe(error: unknown, endpoint: string): FailureDescription {
     const { snapshotId, aftermath } = error;
     return { ...cause, message: `${cause.message} ${aftermath}`, snapshotId };
   }
+  if (error instanceof CopyError) {
+    const { cause, snapshotId, aftermath } = error;
+    const message = `${typeof cause === "string" ? cause : ""} ${aftermath}`;
+    if (!(cause instanceof Error)) return { exitCode: EXIT_CODES.failure, code: "Copy", message };
+    const why = describe(cause, endpoint);
+    return { ...why, message: `${sentence(why.message)} ${aftermath}`, snapshotId };
+  }
   if (error instanceof ClientError) {
     const { operation, status, requestId } = error;
     return { ...describeClientError(error, endpoint), operation, status, requestId };
@@ -70,6 +78,7 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
     return { exitCode: EXIT_CODES.interrupted, code: "Interrupted" };
   }
   if (error instanceof DamagedDataError) return { exitCode: EXIT_CODES.damaged, code: "Damaged" };
+  if (error instanceof TimeOverError) return { exitCode: EXIT_CODES.timeout, code: "TimeOver" };
   if (error instanceof UsageError) return { exitCode: EXIT_CODES.usage, code: "Settings" };
   if (error instanceof CommanderError) return { exitCode: EXIT_CODES.usage, code: "CommandLine" };
   if (error instanceof SnapshotStateError) {
@@ -104,8 +113,8 @@ const CONNECTION_WORDS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is from an authority that is not known here",
 };
 
-function describeClientError(error: ClientError, endpoint: string): FailureDescription {
-  const { code, message } = error;
+function describeClientError(error: ClientError, ours: string): FailureDescription {
+  const { code, message, endpoint = ours } = error;
   if (error.kind === "connection") {
     const why = CONNECTION_WORDS[code] ?? message.replace(/\.$/, "");
     const where = error.endpoint ?? endpoint;

@@ -8,6 +8,11 @@ export class DamagedDataError extends Error {
   override readonly name = "DamagedDataError";
 }
 
+/** What was waited for did not come in the time given. */
+export class TimeOverError extends Error {
+  override readonly name = "TimeOverError";
+}
+
 /** Somebody pressed Ctrl-C, or asked the process to end. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";

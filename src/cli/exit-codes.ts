@@ -8,6 +8,7 @@ export const EXIT_CODES = {
   unreachable: 5,
   file: 6,
   damaged: 7,
+  timeout: 8,
   interrupted: 130,
 } as const;
 
@@ -24,5 +25,6 @@ export const EXIT_CODE_MEANINGS: readonly (readonly [code: ExitCode, meaning: st
   [EXIT_CODES.unreachable, "the service cannot be reached"],
   [EXIT_CODES.file, "a local file or disk cannot be used"],
   [EXIT_CODES.damaged, "data failed verification"],
+  [EXIT_CODES.timeout, "what was waited for did not come in time"],
   [EXIT_CODES.interrupted, "interrupted"],
 ];

@@ -44,7 +44,8 @@ export function outputFor({ json = false, quiet = false }: GlobalOptions): Outpu
   return new Output({ json, quiet });
 }
 
-async function openClient(options: GlobalOptions, output: Output): Promise<Client> {
+/** Makes a client as options, environment and AWS's files say; its repetitions are noted. */
+export async function openClient(options: GlobalOptions, output: Output): Promise<Client> {
   const settings = await settingsFromAws(options);
   try {
     return createClient({ ...settings, onRetry: retryNotes(output) });

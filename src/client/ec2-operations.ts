@@ -7,7 +7,7 @@ import {
   type SnapshotDescription,
   writeDescribeSnapshotsRequest,
 } from "../wire/ec2/describe-snapshots.ts";
-import { writeCreateTagsRequest } from "../wire/ec2/tags.ts";
+import { writeCreateTagsRequest, writeDeleteTagsRequest } from "../wire/ec2/tags.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { type ClientError, integrityError, isSnapshotNotFound } from "./errors.ts";
 import type { RetryEvent } from "./retry.ts";
@@ -80,6 +80,25 @@ export function createTags(
   const request = writeCreateTagsRequest(input.Resources, input.Tags);
   const call = { operation: "CreateTags", service: "ec2", request, read: nothing } as const;
   return client.send(call, options);
+}
+
+/**
+ * Takes tags off snapshots. One given with a value goes only where it has that value; one that is
+ * not there is no error. At least one has to be named: EC2 takes none for all of them.
+ */
+export async function deleteTags(
+  client: Client,
+  input: {
+    readonly Resources: readonly string[];
+    readonly Tags: readonly { readonly Key: string; readonly Value?: string | undefined }[];
+  },
+  options?: CallOptions,
+): Promise<void> {
+  if (input.Tags.length === 0) throw new TypeError("Name the tags to delete");
+  const Tags = input.Tags.map(({ Key, Value }) => ({ Key, Value }));
+  const request = writeDeleteTagsRequest({ Resources: input.Resources, Tags });
+  const call = { operation: "DeleteTags", service: "ec2", request, read: nothing } as const;
+  await client.send(call, options);
 }
 
 /** The status has said it all. */

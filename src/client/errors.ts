@@ -110,3 +110,29 @@ export class UploadError extends Error {
     this.aftermath = aftermath;
   }
 }
+
+/** A copy that could not be made; `cause` says why, unless the message says it all. */
+export class CopyError extends Error {
+  override readonly name = "CopyError";
+  /** The snapshot to be copied. */
+  readonly sourceSnapshotId: string;
+  /** The copy, where one was begun. */
+  readonly snapshotId: string | undefined;
+  /** What became of it and what to do next, as sentences. */
+  readonly aftermath: string;
+
+  constructor(
+    cause: unknown,
+    parts: {
+      readonly sourceSnapshotId: string;
+      readonly snapshotId?: string | undefined;
+      readonly aftermath: string;
+    },
+  ) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`${why} ${parts.aftermath}`.trim(), { cause });
+    this.sourceSnapshotId = parts.sourceSnapshotId;
+    this.snapshotId = parts.snapshotId;
+    this.aftermath = parts.aftermath;
+  }
+}

@@ -26,11 +26,19 @@ export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-changed-blocks.ts";
+export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
 export type { PagingMembers } from "../wire/members.ts";
 export type { PutSnapshotBlockResponse } from "../wire/put-snapshot-block.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
+export {
+  SOURCE_SNAPSHOT_TAG,
+  SOURCE_TAG,
+  SOURCE_TIME_TAG,
+  SOURCE_VOLUME_TAG,
+} from "./_copies.ts";
+export type { CopyProgress } from "./_copy-transfer.ts";
 export type { HoleSearch } from "./_image.ts";
 export type { Environment } from "./_profile-files.ts";
 export {
@@ -47,6 +55,13 @@ export {
 } from "./admin-operations.ts";
 export { type ConnectionSettings, type GivenSettings, settingsFromAws } from "./aws-settings.ts";
 export type { CallOptions, Client } from "./client.ts";
+export { type ComparedSnapshot, type Comparison, compareSnapshots } from "./compare.ts";
+export {
+  type CopyOptions,
+  type CopyResult,
+  type CopySnapshotsOptions,
+  copySnapshots,
+} from "./copy.ts";
 export { createClient, type NodeClientOptions as ClientOptions } from "./create-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {
@@ -55,17 +70,34 @@ export {
   type DownloadResult,
   downloadSnapshot,
 } from "./download.ts";
-export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export {
+  createTags,
+  deleteSnapshot,
+  deleteTags,
+  describeSnapshots,
+  snapshotsOf,
+} from "./ec2-operations.ts";
 export { isAwsEndpoint, type ServiceName } from "./endpoints.ts";
 export {
   ClientError,
   type ClientErrorKind,
+  CopyError,
   FileError,
   isAccessDenied,
   isSnapshotNotFound,
   SnapshotStateError,
   UploadError,
 } from "./errors.ts";
+export { findHolds, type SnapshotHold, type SnapshotHolds } from "./holds.ts";
+export {
+  decidePrune,
+  isEmptyRules,
+  type KeepRules,
+  type KeepTag,
+  type PrunableSnapshot,
+  type PruneDecision,
+} from "./keep-rules.ts";
+export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
 export {
   type BlockPage,
   blockPagesOf,
@@ -87,6 +119,13 @@ export {
   putSnapshotBlock,
   startSnapshot,
 } from "./operations.ts";
+export {
+  type PrunedSnapshot,
+  type PruneGrouping,
+  type PruneOptions,
+  type PruneResult,
+  pruneSnapshots,
+} from "./prune.ts";
 export { isCertificateError, isThrottling, type RetryEvent } from "./retry.ts";
 export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
 export {
@@ -101,7 +140,16 @@ export {
   ValidationException,
 } from "./service-errors.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
+export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
 export { getFederationToken, getSessionToken } from "./sts-operations.ts";
+export {
+  EmptySourceError,
+  type SyncOptions,
+  type SyncPlan,
+  type SyncResult,
+  syncSnapshots,
+} from "./sync.ts";
 export {
   IMAGE_BYTES_TAG,
   type UploadOptions,

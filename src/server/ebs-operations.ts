@@ -55,6 +55,7 @@ import {
   resourceArn,
 } from "./authorize.ts";
 import { INTEGRITY_OPERATIONS } from "./integrity-operations.ts";
+import { LINEAGE_OPERATIONS } from "./lineage-operations.ts";
 
 /** An authenticated call of one operation. */
 export interface Call extends Caller {
@@ -212,6 +213,7 @@ export const EBS_OPERATIONS: Readonly<
   },
 
   ...INTEGRITY_OPERATIONS,
+  ...LINEAGE_OPERATIONS,
 };
 
 /** Tags given at the start are created as by CreateTags, and need leave of their own. */

@@ -9,7 +9,9 @@ export type OperationName =
   | "ListBlockDigests"
   | "ListReadableBlocks"
   | "VerifySnapshot"
-  | "ListVerifications";
+  | "ListVerifications"
+  | "ListLineages"
+  | "CountExclusiveBlocks";
 
 /** Method and path of an operation; `{name}` stands for a parameter. */
 export interface Route {
@@ -29,6 +31,8 @@ export const ROUTES: Readonly<Record<OperationName, Route>> = {
   ListReadableBlocks: { method: "GET", path: "/varve/snapshots/{snapshotId}/blocks" },
   VerifySnapshot: { method: "POST", path: "/varve/snapshots/{snapshotId}/verification" },
   ListVerifications: { method: "GET", path: "/varve/verifications" },
+  ListLineages: { method: "GET", path: "/varve/lineages" },
+  CountExclusiveBlocks: { method: "GET", path: "/varve/snapshots/{snapshotId}/exclusive" },
 };
 
 /** An operation and the parameters found in the path. */

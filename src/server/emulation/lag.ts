@@ -55,4 +55,6 @@ const VIEWS: Readonly<Record<OperationName, See | undefined>> = {
   ListReadableBlocks: withJustCompletedStillSealing,
   VerifySnapshot: withJustCompletedStillSealing,
   ListVerifications: undefined,
+  ListLineages: undefined,
+  CountExclusiveBlocks: withJustCompletedStillSealing,
 };

@@ -26,6 +26,8 @@ const PER_ACCOUNT: Readonly<Record<OperationName, number>> = {
   ListReadableBlocks: LIST_REQUESTS_PER_SECOND_MAX,
   VerifySnapshot: LIST_REQUESTS_PER_SECOND_MAX,
   ListVerifications: LIST_REQUESTS_PER_SECOND_MAX,
+  ListLineages: LIST_REQUESTS_PER_SECOND_MAX,
+  CountExclusiveBlocks: LIST_REQUESTS_PER_SECOND_MAX,
 };
 /** Requests a second on each snapshot. */
 const PER_SNAPSHOT: Readonly<Partial<Record<OperationName, number>>> = {

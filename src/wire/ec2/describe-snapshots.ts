@@ -34,6 +34,8 @@ export interface SnapshotDescription {
   readonly CompletionTime?: string | undefined;
   readonly Progress: string;
   readonly OwnerId: string;
+  /** `vol-ffffffff` where no volume stands behind the snapshot. */
+  readonly VolumeId: string;
   /** GiB. */
   readonly VolumeSize: number;
   readonly Description: string;
@@ -50,6 +52,9 @@ export interface DescribeSnapshotsResponse {
   readonly Snapshots: readonly SnapshotDescription[];
   readonly NextToken?: string | undefined;
 }
+
+/** What EC2 says of snapshots written through the EBS direct APIs: no volume stands behind them. */
+export const NO_VOLUME_ID = "vol-ffffffff";
 
 /** Snapshots on a page of DescribeSnapshots (AWS). */
 const MAX_RESULTS_MIN = 5;
@@ -87,8 +92,7 @@ function snapshotItem(snapshot: Snapshot, kmsKeyId: string | undefined): object 
   const { completionTimeMs, tags } = snapshot;
   return {
     snapshotId: snapshot.id,
-    // No volume stands behind a snapshot written through the EBS direct APIs; EC2 says so thus.
-    volumeId: "vol-ffffffff",
+    volumeId: NO_VOLUME_ID,
     status: visibleState(snapshot.state),
     ...(snapshot.stateMessage === undefined ? {} : { statusMessage: snapshot.stateMessage }),
     startTime: formatTimeMs(snapshot.startTimeMs),
@@ -143,6 +147,7 @@ function descriptionFrom(item: XmlElement): SnapshotDescription {
     CompletionTime: item["completionTime"],
     Progress: item["progress"] ?? "",
     OwnerId: item["ownerId"] ?? "",
+    VolumeId: item["volumeId"] ?? "",
     VolumeSize: Number(item["volumeSize"]),
     Description: item["description"] ?? "",
     FullSnapshotSizeInBytes: size === undefined ? undefined : Number(size),

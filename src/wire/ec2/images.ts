@@ -1,7 +1,7 @@
 import { formatTimeMs } from "../../base/clock.ts";
 import type { Image, ImageDevice } from "../../model/image.ts";
 import type { Tag } from "../../model/snapshot.ts";
-import type { WireResponse } from "../message.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
 import {
   type Filter,
   nextTokenElement,
@@ -11,7 +11,13 @@ import {
   tagSet,
   timeElements,
 } from "./members.ts";
-import { type QueryParameters, queryFault, writeEc2Response } from "./query.ts";
+import {
+  type QueryParameters,
+  queryFault,
+  readXml,
+  writeEc2Response,
+  writeQueryRequest,
+} from "./query.ts";
 
 /** What RegisterImage may say of an image and DescribeImages tells again, by element name. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -199,4 +205,35 @@ function deviceItem({ deviceName, snapshotId, settings }: ImageDevice): object {
   if (virtualName !== undefined) return { deviceName, virtualName };
   const snapshot = snapshotId === undefined ? {} : { snapshotId };
   return { deviceName, ebs: { ...snapshot, encrypted: false, ...ebs } };
+}
+
+/** Writes a DescribeImages request for a page of the caller's own images, in whatever state. */
+export function writeDescribeOwnImagesRequest(input: {
+  readonly MaxResults?: number | undefined;
+  readonly NextToken?: string | undefined;
+}): WireRequest {
+  const all = { "Owner.1": "self", IncludeDeprecated: "true", IncludeDisabled: "true" };
+  const { MaxResults, NextToken } = input;
+  return writeQueryRequest("ec2", "DescribeImages", { ...all, MaxResults, NextToken });
+}
+
+/** An image and the snapshots that it is made of, as a client reads of it. */
+export interface ImageDescription {
+  readonly ImageId: string;
+  readonly SnapshotIds: readonly string[];
+}
+
+/** Reads a DescribeImages response. */
+export function readDescribeImagesResponse(response: ReceivedResponse): {
+  readonly Images: readonly ImageDescription[];
+  readonly NextToken: string | undefined;
+} {
+  const root = readXml(response)["DescribeImagesResponse"];
+  const items = root?.["imagesSet"]?.["item"] ?? [];
+  const Images = items.map((item) => {
+    const devices = item["blockDeviceMapping"]?.["item"] ?? [];
+    const ids = devices.map((device) => device["ebs"]?.["snapshotId"] ?? "");
+    return { ImageId: item["imageId"] ?? "", SnapshotIds: ids.filter((id) => id !== "") };
+  });
+  return { Images, NextToken: root?.["nextToken"] || undefined };
 }

@@ -5,7 +5,7 @@ import {
   MS_PER_HOUR,
 } from "../../model/limits.ts";
 import type { LockMode, SnapshotLock } from "../../model/snapshot.ts";
-import type { WireResponse } from "../message.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
 import {
   type Filter,
   invalidValue,
@@ -15,7 +15,13 @@ import {
   required,
   timeElements,
 } from "./members.ts";
-import { type QueryParameters, queryFault, writeEc2Response } from "./query.ts";
+import {
+  type QueryParameters,
+  queryFault,
+  readXml,
+  writeEc2Response,
+  writeQueryRequest,
+} from "./query.ts";
 
 /** Input of LockSnapshot. */
 export interface LockSnapshotRequest {
@@ -128,4 +134,37 @@ export function writeDescribeLockedSnapshotsResponse(
     snapshotSet: { item },
     ...nextTokenElement(nextToken),
   });
+}
+
+/** Writes a DescribeLockedSnapshots request for a page of all locked snapshots. */
+export function writeDescribeLockedSnapshotsRequest(input: {
+  readonly MaxResults?: number | undefined;
+  readonly NextToken?: string | undefined;
+}): WireRequest {
+  const { MaxResults, NextToken } = input;
+  return writeQueryRequest("ec2", "DescribeLockedSnapshots", { MaxResults, NextToken });
+}
+
+/** A locked snapshot as a client reads of it. */
+export interface LockedSnapshotDescription {
+  readonly SnapshotId: string;
+  /** `expired` for a lock that holds no more. */
+  readonly LockState: string;
+  /** ISO 8601. */
+  readonly LockExpiresOn: string | undefined;
+}
+
+/** Reads a DescribeLockedSnapshots response. */
+export function readDescribeLockedSnapshotsResponse(response: ReceivedResponse): {
+  readonly Snapshots: readonly LockedSnapshotDescription[];
+  readonly NextToken: string | undefined;
+} {
+  const root = readXml(response)["DescribeLockedSnapshotsResponse"];
+  const items = root?.["snapshotSet"]?.["item"] ?? [];
+  const Snapshots = items.map((item) => ({
+    SnapshotId: item["snapshotId"] ?? "",
+    LockState: item["lockState"] ?? "",
+    LockExpiresOn: item["lockExpiresOn"],
+  }));
+  return { Snapshots, NextToken: root?.["nextToken"] || undefined };
 }

@@ -28,13 +28,25 @@ export function writeCreateTagsRequest(
   resources: readonly string[],
   tags: readonly Tag[],
 ): WireRequest {
-  const members: Record<string, string> = {};
-  for (const [i, id] of resources.entries()) members[`ResourceId.${i + 1}`] = id;
-  for (const [i, { Key, Value }] of tags.entries()) {
+  return writeTagsRequest("CreateTags", { Resources: resources, Tags: tags });
+}
+
+/** Writes a DeleteTags request. */
+export function writeDeleteTagsRequest(input: TagsRequest): WireRequest {
+  return writeTagsRequest("DeleteTags", input);
+}
+
+function writeTagsRequest(
+  action: "CreateTags" | "DeleteTags",
+  { Resources, Tags }: TagsRequest,
+): WireRequest {
+  const members: Record<string, string | undefined> = {};
+  for (const [i, id] of Resources.entries()) members[`ResourceId.${i + 1}`] = id;
+  for (const [i, { Key, Value }] of Tags.entries()) {
     members[`Tag.${i + 1}.Key`] = Key;
     members[`Tag.${i + 1}.Value`] = Value;
   }
-  return writeQueryRequest("ec2", "CreateTags", members);
+  return writeQueryRequest("ec2", action, members);
 }
 
 /** Input of DescribeTags. */

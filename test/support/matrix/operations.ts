@@ -242,6 +242,16 @@ const EBS_ROWS: readonly Row[] = [
     ...{ permission: "ec2:DescribeSnapshots", place: "-", resource: () => "*" },
     ...{ subject: async () => "*", stranger: OK },
   }),
+  ebs("ListLineages", () => integrityParts("GET", "/lineages"), {
+    ...{ permission: "ec2:DescribeSnapshots", place: "-", resource: () => "*" },
+    ...{ subject: async () => "*", stranger: OK },
+  }),
+  ebs(
+    "CountExclusiveBlocks",
+    (_world, id) => integrityParts("GET", `/snapshots/${id}/exclusive`),
+    // Of one's own only: it tells of all the snapshots around it.
+    { permission: "ebs:ListSnapshotBlocks", recipient: NOT_FOUND },
+  ),
 ];
 
 function integrityParts(method: string, path: string): RequestParts {

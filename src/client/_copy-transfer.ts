@@ -1,0 +1,152 @@
+import { fromBase64, toBase64 } from "../base/bytes.ts";
+import { forEachConcurrent } from "../base/concurrency.ts";
+import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
+import { blockCountOf, offsetOf } from "../model/geometry.ts";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
+import type { CopyJournal } from "./_copy-journal.ts";
+import type { CopiedBlock } from "./_copy-plan.ts";
+import { onceKnown, UNKNOWN_MS_MAX } from "./_eventually.ts";
+import { LinearChecksum } from "./_linear-checksum.ts";
+import type { Client } from "./client.ts";
+import {
+  type CompleteSnapshotInput,
+  completeSnapshot,
+  getSnapshotBlock,
+  putSnapshotBlock,
+} from "./operations.ts";
+import { waitForSnapshot } from "./wait-for-snapshot.ts";
+
+/** How far the copy of one snapshot is. */
+export interface CopyProgress {
+  readonly sourceSnapshotId: string;
+  readonly snapshotId: string;
+  /** Blocks of the volume. */
+  readonly blocksTotal: number;
+  /** Blocks of the volume that are dealt with, holes and what the parent has among them. */
+  readonly blocksDone: number;
+  /** Blocks put at the destination by this run. */
+  readonly blocksSent: number;
+  /** Blocks that an earlier run had put. */
+  readonly blocksResumed: number;
+  /** Blocks read at the source; fewer than sent where they are known to be zeros. */
+  readonly blocksReceived: number;
+  readonly bytesSent: number;
+}
+
+/** From where to where, and how. */
+export interface TransferParts {
+  readonly source: Client;
+  readonly destination: Client;
+  readonly sourceSnapshotId: string;
+  readonly snapshotId: string;
+  readonly volumeSizeGib: number;
+  readonly journal: CopyJournal | undefined;
+  /** Blocks under way at once; memory is bounded by it. */
+  readonly concurrency: number;
+  readonly completionTimeoutMs: number | undefined;
+  readonly onProgress: ((progress: CopyProgress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One copy under way: reads and puts what is planned, then completes the snapshot. */
+export class CopyTransfer {
+  readonly #parts: TransferParts;
+  readonly #checksum = new LinearChecksum();
+  readonly #zeros = new Uint8Array(BLOCK_SIZE_BYTES);
+  readonly #startedMs: number;
+  /** True once a block was taken: from then on an unknown snapshot is a deleted one. */
+  #isKnown = false;
+  #planned = 0;
+  #blocksDone = 0;
+  #blocksSent = 0;
+  #blocksResumed = 0;
+  #blocksReceived = 0;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+    this.#startedMs = parts.destination.clock.monotonicMs();
+  }
+
+  async run(plan: AsyncIterable<CopiedBlock>): Promise<void> {
+    const { destination, snapshotId, concurrency, signal, completionTimeoutMs } = this.#parts;
+    await forEachConcurrent(plan, concurrency, (block) => this.#settle(block, this.#planned++));
+    signal?.throwIfAborted();
+    const completion: CompleteSnapshotInput = {
+      ChangedBlocksCount: this.#checksum.count,
+      Checksum: this.#checksum.finish(),
+      ChecksumAlgorithm: "SHA256",
+      ChecksumAggregationMethod: "LINEAR",
+    };
+    await this.#onceKnown(() => completeSnapshot(destination, snapshotId, completion, { signal }));
+    const wait = { signal, timeoutMs: completionTimeoutMs, completion };
+    await waitForSnapshot(destination, snapshotId, wait);
+    this.#report(blockCountOf(this.#parts.volumeSizeGib));
+  }
+
+  progress(): CopyProgress {
+    const { sourceSnapshotId, snapshotId, volumeSizeGib } = this.#parts;
+    return {
+      sourceSnapshotId,
+      snapshotId,
+      blocksTotal: blockCountOf(volumeSizeGib),
+      blocksDone: this.#blocksDone,
+      blocksSent: this.#blocksSent,
+      blocksResumed: this.#blocksResumed,
+      blocksReceived: this.#blocksReceived,
+      bytesSent: offsetOf(this.#blocksSent),
+    };
+  }
+
+  async #settle(block: CopiedBlock, place: number): Promise<void> {
+    const { journal, signal } = this.#parts;
+    signal?.throwIfAborted();
+    const { blockIndex } = block;
+    const earlier = await journal?.put(blockIndex);
+    if (earlier) {
+      this.#isKnown = true;
+      this.#blocksResumed += 1;
+      this.#checksum.settle(place, toBase64(earlier));
+    } else {
+      this.#checksum.settle(place, await this.#transfer(block));
+    }
+    // Blocks before it may still be under way: all are done only when the copy is completed.
+    this.#report(Math.min(blockIndex + 1, blockCountOf(this.#parts.volumeSizeGib) - 1));
+  }
+
+  /** Reads a block unless it is known to be zeros, and puts it; answers its checksum. */
+  async #transfer({ blockIndex, token, checksum }: CopiedBlock): Promise<string> {
+    const { destination, snapshotId, journal, signal } = this.#parts;
+    const isZero = checksum === ZERO_BLOCK_CHECKSUM || token === undefined;
+    const block = isZero
+      ? { BlockData: this.#zeros, Checksum: ZERO_BLOCK_CHECKSUM }
+      : await this.#read(blockIndex, token);
+    // The source's checksum, verified on arrival, goes on to the destination, which verifies it.
+    const input = { BlockData: block.BlockData, Checksum: block.Checksum };
+    await this.#onceKnown(() =>
+      putSnapshotBlock(destination, blockIndex, snapshotId, input, { signal }),
+    );
+    this.#isKnown = true;
+    this.#blocksSent += 1;
+    await journal?.note(blockIndex, fromBase64(block.Checksum) ?? new Uint8Array(0));
+    return block.Checksum;
+  }
+
+  async #read(blockIndex: number, token: string) {
+    const { source, sourceSnapshotId, signal } = this.#parts;
+    const block = await getSnapshotBlock(source, blockIndex, sourceSnapshotId, token, { signal });
+    this.#blocksReceived += 1;
+    return block;
+  }
+
+  /** Tries again while the service does not know of the snapshot that it has just started. */
+  #onceKnown<T>(work: () => Promise<T>): Promise<T> {
+    const { destination, signal } = this.#parts;
+    const endMs = this.#isKnown ? 0 : this.#startedMs + UNKNOWN_MS_MAX;
+    return onceKnown(destination, { endMs, signal }, work);
+  }
+
+  #report(blocksDone: number): void {
+    this.#blocksDone = Math.max(this.#blocksDone, blocksDone);
+    this.#parts.onProgress?.(this.progress());
+  }
+}
