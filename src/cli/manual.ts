@@ -44,10 +44,15 @@ function optionEntry({ flags, description, choices, variable }: OptionShape): st
   return [".TP", `.B ${roff(flags)}`, roff(`${description}${oneOf}${twin}`)];
 }
 
-/** In roff a backslash, a dash and a dot that begins a line have a meaning of their own. */
+/** In roff backslash, dash, a dot that begins a line, and all beyond ASCII are said otherwise. */
 function roff(text: string): string {
   return text
     .replaceAll("\\", "\\e")
     .replaceAll("-", "\\-")
-    .replace(/^([.'])/gm, "\\&$1");
+    .replace(/^([.'])/gm, "\\&$1")
+    .replace(/[^ -~\s]/g, (mark) => `\\[u${codeOf(mark)}]`);
+}
+
+function codeOf(mark: string): string {
+  return (mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
 }
