@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from "commander";
 import { variableOf } from "./environment-twins.ts";
+import { examplesFor } from "./examples.ts";
 
 /** What a value is, as far as a shell can help with it. */
 export type ValueKind = "file" | "choice" | "text";
@@ -30,7 +31,7 @@ export interface CommandShape {
   readonly argument: ValueKind | undefined;
   readonly argumentChoices: readonly string[];
   readonly commands: readonly CommandShape[];
-  /** What the help says after the options, examples above all. */
+  /** Lines to paste; empty where there are none. */
   readonly examples: string;
 }
 
@@ -51,7 +52,7 @@ export function shapeOf(command: Command, above: readonly string[] = []): Comman
     argument: argument && kindOfArgument(argument),
     argumentChoices: argument?.argChoices ?? [],
     commands: commands.map((each) => shapeOf(each, path)),
-    examples: examplesOf(command),
+    examples: examplesFor(path.slice(1)),
   };
 }
 
@@ -76,19 +77,6 @@ function kindOf({ flags, required, optional, argChoices }: Option): ValueKind | 
 function kindOfArgument(argument: Argument): ValueKind {
   if (argument.argChoices) return "choice";
   return PATH_WORDS.test(`<${argument.name()}>`) ? "file" : "text";
-}
-
-const EXAMPLES = new WeakMap<Command, string>();
-
-/** Gives a command examples: lines that people can paste, with a word on each. */
-export function addExamples(command: Command, lines: readonly string[]): Command {
-  const text = lines.map((line) => `  ${line}`).join("\n");
-  EXAMPLES.set(command, text);
-  return command.addHelpText("after", `\nExamples:\n${text}`);
-}
-
-function examplesOf(command: Command): string {
-  return EXAMPLES.get(command) ?? "";
 }
 
 /** The command itself and all below it. */

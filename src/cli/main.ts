@@ -20,6 +20,7 @@ import { addVerifyCommand } from "./commands/verify.ts";
 import { addWaitCommand } from "./commands/wait.ts";
 import { describeError } from "./describe-error.ts";
 import { describeOption, TwinnedCommand } from "./environment-twins.ts";
+import { addExamples } from "./examples.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { outputFor } from "./session.ts";
 import { endpointFrom, type GlobalOptions } from "./settings.ts";
@@ -45,7 +46,8 @@ export async function main(argv: string[]): Promise<number> {
   }
 }
 
-async function createProgram(): Promise<Command> {
+/** The whole command line, not yet run. */
+export async function createProgram(): Promise<Command> {
   const program = new TwinnedCommand("varve")
     .description("Self-hosted block snapshots that speak the Amazon EBS direct APIs.")
     .version(await readVersion(), "--version", "print the version")
@@ -80,6 +82,7 @@ async function createProgram(): Promise<Command> {
   addAccountCommand(program);
   addKeyCommand(program);
   addCompletionCommands(program);
+  addExamples(program);
   return program;
 }
 

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { addExamples, type CommandShape, shapeOf } from "../command-shape.ts";
+import { type CommandShape, shapeOf } from "../command-shape.ts";
 import { bashCompletion } from "../completion/bash.ts";
 import { fishCompletion } from "../completion/fish.ts";
 import { zshCompletion } from "../completion/zsh.ts";
@@ -13,23 +13,17 @@ const SHELLS: Readonly<Record<string, (program: CommandShape) => string>> = {
 
 /** Adds `varve completion` and `varve manual`. */
 export function addCompletionCommands(program: Command): void {
-  const completion = program
+  program
     .command("completion")
     .summary("print a script that completes commands and options in your shell")
     .description("Print a script that has your shell complete commands, options and paths.")
     .addArgument(new Argument("<shell>", "for which").choices(Object.keys(SHELLS)))
     .action((shell: string) => print(SHELLS[shell]?.(shapeOf(program)) ?? ""));
-  addExamples(completion, [
-    "source <(varve completion bash)",
-    "varve completion zsh > ~/.zfunc/_varve",
-    "varve completion fish > ~/.config/fish/completions/varve.fish",
-  ]);
-  const manual = program
+  program
     .command("manual")
     .summary("print the manual page")
     .description("Print the manual page in roff, made from the same words as the help.")
     .action(() => print(manualOf(shapeOf(program), program.version() ?? "")));
-  addExamples(manual, ["varve manual | man -l -"]);
 }
 
 /** To standard output as it is: this is text for other programs, not a result to look at. */
