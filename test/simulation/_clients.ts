@@ -48,6 +48,12 @@ type Outcome<T> =
   /** No answer, or one that says that something went wrong. */
   | { readonly kind: "unknown"; readonly error: Error | undefined };
 
+/** Contents to put, and those of earlier puts there whose answers nobody waited for. */
+interface Put {
+  readonly contents: number;
+  readonly underWay: Map<object, number>;
+}
+
 /** What callers act on, and what they know of it together. */
 export interface World {
   readonly machine: Machine;
@@ -139,17 +145,19 @@ export class Client {
     return undefined;
   }
 
-  /** A snapshot from its start to, mostly, its completion. */
+  /** A snapshot from its start to, mostly, its completion; often the same as one that was. */
   async #write(): Promise<void> {
-    const told = await this.#start();
+    const known = this.#oracle.told.filter(({ state }) => state === "completed");
+    const twin = this.#fraction() < 0.3 ? this.#pick(known) : undefined;
+    const isChild = !twin && this.#fraction() < 0.5;
+    const told = await this.#start(isChild ? this.#pick(this.#known("completed")) : undefined);
     if (!told) return;
-    told.isUnclear = !(await this.#putSome(told));
+    told.isUnclear = !(await this.#putAll(told, twin ? allOf(twin) : this.#someWrites()));
     if (told.isUnclear || this.#fraction() < 0.1) return;
     await this.complete(told);
   }
 
-  async #start(): Promise<Told | undefined> {
-    const parent = this.#fraction() < 0.5 ? this.#pick(this.#known("completed")) : undefined;
+  async #start(parent: Told | undefined): Promise<Told | undefined> {
     const name = `${this.#name}-${++this.#count}`;
     const isEncrypted = parent ? parent.isEncrypted : this.#fraction() < 0.15;
     const input = {
@@ -186,55 +194,73 @@ export class Client {
     return [scheduler.nowMs, scheduler.wallMs + TIMEOUT_MINUTES_DEFAULT * 60_000];
   }
 
-  /** Some blocks at once, some of them twice; false where the snapshot takes none any more. */
-  async #putSome(told: Told): Promise<boolean> {
-    const count = 1 + pick(this.#machine.scheduler.fraction, 4);
-    const indexes = new Set(Array.from({ length: count }, () => this.#pick(INDEXES) as number));
-    const puts = [...indexes].map((blockIndex) => this.#put(told, blockIndex));
-    const done = await Promise.all(puts);
-    return done.every((isDone) => isDone);
+  /** Block indexes, and the first contents to put there. */
+  #someWrites(): Map<number, number> {
+    const { fraction } = this.#machine.scheduler;
+    const count = 1 + pick(fraction, 4);
+    const indexes = Array.from({ length: count }, () => this.#pick(INDEXES) as number);
+    return new Map(indexes.map((blockIndex) => [blockIndex, this.#someContents()]));
   }
 
-  async #put(told: Told, blockIndex: number): Promise<boolean> {
-    const times = this.#fraction() < 0.15 ? 2 : 1;
-    for (let i = 0; i < times; i++) if (!(await this.#putOnce(told, blockIndex))) return false;
-    return true;
+  #someContents(): number {
+    return this.#fraction() < 0.02 ? LARGE : pick(this.#machine.scheduler.fraction, LARGE);
   }
 
-  /** Puts one block; each attempt that got no answer may bring another contents. */
-  async #putOnce(told: Told, blockIndex: number): Promise<boolean> {
-    const underWay = new Map<object, number>();
+  /** Puts blocks at once, some of them twice; false where no answer came, or none is taken. */
+  async #putAll(told: Told, writes: ReadonlyMap<number, number>): Promise<boolean> {
+    const puts = [...writes].map(async ([blockIndex, contents]) => {
+      const underWay = new Map<object, number>();
+      const isTwice = this.#fraction() < 0.1;
+      const before = { contents: this.#someContents(), underWay };
+      if (isTwice && !(await this.#put(told, blockIndex, before))) return false;
+      return this.#put(told, blockIndex, { contents, underWay });
+    });
+    return (await Promise.all(puts)).every((isDone) => isDone);
+  }
+
+  /** Puts one block; where no answer comes, perhaps with other contents. */
+  async #put(told: Told, blockIndex: number, wanted: Put): Promise<boolean> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const isLarge = this.#fraction() < 0.02;
-      const contents = isLarge ? LARGE : pick(this.#machine.scheduler.fraction, LARGE);
-      const [activeMs, expiresAtMs] = this.#timeout();
-      const before = told.blocks.get(blockIndex) ?? [];
-      told.blocks.set(blockIndex, new Set([...before, contents]));
-      const attempted = {};
-      underWay.set(attempted, contents);
-      const forget = () => void underWay.delete(attempted);
-      const outcome = await this.#request(`put ${told.name} ${blockIndex} ${contents}`, (core) => {
-        const putting = put(core, told.id as string, { blockIndex, contents });
-        putting.then(forget, forget);
-        return putting;
-      });
-      if (outcome.kind === "done") {
-        // What nobody waited for and has not ended may still come, but nothing from before.
-        told.blocks.set(blockIndex, new Set([contents, ...underWay.values()]));
-        told.written.add(blockIndex);
-        [told.activeMs, told.expiresAtMs] = [activeMs, expiresAtMs];
-        return true;
-      }
-      if (outcome.kind !== "unknown") return this.#notWritten(told, outcome);
+      const isOther = attempt > 0 && this.#fraction() < 0.5;
+      const contents = isOther ? this.#someContents() : wanted.contents;
+      const outcome = await this.#putOnce(told, blockIndex, { ...wanted, contents });
+      if (outcome === "done") return true;
+      if (outcome === "refused") return false;
       await this.#machine.scheduler.wait(this.#life, RETRY_MS * (1 + attempt) * this.#fraction());
     }
     return false;
   }
 
-  #notWritten(told: Told, outcome: Outcome<unknown>): false {
+  async #putOnce(
+    told: Told,
+    blockIndex: number,
+    { contents, underWay }: Put,
+  ): Promise<"done" | "refused" | "unknown"> {
+    const [activeMs, expiresAtMs] = this.#timeout();
+    told.blocks.set(blockIndex, new Set([...(told.blocks.get(blockIndex) ?? []), contents]));
+    const attempted = {};
+    underWay.set(attempted, contents);
+    const forget = () => void underWay.delete(attempted);
+    const outcome = await this.#request(`put ${told.name} ${blockIndex} ${contents}`, (core) => {
+      const putting = put(core, told.id as string, { blockIndex, contents });
+      putting.then(forget, forget);
+      return putting;
+    });
+    if (outcome.kind === "unknown") return "unknown";
+    if (outcome.kind !== "done") {
+      this.#checkNotWritten(told, outcome);
+      return "refused";
+    }
+    // What nobody waited for and has not ended may still come, but nothing from before.
+    told.blocks.set(blockIndex, new Set([contents, ...underWay.values()]));
+    told.written.add(blockIndex);
+    [told.activeMs, told.expiresAtMs] = [activeMs, expiresAtMs];
+    return "done";
+  }
+
+  #checkNotWritten(told: Told, outcome: Outcome<unknown>): void {
     assert.equal(outcome.kind, "absent", `put into ${told.name}: ${JSON.stringify(outcome)}`);
     assert.ok(this.#mayBeGone(told), `${told.name}, which is pending, is said to be absent`);
-    return false;
   }
 
   /** True where it was deleted, or has had no write for as long as it takes. */
@@ -404,6 +430,11 @@ export class Client {
     );
     assert.notEqual(read.kind, "done", `${told.name} is back after its deletion`);
   }
+}
+
+/** All blocks of a snapshot, as far as they are known. */
+function allOf({ blocks }: Told): Map<number, number> {
+  return new Map([...blocks].map(([blockIndex, [contents = 0]]) => [blockIndex, contents]));
 }
 
 function outcomeOf(error: Error): Exclude<Outcome<never>, { kind: "done" }> {
