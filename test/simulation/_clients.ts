@@ -128,7 +128,7 @@ export class Client {
     if (!error) return;
     const machine = this.#machine;
     const isDamage = error instanceof CorruptionError;
-    const isExcused = isDamage ? machine.has("flip", "rot") : machine.mishaps.size > 0;
+    const isExcused = isDamage ? machine.has("flip", "stray", "rot") : machine.mishaps.size > 0;
     if (!isExcused) throw new Error(`${what} failed for no reason`, { cause: error });
   }
 

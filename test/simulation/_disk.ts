@@ -111,6 +111,8 @@ function changed(before: Buffer, changes: readonly Change[]): Buffer {
 /** A folder on such a disk. */
 export class Disk {
   names = new Map<string, DiskFile>();
+  /** What was read last, of each length. */
+  readonly lastRead = new Map<number, Buffer>();
   #durable = new Map<string, DiskFile>();
   /** Names made and removed since the folder was synced. */
   #pending: { readonly name: string; readonly file: DiskFile | undefined }[] = [];

@@ -18,6 +18,8 @@ export interface DiskFaults {
   readonly read: number;
   /** Reads that answer one bit that is another; the disk still has the right one. */
   readonly flip: number;
+  /** Reads that answer what lies elsewhere, and was read there before. */
+  readonly stray: number;
   /** Names that cannot be made, removed, or listed. */
   readonly name: number;
 }
@@ -35,6 +37,8 @@ export interface Mount {
 }
 
 const PREFIX = "/simulated/";
+/** What is larger does not go astray: it would have to be kept. */
+const STRAY_BYTES_MAX = 4_096;
 const FOLDER = /^\/simulated\/(\d+)\/segments(?:\/([^/]+))?$/;
 const ROOT = /^\/simulated\/(\d+)\/?$/;
 
@@ -198,7 +202,7 @@ class Handle {
     failAtTimes(mounted, "read");
     const isShort = length > 1 && scheduler.chance(faults.short);
     const wanted = isShort ? 1 + pick(scheduler.fraction, length - 1) : length;
-    const found = this.#file.contents.subarray(position, position + wanted);
+    const found = this.#found(position, wanted);
     buffer.set(found, start);
     if (scheduler.chance(faults.flip) && found.length > 0) {
       mounted.onFault("flip");
@@ -207,6 +211,18 @@ class Handle {
     }
     await scheduler.turn(mounted.life);
     return { bytesRead: found.length };
+  }
+
+  #found(position: number, length: number): Uint8Array {
+    const { scheduler, faults, onFault, disk } = this.#mounted;
+    const found = this.#file.contents.subarray(position, position + length);
+    if (faults.stray === 0 || length > STRAY_BYTES_MAX) return found;
+    const before = disk.lastRead.get(length);
+    disk.lastRead.set(length, Buffer.from(found));
+    if (!before || before.equals(found) || !scheduler.chance(faults.stray)) return found;
+    onFault("stray");
+    scheduler.note("stray");
+    return before;
   }
 
   async close(): Promise<void> {}

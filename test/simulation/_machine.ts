@@ -244,7 +244,7 @@ export class Machine {
   /** What the service does again and again, at longer intervals, so that less goes by unused. */
   #startChores(made: { readonly core: Core; readonly segments: SegmentStore }): Process["chores"] {
     const { core } = made;
-    const { graceSeconds, isCollectedTwice } = this.weather;
+    const { graceSeconds, isCollectedTwice, collectEveryMs } = this.weather;
     const collect = (collector: Collector) => async () => {
       await collector.collect({ graceSeconds, isDryRun: false });
     };
@@ -263,9 +263,11 @@ export class Machine {
       }),
       every(25_000, "seal", () => core.sealer.resume()),
       every(25_000, "copy", () => core.copier.resume()),
-      every(20_000, "collect", collect(core.collector)),
+      every(collectEveryMs, "collect", collect(core.collector)),
       every(120_000, "scrub", () => scrub(core)),
-      ...(isCollectedTwice ? [every(20_000, "collect", collect(this.#secondCollector(made)))] : []),
+      ...(isCollectedTwice
+        ? [every(collectEveryMs, "collect", collect(this.#secondCollector(made)))]
+        : []),
     ];
   }
 

@@ -23,10 +23,11 @@ import { drawWeather, type Mishap } from "./weather.ts";
  * SQLite, on a simulated disk, clock and chance, with callers who remember what they were told.
  *
  * Segments lie on a disk that takes part of a write, fails, fills up, forgets what was not synced,
- * and flips bits. The catalog is a real file that is opened anew with each process; its calls take
- * their time, and may fail for good or for want of room, but each is carried out whole, durably and
- * in one moment. The process is killed between any two of all these calls, with the power or
- * without, also while it starts. Beside the callers, all chores of the service go on.
+ * flips bits, and reads at the wrong place. The catalog is a real file that is opened anew with
+ * each process; its calls take their time, and may fail for good or for want of room, but each is
+ * carried out whole, durably and in one moment. The process is killed between any two of all these
+ * calls, with the power or without, also while it starts. Beside the callers, all chores of the
+ * service go on.
  *
  * Left out: what SQLite does with its pages, log and syncs, so a commit is never torn or lost;
  * HTTP and its connections, signatures and policies; the reserve and the look for room; sharing,
@@ -230,7 +231,7 @@ class Run {
     for (let i = 0; i < 3; i++) {
       await core.collector.collect({ graceSeconds: 0, isDryRun: false });
     }
-    if (this.machine.has("rot", "flip")) return;
+    if (this.machine.has("rot", "flip", "stray")) return;
     await this.#checkLeftOver(core);
   }
 

@@ -8,6 +8,7 @@ export const MISHAPS = [
   "sync",
   "read",
   "flip",
+  "stray",
   "name",
   "full",
   "catalog",
@@ -38,13 +39,15 @@ export interface Weather {
   readonly jumpEveryMs: number;
   /** Whether a second collector runs, as of a process that took this one for dead. */
   readonly isCollectedTwice: boolean;
+  /** Milliseconds between two collections. */
+  readonly collectEveryMs: number;
   /** Seconds between the first and the second finding that a record is garbage. */
   readonly graceSeconds: number;
   /** Bytes of nodes that a process remembers; with 1, what is removed too early shows. */
   readonly nodeCacheBytes: number;
 }
 
-const CALM: DiskFaults = { write: 0, short: 0, sync: 0, read: 0, flip: 0, name: 0 };
+const CALM: DiskFaults = { write: 0, short: 0, sync: 0, read: 0, flip: 0, stray: 0, name: 0 };
 
 /** Good weather: nothing goes wrong any more. */
 export const CALM_WEATHER: Weather = {
@@ -56,6 +59,7 @@ export const CALM_WEATHER: Weather = {
   rotEveryMs: 0,
   jumpEveryMs: 0,
   isCollectedTwice: false,
+  collectEveryMs: 20_000,
   graceSeconds: 0,
   nodeCacheBytes: 1,
 };
@@ -64,6 +68,7 @@ export const CALM_WEATHER: Weather = {
 export function drawWeather(fraction: () => number): Weather {
   const often = (share: number, values: readonly number[]) =>
     fraction() < share ? (values[pick(fraction, values.length)] as number) : 0;
+  const isCollectedTwice = fraction() < 0.25;
   const isStormy = fraction() < 0.6;
   const fault = (share: number, values: readonly number[]) => often(isStormy ? share : 0, values);
   return {
@@ -72,16 +77,18 @@ export function drawWeather(fraction: () => number): Weather {
       short: often(0.4, [0.05, 0.3]),
       sync: fault(0.4, [0.02, 0.15]),
       read: fault(0.3, [0.01, 0.05]),
-      flip: fault(0.15, [0.01, 0.04]),
+      flip: fault(0.2, [0.02, 0.1]),
+      stray: fault(0.2, [0.02, 0.1]),
       name: fault(0.2, [0.05]),
     },
     catalog: fault(0.3, [0.001, 0.004]),
     fullEveryMs: fault(0.3, [20_000, 90_000]),
     crashEveryMs: often(0.75, [2_500, 8_000, 25_000, 80_000]),
     powerCuts: fraction() < 0.3 ? 0 : 0.8,
-    rotEveryMs: fault(0.08, [30_000, 120_000]),
+    rotEveryMs: fault(0.12, [10_000, 60_000]),
     jumpEveryMs: often(0.1, [60_000]),
-    isCollectedTwice: fraction() < 0.2,
+    isCollectedTwice,
+    collectEveryMs: often(isCollectedTwice ? 1 : 0.3, [1_500, 4_000]) || 20_000,
     graceSeconds: often(0.3, [1, 60]),
     nodeCacheBytes: often(0.3, [4_000]) || 1,
   };
