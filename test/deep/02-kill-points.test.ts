@@ -84,7 +84,8 @@ function everyPoint(share: number): Point[] {
 function somePoints(fraction: () => number, count: number): Point[] {
   return Array.from({ length: count }, (_, i) => ({
     how: i % 4 === 3 ? "torn" : "kill",
-    at: 1 + pick(fraction, 500),
+    // The last calls on a used folder are those of the compactor.
+    at: 1 + pick(fraction, i % 2 === 1 ? 700 : 500),
     isUsed: i % 2 === 1,
   }));
 }

@@ -80,9 +80,13 @@ export class Client {
   async run(stepCount: number): Promise<void> {
     for (let i = 0; i < stepCount; i++) {
       await this.#step();
-      const pauseMs = 10 ** (1 + 3.6 * this.#fraction());
-      await this.#machine.scheduler.wait(this.#life, pauseMs);
+      await this.#pause();
     }
+  }
+
+  /** Mostly short, sometimes many times as long. */
+  #pause(): Promise<void> {
+    return this.#machine.scheduler.wait(this.#life, 10 ** (1 + 3.6 * this.#fraction()));
   }
 
   async #step(): Promise<void> {
@@ -150,8 +154,14 @@ export class Client {
     const known = this.#oracle.told.filter(({ state }) => state === "completed");
     const twin = this.#fraction() < 0.3 ? this.#pick(known) : undefined;
     const isChild = !twin && this.#fraction() < 0.5;
-    const told = await this.#start(isChild ? this.#pick(this.#known("completed")) : undefined);
+    const parent = isChild ? this.#pick(this.#known("completed")) : undefined;
+    const told = await this.#start(parent);
     if (!told) return;
+    if (parent?.deletion === "none" && this.#fraction() < 0.2) {
+      // Long enough for some collections, which have to leave what the child inherits.
+      await this.delete(parent);
+      await this.#machine.scheduler.wait(this.#life, 20_000 * this.#fraction());
+    }
     told.isUnclear = !(await this.#putAll(told, twin ? allOf(twin) : this.#someWrites()));
     if (told.isUnclear || this.#fraction() < 0.1) return;
     await this.complete(told);
