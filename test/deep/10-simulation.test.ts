@@ -25,7 +25,7 @@ scorecard({
   async run(run) {
     const place = await Workplace.make();
     run.after(() => place.remove());
-    const count = run.count(100_000, 6);
+    const count = run.count(100_000, 5);
     const total = new Total();
     for (let i = 0; i < count; i++) {
       const seed = (run.seed + i) >>> 0;
