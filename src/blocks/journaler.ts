@@ -35,8 +35,8 @@ export class Journaler {
 
   /** Journals everything that has changed so far; durable when it resolves. */
   flush(): Promise<void> {
-    if (this.#next) return this.#next;
-    if (!this.#running) return this.#begin();
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.#begin();
     // The one under way may have looked before the latest change: another follows it.
     this.#next = this.#running.catch(() => undefined).then(() => this.#begin());
     return this.#next;
