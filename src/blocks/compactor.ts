@@ -47,8 +47,11 @@ export class Compactor {
     const live = await this.#parts.table.liveBytes();
     const needed = ({ segment }: SegmentInfo) => live.get(segment) ?? 0;
     // The emptiest first: on a full disk they make the room that the others need.
+    // One that a crash left with no more than its header, or part of that, holds nothing at all.
+    const isWorthwhile = (info: SegmentInfo) =>
+      needed(info) === 0 || needed(info) < (info.sizeBytes - info.firstOffset) * COMPACT_LIVE_SHARE;
     const worthwhile = (await this.#closedSegments())
-      .filter((info) => needed(info) < (info.sizeBytes - info.firstOffset) * COMPACT_LIVE_SHARE)
+      .filter(isWorthwhile)
       .sort((a, b) => needed(a) - needed(b));
     for (const info of worthwhile) {
       if (this.#isStopped) break;

@@ -27,6 +27,7 @@ export interface JournalerParts {
 export class Journaler {
   readonly #parts: JournalerParts;
   #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
 
   constructor(parts: JournalerParts) {
     this.#parts = parts;
@@ -34,7 +35,16 @@ export class Journaler {
 
   /** Journals everything that has changed so far; durable when it resolves. */
   flush(): Promise<void> {
-    this.#running ??= this.#flush().finally(() => {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.#begin();
+    // The one under way may have looked before the latest change: another follows it.
+    this.#next = this.#running.catch(() => undefined).then(() => this.#begin());
+    return this.#next;
+  }
+
+  #begin(): Promise<void> {
+    this.#next = undefined;
+    this.#running = this.#flush().finally(() => {
       this.#running = undefined;
     });
     return this.#running;

@@ -67,6 +67,20 @@ export class SqliteGarbageTable implements GarbageTable {
     });
   }
 
+  async stored(
+    domain: Domain,
+    afterName: RecordName | undefined,
+    limit: number,
+  ): Promise<RecordName[]> {
+    const rows = this.#database.all(
+      "SELECT name FROM locations WHERE domain = ? AND name > ? ORDER BY name LIMIT ?",
+      domain,
+      keyAfter(afterName),
+      limit,
+    );
+    return rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
+  }
+
   async removeRoot(number: number): Promise<void> {
     this.#database.run("DELETE FROM garbage_roots WHERE number = ?", number);
   }
@@ -81,12 +95,11 @@ export class SqliteGarbageTable implements GarbageTable {
     afterName: RecordName | undefined,
     limit: number,
   ): Promise<GarbageCandidate[]> {
-    const after = afterName === undefined ? new Uint8Array(0) : digestToBytes(afterName);
     const rows = this.#database.all(
       `SELECT name, doomed_generation, doomed_at_ms FROM garbage_candidates
        WHERE domain = ? AND name > ? ORDER BY name LIMIT ?`,
       domain,
-      after,
+      keyAfter(afterName),
       limit,
     );
     return rows.map(candidateFrom);
@@ -172,4 +185,9 @@ function candidateFrom(row: Row): GarbageCandidate {
     doomedGeneration: (row["doomed_generation"] as number | null) ?? undefined,
     doomedAtMs: (row["doomed_at_ms"] as number | null) ?? undefined,
   };
+}
+
+/** What every name that comes after it is greater than. */
+function keyAfter(afterName: RecordName | undefined): Uint8Array {
+  return afterName === undefined ? new Uint8Array(0) : digestToBytes(afterName);
 }

@@ -183,7 +183,9 @@ export class KeyDestroyedError extends Error {
   override readonly name = "KeyDestroyedError";
 
   constructor(domain: KeyDomain) {
-    super(`The encryption key of domain ${domain} has been destroyed`);
+    super(
+      `The encryption key of domain ${domain} is gone: destroyed, or lost with the record of it`,
+    );
   }
 }
 

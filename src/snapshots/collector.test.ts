@@ -307,6 +307,38 @@ test("a domain whose needed nodes cannot all be read is left alone", async (t) =
   await store.check(kept, [[0, 1]]);
 });
 
+test("a key destroyed keeps nothing else from being collected, and its records go", async (t) => {
+  const store = await setUp(t);
+  const { account } = store;
+  const key = await store.core.keys.create(account, "soon gone");
+  const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
+  const encrypted = async (writes: Writes) => {
+    const input = { ...START, parentSnapshotId: undefined, encrypted: true, kmsKeyArn };
+    const { id } = await startSnapshot(store.core, account, input);
+    await store.put(id, writes);
+    await store.complete(id, writes.length);
+    return id;
+  };
+  const [first, last] = [await encrypted([[0, 1]]), await encrypted([[0, 2]])];
+  const open = await store.snapshot(undefined, [[0, 3]]);
+  const gone = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
+  assert.ok(await store.core.catalog.encryption.replace(key, { ...key, ...gone }));
+  // What was read under the key is forgotten with the process.
+  await store.restart();
+  const { garbage } = store.core.catalog;
+  await store.delete(first);
+  await store.delete(open);
+  await store.collect();
+  assert.ok((await store.collect()).removedCount >= 5, "a block, three nodes, and a manifest");
+  const left = await garbage.stored(account, undefined, 100);
+  assert.deepEqual(left, [], "nothing else is left of the open one");
+  assert.ok((await garbage.stored(key.domain, undefined, 100)).length > 0, "one is not deleted");
+  await store.delete(last);
+  for (let i = 0; i < 2; i++) await store.collect();
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
+  await store.checkNothingElse();
+});
+
 type Writes = [blockIndex: number, contents: number][];
 
 async function setUp(t: TestContext, clock?: MovingClock): Promise<Store> {

@@ -3,6 +3,7 @@ import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../catalog/collection.ts";
+import { KeyDestroyedError } from "../keys/key-ring.ts";
 import { type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
@@ -107,7 +108,8 @@ export class Collector {
     const total = new Tally();
     for (const domain of await catalog.garbage.domains()) {
       await this.#collectDomain(run, domain, { options, total }).catch((error: unknown) => {
-        this.#parts.onError(domain, error);
+        // Without its key nobody can tell what a domain's last snapshots need; it goes with them.
+        if (!(error instanceof KeyDestroyedError)) this.#parts.onError(domain, error);
       });
     }
     const compacted = options.isDryRun || this.#isStopped ? {} : await compactor.compact();
@@ -132,14 +134,31 @@ export class Collector {
   /** Notes as candidates what trees that lost their reference reach and their neighbours do not. */
   async #expandRoots(): Promise<void> {
     const { garbage } = this.#parts.catalog;
+    const lost = new Set<Domain>();
     for (;;) {
       const roots = await garbage.roots(ROOTS_AT_ONCE);
       if (roots.length === 0 || this.#isStopped) return;
       for (const root of roots) {
-        await this.#expand(root);
+        await this.#expand(root).catch(async (error: unknown) => {
+          if (!(error instanceof KeyDestroyedError)) throw error;
+          if (!lost.has(root.domain)) await this.#noteAll(root.domain);
+          lost.add(root.domain);
+        });
         if (this.#isStopped) return;
         await garbage.removeRoot(root.number);
       }
+    }
+  }
+
+  /** Notes all of a domain whose key is gone: no tree in it can be walked. */
+  async #noteAll(domain: Domain): Promise<void> {
+    const { garbage } = this.#parts.catalog;
+    for (let after: RecordName | undefined; !this.#isStopped; ) {
+      const names = await garbage.stored(domain, after, COLLECT_PAGE_COUNT);
+      await garbage.addCandidates(domain, names);
+      after = names.at(-1);
+      if (names.length < COLLECT_PAGE_COUNT) return;
+      await nextTurn();
     }
   }
 

@@ -3,6 +3,7 @@ import { OPEN_DOMAIN } from "../blocks/journaler.ts";
 import { RECORD_KIND } from "../blocks/record.ts";
 import type { Catalog, NewLocation } from "../catalog/catalog.ts";
 import type { JournalEntry } from "../catalog/journal.ts";
+import { KeyDestroyedError } from "../keys/key-ring.ts";
 import { type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
@@ -152,10 +153,19 @@ async function open(
   try {
     return (await blocks.records.openAt(location)).plain;
   } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
-    unreadable.push(error.message);
+    unreadable.push(reasonOf(error));
     return undefined;
   }
+}
+
+/**
+ * What is lost, of one record or of one snapshot: it is damaged, or its key is gone, with the entry
+ * that told of it or by somebody's wish. All else comes back without it. Throws every other error.
+ */
+function reasonOf(error: unknown): string {
+  const isLost = error instanceof CorruptionError || error instanceof KeyDestroyedError;
+  if (!isLost) throw error;
+  return error.message;
 }
 
 /** What of a snapshot cannot be found; undefined when all of it is there. */
@@ -171,8 +181,7 @@ async function findGap(
     }
     return undefined;
   } catch (error) {
-    if (error instanceof CorruptionError) return error.message;
-    throw error;
+    return reasonOf(error);
   }
 }
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { forEachConcurrent } from "../../src/base/concurrency.ts";
-import { verifyAndFinish } from "../faults/reopen.ts";
+import { forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
+import { reopen, verifyAndFinish } from "../faults/reopen.ts";
 import { NO_SHIM, shim, spawnFaulty } from "../faults/shim.ts";
 import { Story } from "../faults/story.ts";
-import { pick, seededFraction } from "../support/property.ts";
+import { actionParts, putParts, send, startParts } from "../support/operations.ts";
+import { blockContents, pick, seededFraction } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
@@ -14,6 +16,9 @@ import { type ScorecardRun, scorecard } from "./scorecard.ts";
  * file, for every k from the first call of its first start to the last of a scripted history; and
  * once more in the middle of each write. After each, what it left has to open, to hold all that
  * was acknowledged and nothing wrong, and to take the rest of the history.
+ *
+ * All of this on an empty folder and on one that was used before: there the history's collections
+ * find a segment that is mostly garbage, move what is needed of it, and give it back.
  */
 
 /** Everything that changes what a disk holds. */
@@ -24,6 +29,8 @@ const AT_ONCE = 3;
 const CALLS_MAX = 2_500;
 /** Histories differ by so many calls: by what is done every second, and who commits with whom. */
 const SLACK = 60;
+/** Blocks of garbage in a folder that was used before, 512 KiB each: more than what is needed. */
+const GARBAGE_BLOCKS = 12;
 
 scorecard({
   number: 2,
@@ -36,13 +43,17 @@ scorecard({
     const fraction = seededFraction(run.seed);
     const points: Point[] = run.isFull ? everyPoint(run.share) : somePoints(fraction, 5);
     const results = { reached: 0, read: 0 };
+    const used = await useStore(join(directory, "used"));
     // Once a history has come to its end, it has no later calls either.
-    const end = { kill: CALLS_MAX, torn: CALLS_MAX };
+    const ends = new Map<string, number>();
     await forEachConcurrent(points, AT_ONCE, async (point) => {
-      const { how, at } = point;
-      if (at > end[how]) return;
-      const blocks = await crash(run, join(directory, `${how}-${at}`), point);
-      if (blocks === undefined) end[how] = Math.min(end[how], at + SLACK);
+      const { how, at, isUsed } = point;
+      const history = `${how}-${isUsed ? "used" : "new"}`;
+      const end = ends.get(history) ?? CALLS_MAX;
+      if (at > end) return;
+      const folder = join(directory, `${history}-${at}`);
+      const blocks = await crash(run, folder, { point, used: isUsed ? used : undefined });
+      if (blocks === undefined) ends.set(history, Math.min(end, at + SLACK));
       else results.reached += 1;
       results.read += blocks ?? 0;
     });
@@ -57,29 +68,67 @@ scorecard({
 interface Point {
   readonly how: "kill" | "torn";
   readonly at: number;
+  /** On a folder that was used before. */
+  readonly isUsed: boolean;
 }
 
 /** Of a share, evenly spread. */
 function everyPoint(share: number): Point[] {
   const all = Array.from({ length: CALLS_MAX }, (_, i) => i + 1);
-  const points = (["kill", "torn"] as const).flatMap((how) => all.map((at) => ({ how, at })));
+  const points = (["kill", "torn"] as const).flatMap((how) =>
+    [false, true].flatMap((isUsed) => all.map((at) => ({ how, at, isUsed }))),
+  );
   return points.filter((_, i) => Math.floor(i * share) !== Math.floor((i - 1) * share));
 }
 
 /** Each of them once: a point has a folder of its own. */
 function somePoints(fraction: () => number, count: number): Point[] {
   const places = new Set<number>();
-  while (places.size < count) places.add(1 + pick(fraction, 500));
-  return [...places].map((at, i) => ({ how: i % 4 === 3 ? "torn" : "kill", at }));
+  // The last calls on a used folder are those of the compactor.
+  while (places.size < count) places.add(1 + pick(fraction, places.size % 2 === 1 ? 700 : 500));
+  return [...places].map((at, i) => ({
+    how: i % 4 === 3 ? "torn" : "kill",
+    at,
+    isUsed: i % 2 === 1,
+  }));
+}
+
+/** A folder that a service has used, and the story that was told there. */
+interface UsedStore {
+  readonly directory: string;
+  readonly story: Story;
+}
+
+/** Makes one whose only segment is mostly garbage, of which a collection has taken note. */
+async function useStore(directory: string): Promise<UsedStore> {
+  const story = new Story("earlier", 1, 100);
+  await mkdir(directory, { recursive: true });
+  await reopen(directory, async (service) => {
+    await story.run(service);
+    const started = await send(service, startParts({ VolumeSize: 1 }));
+    const { SnapshotId } = JSON.parse(started.text) as { readonly SnapshotId: string };
+    for (let blockIndex = 0; blockIndex < GARBAGE_BLOCKS; blockIndex++) {
+      // These do not compress.
+      const contents = blockContents(10_007 + 8 * blockIndex);
+      await send(service, putParts({ snapshotId: SnapshotId, blockIndex }, contents));
+    }
+    await send(service, actionParts("DeleteSnapshot", { SnapshotId }), { service: "ec2" });
+    await forgetSettledWrites(service.core);
+    const found = await service.core.collector.collect({ graceSeconds: 0, isDryRun: false });
+    assert.ok(found.doomedCount >= GARBAGE_BLOCKS, "there is garbage");
+  });
+  return { directory, story };
 }
 
 /** Answers how many blocks were read back; undefined where the history has no such call. */
 async function crash(
   run: ScorecardRun,
   directory: string,
-  { how, at }: Point,
+  { point, used }: { readonly point: Point; readonly used: UsedStore | undefined },
 ): Promise<number | undefined> {
+  const { how, at } = point;
   await mkdir(directory, { recursive: true });
+  if (used) await cp(used.directory, directory, { recursive: true });
   const story = new Story("story", run.isFull ? 4 : 1);
   const calls = how === "torn" ? "w" : CALLS;
   const server = spawnFaulty(directory, { calls, at, do: how });
@@ -99,7 +148,7 @@ async function crash(
     `the server was killed: ${told}\n${server.errors()}`,
   );
   try {
-    const blocks = await verifyAndFinish(directory, story);
+    const blocks = await verifyAndFinish(directory, story, used ? [used.story] : []);
     await rm(directory, { recursive: true, force: true });
     return blocks;
   } catch (error) {

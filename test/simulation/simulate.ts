@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import type { RecordName } from "../../src/model/digest.ts";
+import type { Core } from "../../src/snapshots/core.ts";
+import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
+import { forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
+import { ACCOUNT } from "../model/drivers.ts";
+import { pick } from "../support/property.ts";
+import { Client } from "./_clients.ts";
+import { unmountAll } from "./_file-system.ts";
+import { Machine } from "./_machine.ts";
+import { Oracle, type Told } from "./_oracle.ts";
+import { checkRebuild } from "./_rebuild.ts";
+import { Scheduler } from "./_scheduler.ts";
+import { drawWeather, type Mishap } from "./weather.ts";
+
+/*
+ * The store in a world made of one seed: real code from the operations down to `FileSegments` and
+ * SQLite, on a simulated disk, clock and chance, with callers who remember what they were told.
+ *
+ * Segments lie on a disk that takes part of a write, fails, fills up, forgets what was not synced,
+ * flips bits, and reads at the wrong place. The catalog is a real file that is opened anew with
+ * each process; its calls take their time, and may fail for good or for want of room, but each is
+ * carried out whole, durably and in one moment. The process is killed between any two of all these
+ * calls, with the power or without, also while it starts. Beside the callers, all chores of the
+ * service go on.
+ *
+ * Left out: what SQLite does with its pages, log and syncs, so a commit is never torn or lost;
+ * HTTP and its connections, signatures and policies; the reserve and the look for room; sharing,
+ * locks, the recycle bin, images, and destroyed keys.
+ */
+
+/** On a memory file system, where there is one, syncing costs nothing. */
+const FOLDER = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** Rebuilds on the way, at most, and how often an end of the process brings one. */
+const REBUILDS_MAX = 2;
+const REBUILD_SHARE = 0.15;
+
+/** What came of one run. */
+export interface Simulated {
+  /** Of all that happened, in its order. */
+  readonly trace: string;
+  readonly eventCount: number;
+  /** Simulated milliseconds. */
+  readonly durationMs: number;
+  readonly acknowledged: number;
+  readonly blocksRead: number;
+  readonly rebuilds: number;
+  readonly mishaps: ReadonlyMap<Mishap, number>;
+}
+
+/** Where runs keep their catalogs: a folder in memory, and an empty catalog to begin with. */
+export class Workplace {
+  readonly #directory: string;
+  readonly #template: string;
+  #count = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#template = join(directory, "template.sqlite");
+  }
+
+  static async make(): Promise<Workplace> {
+    const place = new Workplace(await mkdtemp(join(FOLDER, "varve-test-")));
+    await openSqliteCatalog(place.#template).close();
+    return place;
+  }
+
+  /** Path of an empty catalog. */
+  newCatalog(): string {
+    const path = join(this.#directory, `${this.#count++}.sqlite`);
+    copyFileSync(this.#template, path);
+    return path;
+  }
+
+  async forget(path: string): Promise<void> {
+    await Promise.all(["", "-wal"].map((end) => rm(path + end, { force: true })));
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#directory, { recursive: true });
+  }
+}
+
+/** Runs one seed; rejects with what must never be seen. `onNote` hears each line of the trace. */
+export async function simulate(
+  seed: number,
+  place: Workplace,
+  onNote?: (line: string) => void,
+): Promise<Simulated> {
+  const scheduler = new Scheduler(seed);
+  scheduler.onNote = onNote;
+  const run = new Run(scheduler, place);
+  try {
+    await scheduler.run(() => run.run());
+  } finally {
+    await run.close();
+    unmountAll();
+  }
+  return {
+    trace: scheduler.digest(),
+    ...{ eventCount: scheduler.eventCount, durationMs: scheduler.nowMs },
+    ...{ acknowledged: run.oracle.acknowledged, blocksRead: run.oracle.blocksRead },
+    ...{ rebuilds: run.rebuilds, mishaps: run.machine.mishaps },
+  };
+}
+
+class Run {
+  readonly oracle = new Oracle();
+  readonly machine: Machine;
+  readonly #scheduler: Scheduler;
+  readonly #place: Workplace;
+  readonly #catalogs: string[] = [];
+  readonly #rebuilding: Promise<unknown>[] = [];
+  rebuilds = 0;
+
+  constructor(scheduler: Scheduler, place: Workplace) {
+    this.#scheduler = scheduler;
+    this.#place = place;
+    const weather = drawWeather(scheduler.fraction);
+    scheduler.note(JSON.stringify(weather));
+    this.machine = new Machine(scheduler, weather, this.#newCatalog());
+    this.machine.onEnd = () => this.#maybeRebuild();
+  }
+
+  #newCatalog(): string {
+    const path = this.#place.newCatalog();
+    this.#catalogs.push(path);
+    return path;
+  }
+
+  async run(): Promise<void> {
+    const { fraction } = this.#scheduler;
+    await this.machine.start();
+    const clients = Array.from({ length: 2 + pick(fraction, 3) }, (_, i) => {
+      return new Client(`c${i}`, this);
+    });
+    await Promise.all(clients.map((client) => client.run(4 + pick(fraction, 7))));
+    const core = await this.machine.calm();
+    await Promise.all(this.#rebuilding);
+    this.#checkErrors();
+    const last = new Client("last", this, true);
+    await this.#checkAll(core, last);
+    await this.#checkDeletions(core, last);
+    await this.#rebuild();
+    await this.#clear(core);
+  }
+
+  /** The disk as it is right now is rebuilt beside what goes on. */
+  #maybeRebuild(): void {
+    if (!this.#scheduler.chance(REBUILD_SHARE) || this.rebuilds >= REBUILDS_MAX) return;
+    const rebuilding = this.#rebuild();
+    rebuilding.catch(() => undefined);
+    this.#rebuilding.push(rebuilding);
+  }
+
+  /** Completed snapshots; of encrypted ones those whose keys are in the journal by now. */
+  #completed(): Told[] {
+    const { journaledMs } = this.machine;
+    return this.oracle.told
+      .filter(({ state, deletion }) => state === "completed" && deletion === "none")
+      .filter(({ isEncrypted, completedMs }) => !isEncrypted || completedMs < journaledMs)
+      .map((told) => ({ ...told, blocks: new Map(told.blocks) }));
+  }
+
+  async #rebuild(): Promise<void> {
+    if (this.machine.has("rot")) return;
+    this.rebuilds += 1;
+    const disk = this.machine.disk.fork();
+    const told = this.#completed();
+    const deleted = this.oracle.told.filter(({ deletion, deletedMs }) => {
+      return deletion === "done" && deletedMs < this.machine.journaledMs;
+    });
+    const catalogPath = this.#newCatalog();
+    await checkRebuild(this.machine, { disk, told, deleted, catalogPath });
+  }
+
+  #mayBeDamaged(): boolean {
+    return this.machine.has("rot");
+  }
+
+  /** In good weather nothing fails in the background. */
+  #checkErrors(): void {
+    const isRough = [...this.machine.mishaps.keys()].some((mishap) => mishap !== "restart");
+    if (isRough || this.machine.isCollectedTwice) return;
+    const deleted = this.oracle.told.filter(({ deletion }) => deletion !== "none");
+    for (const { what, error } of this.machine.errors) {
+      if (deleted.some(({ id }) => id === what)) continue;
+      throw error;
+    }
+  }
+
+  /** All that was begun comes to its end, and all that is completed can be read. */
+  async #checkAll(core: Core, last: Client): Promise<void> {
+    await core.copier.resume();
+    await core.sealer.resume();
+    await core.sealer.idle();
+    for (const told of this.oracle.told) {
+      if (told.deletion !== "none") continue;
+      if (told.state === "completing") await last.complete(told);
+      if (told.state === "pending" && !told.isUnclear) await last.complete(told);
+      if (told.state === "copying") await last.awaitState(told);
+      if (told.state !== "completed") continue;
+      const isRead = await last.read(told);
+      assert.ok(isRead || this.#mayBeDamaged(), `${told.name} cannot be read in good weather`);
+    }
+  }
+
+  async #checkDeletions(core: Core, last: Client): Promise<void> {
+    for (const told of this.oracle.told) if (told.deletion === "done") await last.checkGone(told);
+    const beginMs = this.#scheduler.nowMs;
+    await core.journaler.flush();
+    this.machine.journaledMs = beginMs;
+  }
+
+  /** Deletes everything; two collections later nothing is left but the journal. */
+  async #clear(core: Core): Promise<void> {
+    for (const { id } of await core.catalog.snapshots.page(ACCOUNT, "", 10_000)) {
+      await deleteSnapshot(core, ACCOUNT, id);
+    }
+    await core.sealer.idle();
+    await core.copier.resume();
+    await core.journaler.flush();
+    await forgetSettledWrites(core);
+    // Two find garbage twice; the third gives back what was appended to while the second moved
+    // what is left of the journal.
+    for (let i = 0; i < 3; i++) {
+      await core.collector.collect({ graceSeconds: 0, isDryRun: false });
+    }
+    if (this.machine.has("rot", "flip", "stray")) return;
+    await this.#checkLeftOver(core);
+  }
+
+  async #checkLeftOver(core: Core): Promise<void> {
+    const { catalog } = core;
+    assert.deepEqual(await catalog.garbage.domains(), [], "nothing is noted as garbage");
+    const needed = new Set<RecordName>();
+    const records = await catalog.scrubs.recordsFrom({ segment: 0, offset: 0 }, 100_000);
+    for (const domain of new Set(records.map(({ domain }) => domain))) {
+      for (const name of await catalog.liveness.manifests(domain)) needed.add(name);
+    }
+    const left = records.filter(({ name }) => !needed.has(name));
+    assert.deepEqual(left, [], "left over when nothing needs it");
+    const live = await catalog.segments.liveBytes();
+    const segments = [...this.machine.disk.names.keys()].map((name) => Number.parseInt(name, 10));
+    const newest = Math.max(...segments);
+    const empty = segments.filter((segment) => segment < newest && !live.get(segment));
+    assert.deepEqual(empty, [], "segments left over of which nothing is needed");
+  }
+
+  async close(): Promise<void> {
+    await this.machine.close();
+    for (const path of this.#catalogs) await this.#place.forget(path);
+  }
+}
