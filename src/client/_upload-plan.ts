@@ -71,28 +71,68 @@ async function openPages<T>(
   return { volumeSizeGib, blocks: blocks() };
 }
 
-/** Every block that the image or the parent has, ascending by block index. */
-export async function* planBlocks(
-  image: AsyncIterable<Extent>,
-  parent: AsyncIterator<ParentBlock> | undefined,
-): AsyncGenerator<PlannedBlock> {
-  const nextParent = async () => {
-    const next = await parent?.next();
-    return next === undefined || next.done ? undefined : next.value;
-  };
-  let inherited = await nextParent();
-  const isBelow = (index: number) => inherited !== undefined && inherited.blockIndex < index;
-  for await (const { start, count } of image) {
-    for (let blockIndex = start; blockIndex < start + count; blockIndex++) {
-      for (; inherited && isBelow(blockIndex); inherited = await nextParent()) {
-        yield { blockIndex: inherited.blockIndex, isInImage: false, parent: inherited };
-      }
-      const isShared = inherited?.blockIndex === blockIndex;
-      yield { blockIndex, isInImage: true, parent: isShared ? inherited : undefined };
-      if (isShared) inherited = await nextParent();
+/** What a plan is made of; each ascending by block index. */
+export interface PlanSources {
+  readonly image: AsyncIterable<Extent>;
+  readonly parent: AsyncIterator<ParentBlock> | undefined;
+  /** Blocks that an earlier run has sent. */
+  readonly sent?: Iterable<number> | undefined;
+}
+
+/** Every block that the image or the parent has, or was sent, ascending by block index. */
+export async function* planBlocks(sources: PlanSources): AsyncGenerator<PlannedBlock> {
+  const image = new Peekable(blockIndexesOf(sources.image));
+  const parent = new Peekable(sources.parent);
+  const sent = new Peekable(sources.sent?.[Symbol.iterator]());
+  try {
+    for (;;) {
+      const own = await image.peek();
+      const inherited = await parent.peek();
+      const earlier = await sent.peek();
+      const blockIndex = Math.min(
+        own ?? Number.POSITIVE_INFINITY,
+        inherited?.blockIndex ?? Number.POSITIVE_INFINITY,
+        earlier ?? Number.POSITIVE_INFINITY,
+      );
+      if (blockIndex === Number.POSITIVE_INFINITY) return;
+      const isInImage = own === blockIndex;
+      const isInParent = inherited?.blockIndex === blockIndex;
+      if (isInImage) image.take();
+      if (isInParent) parent.take();
+      if (earlier === blockIndex) sent.take();
+      yield { blockIndex, isInImage, parent: isInParent ? inherited : undefined };
     }
+  } finally {
+    await image.end();
   }
-  for (; inherited; inherited = await nextParent()) {
-    yield { blockIndex: inherited.blockIndex, isInImage: false, parent: inherited };
+}
+
+async function* blockIndexesOf(extents: AsyncIterable<Extent>): AsyncGenerator<number> {
+  for await (const { start, count } of extents) {
+    for (let blockIndex = start; blockIndex < start + count; blockIndex++) yield blockIndex;
+  }
+}
+
+/** Items one after another, of which the next can be looked at before it is taken. */
+class Peekable<T> {
+  readonly #items: AsyncIterator<T> | Iterator<T> | undefined;
+  #next: IteratorResult<T> | undefined;
+
+  constructor(items: AsyncIterator<T> | Iterator<T> | undefined) {
+    this.#items = items;
+  }
+
+  async peek(): Promise<T | undefined> {
+    this.#next ??= await this.#items?.next();
+    return this.#next === undefined || this.#next.done ? undefined : this.#next.value;
+  }
+
+  /** Goes on to the next item, unless all are taken. */
+  take(): void {
+    if (!this.#next?.done) this.#next = undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.#items?.return?.(undefined);
   }
 }

@@ -12,7 +12,7 @@ import { describeSnapshots } from "./ec2-operations.ts";
 import { ClientError } from "./errors.ts";
 import { type BlockPage, blockPagesOf } from "./listings.ts";
 import { getSnapshotBlock } from "./operations.ts";
-import { IMAGE_BYTES_TAG } from "./upload.ts";
+import { IMAGE_BYTES_TAG } from "./upload-options.ts";
 
 /** Blocks under way at once unless told otherwise; each takes 512 KiB. */
 const CONCURRENCY_DEFAULT = 16;

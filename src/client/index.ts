@@ -50,6 +50,7 @@ export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec
 export {
   ClientError,
   type ClientErrorKind,
+  DownloadError,
   FileError,
   isAccessDenied,
   isSnapshotNotFound,
@@ -74,13 +75,15 @@ export type { RetryEvent } from "./retry.ts";
 export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { getFederationToken, getSessionToken } from "./sts-operations.ts";
+export { type LogEntry, TransferLog, type TransferLogOptions } from "./transfer-log.ts";
+export type { TransferNote } from "./transfer-note.ts";
+export { uploadSnapshot } from "./upload.ts";
 export {
   IMAGE_BYTES_TAG,
   type UploadOptions,
   type UploadProgress,
   type UploadResult,
-  uploadSnapshot,
-} from "./upload.ts";
+} from "./upload-options.ts";
 export {
   type VerifyOptions,
   type VerifyProgress,
