@@ -31,7 +31,7 @@ export function logPathBeside(path: string): string {
 /** Adds to the failure of a transfer that can be gone on with what goes on. */
 export function withResumeCommand(error: unknown, argv = process.argv.slice(2)): unknown {
   const isResumable =
-    error instanceof DownloadError || (error instanceof UploadError && error.isResumable);
+    (error instanceof DownloadError || error instanceof UploadError) && error.isResumable;
   return isResumable ? new ResumableError(error, commandLine(argv)) : error;
 }
 

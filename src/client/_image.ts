@@ -189,7 +189,7 @@ function checkSize(path: string, sizeBytes: number): void {
 }
 
 /** The size of a device, found by reading: the system tells it only by calls Node does not have. */
-async function findDeviceSize(path: string, handle: FileHandle): Promise<number> {
+export async function findDeviceSize(path: string, handle: FileHandle): Promise<number> {
   const buffer = new Uint8Array(SECTOR_SIZE_BYTES);
   const hasSector = async (sector: number) => {
     const offset = sector * SECTOR_SIZE_BYTES;

@@ -1,4 +1,5 @@
 import type { Extent } from "../model/extent.ts";
+import { Peekable } from "./_peekable.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, isSnapshotNotFound } from "./errors.ts";
 import { type BlockPage, blockPagesOf, digestPagesOf } from "./listings.ts";
@@ -51,7 +52,7 @@ export async function openParent(
 }
 
 /** Wrong keys end here, too: the listing that is tried instead meets them again and says so. */
-function isOperationUnknown(error: unknown): boolean {
+export function isOperationUnknown(error: unknown): boolean {
   if (!(error instanceof ClientError) || isSnapshotNotFound(error)) return false;
   const { status = 0 } = error;
   return (status >= 400 && status < 500) || status === 501;
@@ -107,32 +108,9 @@ export async function* planBlocks(sources: PlanSources): AsyncGenerator<PlannedB
   }
 }
 
-async function* blockIndexesOf(extents: AsyncIterable<Extent>): AsyncGenerator<number> {
+/** The block indexes of extents, one by one. */
+export async function* blockIndexesOf(extents: AsyncIterable<Extent>): AsyncGenerator<number> {
   for await (const { start, count } of extents) {
     for (let blockIndex = start; blockIndex < start + count; blockIndex++) yield blockIndex;
-  }
-}
-
-/** Items one after another, of which the next can be looked at before it is taken. */
-class Peekable<T> {
-  readonly #items: AsyncIterator<T> | Iterator<T> | undefined;
-  #next: IteratorResult<T> | undefined;
-
-  constructor(items: AsyncIterator<T> | Iterator<T> | undefined) {
-    this.#items = items;
-  }
-
-  async peek(): Promise<T | undefined> {
-    this.#next ??= await this.#items?.next();
-    return this.#next === undefined || this.#next.done ? undefined : this.#next.value;
-  }
-
-  /** Goes on to the next item, unless all are taken. */
-  take(): void {
-    if (!this.#next?.done) this.#next = undefined;
-  }
-
-  async end(): Promise<void> {
-    await this.#items?.return?.(undefined);
   }
 }

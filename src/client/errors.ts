@@ -117,6 +117,8 @@ export class DownloadError extends Error {
   readonly partPath: string;
   /** What became of it, as a sentence. */
   readonly aftermath: string;
+  /** True where the same download, run again, goes on with it. */
+  readonly isResumable: boolean;
 
   constructor(
     cause: unknown,
@@ -127,5 +129,6 @@ export class DownloadError extends Error {
     this.snapshotId = snapshotId;
     this.partPath = partPath;
     this.aftermath = text;
+    this.isResumable = !isSnapshotNotFound(cause);
   }
 }

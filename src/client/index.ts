@@ -41,11 +41,17 @@ export {
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {
-  type DownloadOptions,
-  type DownloadProgress,
-  type DownloadResult,
-  downloadSnapshot,
-} from "./download.ts";
+  diffSnapshotWithImage,
+  type ImageDiffOptions,
+  type ImageDiffProgress,
+} from "./diff-image.ts";
+export { downloadLogPath, downloadSnapshot } from "./download.ts";
+export type {
+  ByteSink,
+  DownloadOptions,
+  DownloadProgress,
+  DownloadResult,
+} from "./download-options.ts";
 export { createTags, deleteSnapshot, describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
 export {
   ClientError,
