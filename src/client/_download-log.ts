@@ -13,7 +13,7 @@ import { type LogEntry, TransferLog, type TransferLogOptions } from "./transfer-
 /** Blocks after which what was written is made durable and noted: 64 MiB. */
 const BATCH_BLOCKS_MAX = 128;
 /** Milliseconds after which that is done in any case. */
-const BATCH_MS_MAX = 1_000;
+const BATCH_MS_MAX = 250;
 
 /** The transfer log of a download, and what earlier runs left in it. */
 export class DownloadLog {
