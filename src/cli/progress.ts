@@ -14,6 +14,7 @@ const RATE_WINDOW_MS = 10_000;
 /** Milliseconds without progress that are worth a word. */
 const STALL_MS = 5_000;
 const BAR_CELLS = 24;
+const BAR_CELLS_MIN = 4;
 /** Back to the first column, and clear the line. */
 const CLEAR_LINE = "\r\u001b[K";
 
@@ -106,12 +107,17 @@ export class ProgressDisplay {
     const pace = this.#pace.measure(this.#last, nowMs);
     if (json) this.#output.note("", eventOf(this.#last, seconds, pace));
     else if (isPlain) this.#output.note(plainLine(this.#last, pace), {});
-    else this.#draw(progressLine(this.#last, seconds, pace));
+    else this.#draw(progressLine(this.#last, seconds, { pace, columns: this.#columns() }));
+  }
+
+  /** The last column stays free: some terminals begin a new line after it. */
+  #columns(): number {
+    return (this.#terminal.columns ?? 80) - 1;
   }
 
   #draw(line: string): void {
     this.#isDrawn = true;
-    this.#terminal.write(`${CLEAR_LINE}${line.slice(0, (this.#terminal.columns ?? 80) - 1)}`);
+    this.#terminal.write(`${CLEAR_LINE}${line.slice(0, this.#columns())}`);
   }
 }
 
@@ -172,17 +178,22 @@ function eventOf(progress: TransferProgress, seconds: number, pace: Pace): objec
   };
 }
 
-/** One line: bar, per cent, bytes, rate, what is under way, and the time it will still take. */
+/**
+ * One line: bar, per cent, bytes, rate, the time it will still take, and what is under way. Where
+ * there are few columns the bar gives way.
+ */
 export function progressLine(
   progress: TransferProgress,
   seconds: number,
-  pace = averagePace(progress, seconds),
+  options: { readonly pace?: Pace; readonly columns?: number } = {},
 ): string {
+  const { pace = averagePace(progress, seconds), columns = Number.POSITIVE_INFINITY } = options;
   const share = shareOf(progress);
-  const cells = Math.floor(share * BAR_CELLS);
-  const bar = "█".repeat(cells) + "·".repeat(BAR_CELLS - cells);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
-  return `${bar} ${percent}  ${facts(progress, pace).join("  ")}`;
+  const rest = ` ${percent}  ${facts(progress, pace).join("  ")}`;
+  const width = Math.max(BAR_CELLS_MIN, Math.min(BAR_CELLS, columns - rest.length));
+  const cells = Math.floor(share * width);
+  return `${"█".repeat(cells)}${"·".repeat(width - cells)}${rest}`;
 }
 
 function plainLine(progress: TransferProgress, pace: Pace): string {

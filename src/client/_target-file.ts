@@ -171,8 +171,11 @@ async function openPart(
   if (!isOntoFound) checkTarget(path, found, options.force);
   const opened = { path, partPath, sizeBytes, isResumed, isFresh: !onto };
   const replaces = found !== undefined && !isOntoFound;
-  if (isOntoFound) {
-    const old = checkOnto(path, found);
+  const left = isOntoFound && !found ? await findTarget(partPath) : undefined;
+  if (isOntoFound && left?.isFile() && options.adopts) {
+    await noteTarget(identityOf(left));
+  } else if (isOntoFound) {
+    const old = checkOnto(path, found, left && partPath);
     // First noted, then renamed: whenever we are killed, the next run knows it by its identity.
     await noteTarget(identityOf(old));
     await onFile("write", path, () => rename(path, partPath));
@@ -189,9 +192,13 @@ async function openPart(
   return { ...opened, handle, replaces };
 }
 
-function checkOnto(path: string, found: Stats | undefined): Stats {
+function checkOnto(path: string, found: Stats | undefined, leftPath: string | undefined): Stats {
   if (found?.isFile()) return found;
-  const message = `Cannot write onto ${path}: there is no such file.`;
+  const why =
+    leftPath === undefined
+      ? "there is no such file"
+      : `what an unfinished download wrote is in ${leftPath}: without a base it is compared`;
+  const message = `Cannot write onto ${path}: ${why}.`;
   throw new FileError(message, { path, code: "ENOENT" });
 }
 

@@ -33,6 +33,8 @@ export interface TargetOptions {
   readonly sizeBytes: number;
   readonly force: boolean;
   readonly onto: boolean;
+  /** True to write onto what another unfinished download has left as well. */
+  readonly adopts: boolean;
   /** The target as an earlier run noted it; see `noteTarget`. */
   readonly earlier: string | undefined;
   /** Hears what will tell the target apart, before anything happens to it. */

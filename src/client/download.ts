@@ -227,6 +227,8 @@ async function openTarget(
     sizeBytes: source.notedBytes,
     force,
     onto,
+    // Its blocks are compared one by one; what is only believed of a base is not true of it.
+    adopts: onto && options.baseSnapshotId === undefined,
     earlier: log.target,
     noteTarget: (identity: string) => log.noteTarget(identity),
   };

@@ -207,6 +207,19 @@ test("what is no restore of the base is found out by the sample", async (t) => {
   await assertSameBytes(target, image);
 });
 
+test("a half-written restore is compared by a restart, and not believed by its base", async (t) => {
+  const { client, image, base, target, snapshotId } = await setUpOnto(t);
+  const options = { path: target, onto: true, concurrency: 1 };
+  const dying = counting(client, { operation: "GetSnapshotBlock", after: 2 });
+  await downloadDies(dying.client, { ...options, snapshotId });
+  const other = { ...options, snapshotId: base };
+  await assert.rejects(downloadSnapshot(client, other), { code: "TRANSFER_DIFFERS" });
+  const based = { ...options, snapshotId, baseSnapshotId: base, restart: true };
+  await assert.rejects(downloadSnapshot(client, based), /without a base it is compared\.$/);
+  await downloadSnapshot(client, { ...options, snapshotId, restart: true });
+  await assertSameBytes(target, image);
+});
+
 test("a delta that dies leaves no half image under the name, and is gone on with", async (t) => {
   const { client, image, target, snapshotId, folder } = await setUpOnto(t);
   const options = { snapshotId, path: target, onto: true, concurrency: 1 };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
 import { access, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -157,6 +158,17 @@ test("an image of another size, or --restart, begins anew and leaves nothing beh
   const anew = await upload(client, { ...options, restart: true });
   assert.deepEqual([anew.events, anew.blocksKept], [["begun-anew"], 0]);
   assert.deepEqual((await allIds(client)).length, 2);
+});
+
+test("a stream that comes again is gone on with, and its length is noted at the end", async (t) => {
+  const { client, path, logPath } = await setUp(t);
+  const again = () => ({ path: "-", stream: createReadStream(path), volumeSizeGib: 1, logPath });
+  const dying = counting(client, { operation: "PutSnapshotBlock", after: 5 });
+  await uploadDies(dying.client, { ...again(), concurrency: 1 });
+  const next = counting(client);
+  const result = await upload(next.client, again());
+  assert.deepEqual([result.blocksKept, result.blocksSent, next.puts.length], [5, 10, 10]);
+  await isRight(client, result.snapshotId, { path, logPath });
 });
 
 test("a snapshot that is gone meanwhile is said, and begun anew", async (t) => {
