@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
+import { readdir, stat, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { DownloadError, UploadError } from "../client/index.ts";
 import { ResumableError } from "./errors.ts";
 import type { Environment } from "./settings.ts";
@@ -9,6 +10,8 @@ import type { Environment } from "./settings.ts";
 
 /** Characters of a name made by hashing: enough that no two transfers share one. */
 const NAME_DIGITS = 32;
+/** Milliseconds that a transfer log is kept without a word added: 60 days. */
+const LOG_AGE_MS_MAX = 60 * 24 * 3_600_000;
 
 /** The folder for what outlives a command and is nobody's document, as XDG has it. */
 export function stateFolder(env: Environment): string {
@@ -22,10 +25,17 @@ export function transferLogPath(env: Environment, kind: string, facts: object): 
   return join(stateFolder(env), `${kind}s`, `${name}.log`);
 }
 
-/** The transfer log of a download, beside the file that it writes. */
-export function logPathBeside(path: string): string {
-  const whole = resolve(path);
-  return join(dirname(whole), `.${basename(whole)}.varve-log`);
+/**
+ * Removes transfer logs that nobody has gone on with for long: what they tell of is gone at the
+ * service. Quietly, for it is by the way.
+ */
+export async function forgetOldLogs(folder: string, nowMs: number): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((name) => name.endsWith(".log"))) {
+    const path = join(folder, name);
+    const { mtimeMs = nowMs } = (await stat(path).catch(() => undefined)) ?? {};
+    if (nowMs - mtimeMs > LOG_AGE_MS_MAX) await unlink(path).catch(() => undefined);
+  }
 }
 
 /** Adds to the failure of a transfer that can be gone on with what goes on. */

@@ -95,6 +95,8 @@ export class StreamDownload {
         call,
       );
       this.#blocksReceived += 1;
+      // Also while nobody takes what is written.
+      this.#report();
       return BlockData;
     } finally {
       this.#blocksInFlight -= 1;

@@ -11,7 +11,7 @@ import { FileError } from "./errors.ts";
 const IDLE_MS_MAX = 10 * 60_000;
 
 /** What an image is read from, piece by piece, as from standard input. */
-export type ByteStream = AsyncIterable<Uint8Array>;
+export type ByteStream = AsyncIterable<Uint8Array> & { readonly destroy?: () => unknown };
 
 /** How to read a stream as an image. */
 export interface StreamImageOptions {
@@ -98,7 +98,8 @@ export class StreamImage implements ImageSource {
 
   async close(): Promise<void> {
     this.#waiting.clear();
-    // Not awaited: a producer that hangs must not keep us.
+    // A producer that hangs must not keep us: neither it nor the process that reads it.
+    this.#options.stream.destroy?.();
     this.#pieces.return?.().catch(() => undefined);
   }
 

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -98,4 +108,22 @@ test("one at a time has a log; a removed one begins anew", async (t) => {
   await next.remove();
   await assert.rejects(readFile(path), { code: "ENOENT" });
   assert.deepEqual(await entriesIn(path), []);
+});
+
+test("without Perl flock asks for the lock, and without either nobody does", async (t) => {
+  const path = await logPath(t);
+  const folder = `${path}-tools`;
+  await mkdir(folder, { recursive: true });
+  const before = process.env["PATH"];
+  t.after(() => {
+    process.env["PATH"] = before;
+  });
+  process.env["PATH"] = folder;
+  const unlocked = [await openLog(path), await openLog(path)];
+  for (const { log } of unlocked) await log.close();
+  await symlink("/usr/bin/flock", join(folder, "flock"));
+  if (!existsSync(join(folder, "flock"))) return t.skip("there is no flock");
+  const { log } = await openLog(path);
+  await assert.rejects(openLog(path), { code: "TRANSFER_RUNNING" });
+  await log.close();
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { appendFile, readdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
@@ -248,6 +249,35 @@ test("a second run of the same command is refused while the first is at it", asy
     stderr,
     /Another process is at this transfer: it holds \S+ \S+ log \S+\. Wait for it/,
   );
+});
+
+/** Runs a command with pipes at both its ends that nobody serves; answers it and its end. */
+function spawnVarve(args: readonly string[]) {
+  const bin = join(import.meta.dirname, "../../bin/varve.mjs");
+  const env = { PATH: process.env["PATH"], ...awsEnvironment(service) };
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  return { child, ended, said: () => said };
+}
+
+test("Ctrl-C ends a transfer whose pipe stands still", async () => {
+  const writing = spawnVarve(["upload", "-", "--volume-size", "1", "--json"]);
+  writing.child.stdin.write(Buffer.alloc(BLOCK_SIZE_BYTES * 3, 7));
+  const path = await manyBlocks("stuck.raw");
+  const snapshotId = await result(["upload", path]);
+  const reading = spawnVarve(["download", snapshotId, "-", "--json"]);
+  for (const { child, ended, said } of [writing, reading]) {
+    for (let i = 0; i < 500 && !said().includes('"event":"progress"'); i++) await sleep(20);
+    await sleep(100);
+    child.kill("SIGINT");
+    const code = await Promise.race([ended, sleep(10_000, "stuck", { ref: false })]);
+    if (code === "stuck") child.kill("SIGKILL");
+    assert.equal(code, 130, said());
+  }
 });
 
 test("nothing is left of transfers that ended", async () => {

@@ -14,7 +14,7 @@ import type { Output } from "../output.ts";
 import { ProgressDisplay } from "../progress.ts";
 import { transferLogPath, withResumeCommand } from "../resume.ts";
 import { type Session, withSession } from "../session.ts";
-import { goOnWhenNobodyReads } from "../standard-streams.ts";
+import { goOnWhenNobodyReads, leaveReaders, waitForReaders } from "../standard-streams.ts";
 
 interface DownloadCommandOptions {
   readonly force?: boolean;
@@ -70,7 +70,10 @@ async function download(session: Session, wish: Wish): Promise<void> {
   const { client, output, signal } = session;
   const display = new ProgressDisplay(output, client.clock);
   const options = await downloadOptions(session, wish);
-  if (options.sink) goOnWhenNobodyReads();
+  if (options.sink) {
+    goOnWhenNobodyReads();
+    waitForReaders();
+  }
   display.start();
   try {
     const result = await downloadSnapshot(client, {
@@ -88,6 +91,7 @@ async function download(session: Session, wish: Wish): Promise<void> {
     });
     if (result.badBlocks > 0) throw damaged(result);
   } catch (error) {
+    if (options.sink) leaveReaders();
     throw withResumeCommand(error);
   } finally {
     display.clear();

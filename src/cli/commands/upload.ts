@@ -1,4 +1,5 @@
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import {
   type HoleSearch,
@@ -11,7 +12,7 @@ import { VOLUME_SIZE_GIB_MAX } from "../../model/limits.ts";
 import { integerArgument, snapshotIdArgument, tagArgument } from "../arguments.ts";
 import { formatBytes, formatCount, formatSeconds } from "../format.ts";
 import { ProgressDisplay } from "../progress.ts";
-import { transferLogPath, withResumeCommand } from "../resume.ts";
+import { forgetOldLogs, stateFolder, transferLogPath, withResumeCommand } from "../resume.ts";
 import { type Session, withSession } from "../session.ts";
 
 interface UploadCommandOptions {
@@ -76,6 +77,7 @@ async function upload(
 ): Promise<void> {
   const { client, output, signal } = session;
   const display = new ProgressDisplay(output, client.clock);
+  await forgetOldLogs(join(stateFolder(process.env), "uploads"), client.clock.nowMs());
   display.start();
   try {
     await uploadSnapshot(client, {
