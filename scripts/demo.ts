@@ -66,6 +66,7 @@ async function tell(endpoint: string): Promise<void> {
     AWS_ENDPOINT_URL: endpoint,
     AWS_SHARED_CREDENTIALS_FILE: at("data/credentials"),
     AWS_REGION: "us-east-1",
+    XDG_STATE_HOME: at("state"),
   };
 
   heading(`A real file system: ${values["size-gib"]} GiB ext4 with files of ${values.from}`);

@@ -90,7 +90,10 @@ test("every failure has its exit code and one line that says what to do", () => 
     assert.match(description.message, message);
     assert.doesNotMatch(description.message, /\n/);
   }
-  const wrapped = new UploadError(shrank, "snap-1", "It was deleted.");
+  const wrapped = new UploadError(shrank, "snap-1", {
+    text: "It was deleted.",
+    isResumable: false,
+  });
   const description = describeError(wrapped, endpoint);
   assert.equal(description.exitCode, EXIT_CODES.file);
   assert.equal(description.message, "The image shrank. It was deleted.");

@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import {
   ClientError,
   CopyError,
+  DownloadError,
   FileError,
   isAccessDenied,
   isAwsEndpoint,
@@ -10,7 +11,13 @@ import {
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
-import { DamagedDataError, InterruptedError, TimeOverError, UsageError } from "./errors.ts";
+import {
+  DamagedDataError,
+  InterruptedError,
+  ResumableError,
+  TimeOverError,
+  UsageError,
+} from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
 import { printable } from "./format.ts";
 
@@ -23,8 +30,10 @@ export interface FailureDescription {
   readonly operation?: string | undefined;
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
-  /** The snapshot an upload had started. */
+  /** The snapshot an upload had started, or a download was reading. */
   readonly snapshotId?: string | undefined;
+  /** What goes on where it ended. */
+  readonly resumeCommand?: string | undefined;
 }
 
 /**
@@ -42,7 +51,12 @@ export function describeError(error: unknown, endpoint: string): FailureDescript
 }
 
 function describe(error: unknown, endpoint: string): FailureDescription {
-  if (error instanceof UploadError) {
+  if (error instanceof ResumableError) {
+    const cause = describe(error.cause, endpoint);
+    const { command: resumeCommand } = error;
+    return { ...cause, message: `${cause.message} Go on with: ${resumeCommand}`, resumeCommand };
+  }
+  if (error instanceof UploadError || error instanceof DownloadError) {
     const cause = describe(error.cause, endpoint);
     const { snapshotId, aftermath } = error;
     return { ...cause, message: `${cause.message} ${aftermath}`, snapshotId };
@@ -67,9 +81,17 @@ function describe(error: unknown, endpoint: string): FailureDescription {
   };
 }
 
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  CommandLine: "See: varve help",
+  TARGET_EXISTS: "Replace it with: --force",
+  TRANSFER_DIFFERS: "Begin anew with: --restart",
+  TRANSFER_RUNNING: "Wait for it, or end it.",
+  VOLUME_SIZE_NEEDED: "Give it with: --volume-size GIB",
+};
+
 function nextStep(code: string): string {
-  if (code === "TARGET_EXISTS") return " Replace it with: --force";
-  return code === "CommandLine" ? " See: varve help" : "";
+  const next = NEXT_STEPS[code];
+  return next === undefined ? "" : ` ${next}`;
 }
 
 function kindOf(error: unknown): { exitCode: ExitCode; code: string } {

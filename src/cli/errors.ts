@@ -21,3 +21,14 @@ export class InterruptedError extends Error {
     super("Interrupted.");
   }
 }
+
+/** A transfer that ended early, and the command that goes on with it. */
+export class ResumableError extends Error {
+  override readonly name = "ResumableError";
+  readonly command: string;
+
+  constructor(cause: unknown, command: string) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.command = command;
+  }
+}

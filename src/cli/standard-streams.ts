@@ -15,6 +15,30 @@ export function goOnWhenNobodyReads(): void {
   process.stderr.on("error", ignore);
 }
 
+/**
+ * Lets a reader who stands still hold up what is written to standard output and nothing else: to a
+ * pipe Node writes in such a way that timers, connections and Ctrl-C wait with it.
+ */
+export function waitForReaders(): void {
+  standardOutputPipe()?.setBlocking?.(false);
+}
+
+/** Lets the process end although somebody does not read what was written for them. */
+export function leaveReaders(): void {
+  // What is still to be written keeps the process; nothing else takes it back.
+  standardOutputPipe()?.close?.();
+}
+
+/** What Node writes to when standard output is a pipe. */
+interface Pipe {
+  setBlocking?(isBlocking: boolean): void;
+  close?(): void;
+}
+
+function standardOutputPipe(): Pipe | undefined {
+  return (process.stdout as typeof process.stdout & { readonly _handle?: Pipe })._handle;
+}
+
 function leave(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
   process.exit(EXIT_CODES.ok);

@@ -66,7 +66,38 @@ test("the bar shows share, bytes, rate and the time left", () => {
     "██████··················  25%  512 MiB of 2 GiB  128 MiB/s  12 s left",
   );
   assert.match(progressLine({ blocksDone: 0, blocksTotal: 4096 }, 0), /\? left$/);
+  const busy = { blocksDone: 1024, blocksTotal: 4096, blocksInFlight: 16, retries: 1 };
+  const pace = { rate: 2 ** 20, leftSeconds: undefined, idleSeconds: 12 };
+  assert.equal(
+    progressLine({ ...busy, bytesSent: 512 }, 4, { pace, columns: 90 }),
+    "██·······  25%  512 MiB of 2 GiB  1 MiB/s  ? left  16 in flight  1 retry  nothing for 12 s",
+  );
   assert.match(progressLine({ blocksDone: 0, blocksTotal: 0 }, 1), /100%/);
+});
+
+test("a transfer that stands still is shown until it is cleared", async () => {
+  let nowMs = 0;
+  const ticks: (() => void)[] = [];
+  const clock = {
+    nowMs: () => 0,
+    monotonicMs: () => nowMs,
+    sleep: () => new Promise<void>((resolve) => ticks.push(resolve)),
+  };
+  const written: string[] = [];
+  const terminal = { isTTY: true, columns: 120, write: (text: string) => written.push(text) };
+  const display = new ProgressDisplay(new Output({ json: false, quiet: false }), clock, terminal);
+  display.start();
+  display.update({ blocksDone: 1, blocksTotal: 100, blocksInFlight: 16, retries: 2 });
+  nowMs = 12_000;
+  ticks.shift()?.();
+  await new Promise(setImmediate);
+  assert.match(written.at(-1) ?? "", /16 in flight {2}2 retries {2}nothing for 12 s$/);
+  display.clear();
+  const count = written.length;
+  nowMs = 24_000;
+  ticks.shift()?.();
+  await new Promise(setImmediate);
+  assert.equal(written.length, count);
 });
 
 test("the bar is drawn on a terminal only, not too often, and cleared", () => {

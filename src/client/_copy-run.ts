@@ -1,7 +1,7 @@
 import type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 import { type Copy, completedCopy, findCopies, sourceOf } from "./_copies.ts";
 import { type CopyBase, findBase, type SourceView } from "./_copy-base.ts";
-import { CopyJournal } from "./_copy-journal.ts";
+import { CopyNotes } from "./_copy-notes.ts";
 import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { listsChecksums, planCopy } from "./_copy-plan.ts";
 import { startCopy, stateOf } from "./_copy-start.ts";
@@ -22,7 +22,7 @@ const CONCURRENCY_DEFAULT = 16;
 interface BegunCopy {
   readonly snapshotId: string;
   readonly base: CopyBase | undefined;
-  readonly journal: CopyJournal | undefined;
+  readonly notes: CopyNotes | undefined;
   /** True when all that is left to do is to tell of it. */
   readonly isCompleted: boolean;
 }
@@ -91,7 +91,7 @@ export class CopyRun {
     const begun = await this.#begin(snapshot);
     const { snapshotId, base } = begun;
     const counts = begun.isCompleted ? nothing : await this.#transfer(snapshot, begun);
-    await begun.journal?.remove();
+    await begun.notes?.remove();
     this.#remember(snapshot, snapshotId);
     const verification = await this.#verify(sourceSnapshotId, snapshotId);
     const seconds = (clock.monotonicMs() - startedMs) / 1000;
@@ -100,12 +100,11 @@ export class CopyRun {
 
   async #begin(snapshot: SnapshotDescription): Promise<BegunCopy> {
     const { stateFolder, signal } = this.#options;
-    const name = this.#journalName(snapshot);
-    const journal =
-      stateFolder === undefined ? undefined : await CopyJournal.find(stateFolder, name);
-    const resumed = journal && (await this.#resume(journal));
+    const name = this.#nameOfNotes(snapshot);
+    const notes = stateFolder === undefined ? undefined : await CopyNotes.find(stateFolder, name);
+    const resumed = notes && (await this.#resume(notes));
     if (resumed) return resumed;
-    await journal?.close();
+    await notes?.close();
     const base = await this.#findBase(snapshot);
     const start = {
       source: this.view.client,
@@ -113,7 +112,7 @@ export class CopyRun {
       snapshot,
       base,
       encryption: this.#options,
-      attempt: journal ? journal.head.attempt + 1 : 0,
+      attempt: notes ? notes.head.attempt + 1 : 0,
       isParentNew: base !== undefined && this.#fresh.has(base.parentSnapshotId),
     };
     const { snapshotId, attempt, state } = await startCopy(start, { signal });
@@ -121,13 +120,13 @@ export class CopyRun {
     const common = { parentSnapshotId: undefined, baseSnapshotId: undefined };
     const head = { ...common, ...base, snapshotId, attempt };
     const isNoted = stateFolder !== undefined && !isCompleted;
-    const noted = isNoted ? await CopyJournal.create(stateFolder, name, head) : undefined;
-    return { snapshotId, base, journal: noted, isCompleted };
+    const noted = isNoted ? await CopyNotes.create(stateFolder, name, head) : undefined;
+    return { snapshotId, base, notes: noted, isCompleted };
   }
 
-  /** Goes on with the copy of a journal, if it and what it was begun with are still there. */
-  async #resume(journal: CopyJournal): Promise<BegunCopy | undefined> {
-    const { snapshotId, parentSnapshotId, baseSnapshotId } = journal.head;
+  /** Goes on with the copy that notes tell of, if it and what it was begun with are still there. */
+  async #resume(notes: CopyNotes): Promise<BegunCopy | undefined> {
+    const { snapshotId, parentSnapshotId, baseSnapshotId } = notes.head;
     const state = await stateOf(this.#destination, snapshotId, { signal: this.#options.signal });
     if (state !== "pending" && state !== "completed") return undefined;
     const isCompleted = state === "completed";
@@ -136,7 +135,7 @@ export class CopyRun {
       this.view.snapshots.get(baseSnapshotId)?.State === "completed";
     if (!isCompleted && !isBaseThere) return undefined;
     const base = parentSnapshotId === undefined ? undefined : { parentSnapshotId, baseSnapshotId };
-    return { snapshotId, base, journal, isCompleted };
+    return { snapshotId, base, notes, isCompleted };
   }
 
   async #findBase(snapshot: SnapshotDescription): Promise<CopyBase | undefined> {
@@ -157,7 +156,7 @@ export class CopyRun {
   async #transfer(snapshot: SnapshotDescription, begun: BegunCopy) {
     const { concurrency = CONCURRENCY_DEFAULT, completionTimeoutMs, onProgress } = this.#options;
     const { signal } = this.#options;
-    const { snapshotId, base, journal } = begun;
+    const { snapshotId, base, notes } = begun;
     const { SnapshotId: sourceSnapshotId, VolumeSize: volumeSizeGib } = snapshot;
     const [source, destination] = [this.view.client, this.#destination];
     const common = { parentSnapshotId: undefined, baseSnapshotId: undefined };
@@ -169,7 +168,7 @@ export class CopyRun {
       sourceSnapshotId,
       snapshotId,
       volumeSizeGib,
-      journal,
+      notes,
       concurrency,
       completionTimeoutMs,
       onProgress,
@@ -179,7 +178,7 @@ export class CopyRun {
       await transfer.run(plan);
     } catch (cause) {
       const aftermath = await this.#clearAway(cause, snapshotId);
-      await journal?.close();
+      await notes?.close();
       throw new CopyError(cause, { sourceSnapshotId, snapshotId, aftermath });
     }
     const { blocksSent, blocksResumed, blocksReceived, bytesSent } = transfer.progress();
@@ -231,7 +230,7 @@ export class CopyRun {
   }
 
   /** One for each snapshot and destination. */
-  #journalName({ SnapshotId, OwnerId }: SnapshotDescription): string {
+  #nameOfNotes({ SnapshotId, OwnerId }: SnapshotDescription): string {
     const { endpoint, region } = this.#destination;
     const text = JSON.stringify([OwnerId, SnapshotId, endpoint, region]);
     const digest = checksumOfBytes(new TextEncoder().encode(text));

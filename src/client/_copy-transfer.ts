@@ -3,7 +3,7 @@ import { forEachConcurrent } from "../base/concurrency.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
 import { blockCountOf, offsetOf } from "../model/geometry.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import type { CopyJournal } from "./_copy-journal.ts";
+import type { CopyNotes } from "./_copy-notes.ts";
 import type { CopiedBlock } from "./_copy-plan.ts";
 import { onceKnown, UNKNOWN_MS_MAX } from "./_eventually.ts";
 import { LinearChecksum } from "./_linear-checksum.ts";
@@ -40,7 +40,7 @@ export interface TransferParts {
   readonly sourceSnapshotId: string;
   readonly snapshotId: string;
   readonly volumeSizeGib: number;
-  readonly journal: CopyJournal | undefined;
+  readonly notes: CopyNotes | undefined;
   /** Blocks under way at once; memory is bounded by it. */
   readonly concurrency: number;
   readonly completionTimeoutMs: number | undefined;
@@ -98,10 +98,10 @@ export class CopyTransfer {
   }
 
   async #settle(block: CopiedBlock, place: number): Promise<void> {
-    const { journal, signal } = this.#parts;
+    const { notes, signal } = this.#parts;
     signal?.throwIfAborted();
     const { blockIndex } = block;
-    const earlier = await journal?.put(blockIndex);
+    const earlier = await notes?.put(blockIndex);
     if (earlier) {
       this.#isKnown = true;
       this.#blocksResumed += 1;
@@ -115,7 +115,7 @@ export class CopyTransfer {
 
   /** Reads a block unless it is known to be zeros, and puts it; answers its checksum. */
   async #transfer({ blockIndex, token, checksum }: CopiedBlock): Promise<string> {
-    const { destination, snapshotId, journal, signal } = this.#parts;
+    const { destination, snapshotId, notes, signal } = this.#parts;
     const isZero = checksum === ZERO_BLOCK_CHECKSUM || token === undefined;
     const block = isZero
       ? { BlockData: this.#zeros, Checksum: ZERO_BLOCK_CHECKSUM }
@@ -127,7 +127,7 @@ export class CopyTransfer {
     );
     this.#isKnown = true;
     this.#blocksSent += 1;
-    await journal?.note(blockIndex, fromBase64(block.Checksum) ?? new Uint8Array(0));
+    await notes?.note(blockIndex, fromBase64(block.Checksum) ?? new Uint8Array(0));
     return block.Checksum;
   }
 

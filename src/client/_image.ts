@@ -3,21 +3,55 @@ import type { Extent } from "../model/extent.ts";
 import { offsetOf } from "../model/geometry.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES, VOLUME_SIZE_GIB_MAX } from "../model/limits.ts";
 import { onFile } from "./_file-errors.ts";
+import { checkIsRaw, FOOTER_BYTES, HEAD_BYTES } from "./_image-format.ts";
+import { readQemuMap } from "./_qemu-map.ts";
 import { FileError } from "./errors.ts";
 import { findDataExtents } from "./sparse-extents.ts";
 
 /** How to tell the holes of an image: see `uploadSnapshot`. */
 export type HoleSearch = "auto" | "seek" | "zero";
 
+/** What an image is read through, wherever it comes from. */
+export interface ImageSource {
+  readonly path: string;
+  /** Bytes; of a stream undefined until it has ended. */
+  readonly sizeBytes: number | undefined;
+  /** Blocks of the image, the last one perhaps partial; of a stream those it may have. */
+  readonly blockCount: number;
+  /**
+   * The extents of blocks that hold data; undefined where that is not known, so that blocks of
+   * zeros have to stand for holes.
+   */
+  dataExtents(search: HoleSearch): Promise<AsyncGenerator<Extent> | undefined>;
+  /** Every block there is, where no more is known; each is read at most once. */
+  allExtents(): AsyncGenerator<Extent>;
+  /** Fills the buffer with a block's bytes; what lies beyond the image's end is zeros. */
+  readBlock(blockIndex: number, buffer: Uint8Array): Promise<void>;
+  /** Throws if the image is shorter now than it was; its holes are not read, so nobody noticed. */
+  checkLength(): Promise<void>;
+  /** Tells a file apart from what it was at another time; undefined for a device or a stream. */
+  identity(): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** How to open an image. */
+export interface ImageOptions {
+  /** Take the bytes as they are, also where they look like another format. */
+  readonly raw?: boolean | undefined;
+  /** A map of the image by `qemu-img map --output=json`. */
+  readonly mapPath?: string | undefined;
+}
+
 /** Bytes that any device can be read by; the step in which a device's end is looked for. */
 const SECTOR_SIZE_BYTES = 512;
 
 /** A local file or block device, open for reading, of a size that stays what it was. */
-export class Image {
+export class Image implements ImageSource {
   readonly path: string;
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
   readonly #isDevice: boolean;
+  #mapped: (() => AsyncGenerator<Extent>) | undefined;
 
   private constructor(
     path: string,
@@ -31,14 +65,17 @@ export class Image {
   }
 
   /** Opens an image. Throws a `FileError` for what is none. */
-  static async open(path: string): Promise<Image> {
+  static async open(path: string, { raw, mapPath }: ImageOptions = {}): Promise<Image> {
     const isDevice = checkKind(path, await onFile("read", path, () => stat(path)));
     const handle = await onFile("read", path, () => open(path, constants.O_RDONLY));
     try {
       const { size } = await onFile("read", path, () => handle.stat());
       const sizeBytes = isDevice ? await findDeviceSize(path, handle) : size;
       checkSize(path, sizeBytes);
-      return new Image(path, handle, { sizeBytes, isDevice });
+      const image = new Image(path, handle, { sizeBytes, isDevice });
+      if (!raw) await image.#checkIsRaw();
+      if (mapPath !== undefined) image.#mapped = await readQemuMap(mapPath, sizeBytes);
+      return image;
     } catch (error) {
       await handle.close();
       throw error;
@@ -55,6 +92,7 @@ export class Image {
    * zeros have to stand for holes.
    */
   async dataExtents(search: HoleSearch): Promise<AsyncGenerator<Extent> | undefined> {
+    if (this.#mapped) return this.#mapped();
     if (search === "zero") return undefined;
     const { path, sizeBytes } = this;
     const file = { fd: this.#handle.fd, path, sizeBytes };
@@ -63,6 +101,19 @@ export class Image {
     if (extents || search === "auto") return extents;
     const message = `Cannot find the holes of ${path}: this system or file system does not tell.`;
     throw new FileError(message, { path, code: "HOLES_UNKNOWN" });
+  }
+
+  /** The whole image as one extent. */
+  async *allExtents(): AsyncGenerator<Extent> {
+    yield { start: 0, count: this.blockCount };
+  }
+
+  /** Changes with every write to a file that its system notes. A device tells nothing. */
+  async identity(): Promise<string | undefined> {
+    if (this.#isDevice) return undefined;
+    const found = await onFile("read", this.path, () => this.#handle.stat({ bigint: true }));
+    const { dev, ino, size, mtimeNs, ctimeNs } = found;
+    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
   }
 
   /** Fills the buffer with a block's bytes; what lies beyond the image's end is zeros. */
@@ -90,6 +141,20 @@ export class Image {
   /** Closes the file. */
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+
+  async #checkIsRaw(): Promise<void> {
+    const head = await this.#readUpTo(HEAD_BYTES, 0);
+    const footer = await this.#readUpTo(FOOTER_BYTES, this.sizeBytes - FOOTER_BYTES);
+    checkIsRaw(this.path, { head, footer });
+  }
+
+  async #readUpTo(length: number, offset: number): Promise<Uint8Array> {
+    const buffer = new Uint8Array(length);
+    const { bytesRead } = await onFile("read", this.path, () =>
+      this.#handle.read(buffer, 0, length, Math.max(0, offset)),
+    );
+    return buffer.subarray(0, bytesRead);
   }
 
   #shrank(sizeBytes: number): FileError {
@@ -124,7 +189,7 @@ function checkSize(path: string, sizeBytes: number): void {
 }
 
 /** The size of a device, found by reading: the system tells it only by calls Node does not have. */
-async function findDeviceSize(path: string, handle: FileHandle): Promise<number> {
+export async function findDeviceSize(path: string, handle: FileHandle): Promise<number> {
   const buffer = new Uint8Array(SECTOR_SIZE_BYTES);
   const hasSector = async (sector: number) => {
     const offset = sector * SECTOR_SIZE_BYTES;

@@ -1,4 +1,5 @@
 import type { Extent } from "../model/extent.ts";
+import { Peekable } from "./_peekable.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, isSnapshotNotFound } from "./errors.ts";
 import { type BlockPage, blockPagesOf, digestPagesOf } from "./listings.ts";
@@ -51,7 +52,7 @@ export async function openParent(
 }
 
 /** Wrong keys end here, too: the listing that is tried instead meets them again and says so. */
-function isOperationUnknown(error: unknown): boolean {
+export function isOperationUnknown(error: unknown): boolean {
   if (!(error instanceof ClientError) || isSnapshotNotFound(error)) return false;
   const { status = 0 } = error;
   return (status >= 400 && status < 500) || status === 501;
@@ -71,28 +72,45 @@ async function openPages<T>(
   return { volumeSizeGib, blocks: blocks() };
 }
 
-/** Every block that the image or the parent has, ascending by block index. */
-export async function* planBlocks(
-  image: AsyncIterable<Extent>,
-  parent: AsyncIterator<ParentBlock> | undefined,
-): AsyncGenerator<PlannedBlock> {
-  const nextParent = async () => {
-    const next = await parent?.next();
-    return next === undefined || next.done ? undefined : next.value;
-  };
-  let inherited = await nextParent();
-  const isBelow = (index: number) => inherited !== undefined && inherited.blockIndex < index;
-  for await (const { start, count } of image) {
-    for (let blockIndex = start; blockIndex < start + count; blockIndex++) {
-      for (; inherited && isBelow(blockIndex); inherited = await nextParent()) {
-        yield { blockIndex: inherited.blockIndex, isInImage: false, parent: inherited };
-      }
-      const isShared = inherited?.blockIndex === blockIndex;
-      yield { blockIndex, isInImage: true, parent: isShared ? inherited : undefined };
-      if (isShared) inherited = await nextParent();
+/** What a plan is made of; each ascending by block index. */
+export interface PlanSources {
+  readonly image: AsyncIterable<Extent>;
+  readonly parent: AsyncIterator<ParentBlock> | undefined;
+  /** Blocks that an earlier run has sent. */
+  readonly sent?: Iterable<number> | undefined;
+}
+
+/** Every block that the image or the parent has, or was sent, ascending by block index. */
+export async function* planBlocks(sources: PlanSources): AsyncGenerator<PlannedBlock> {
+  const image = new Peekable(blockIndexesOf(sources.image));
+  const parent = new Peekable(sources.parent);
+  const sent = new Peekable(sources.sent?.[Symbol.iterator]());
+  try {
+    for (;;) {
+      const own = await image.peek();
+      const inherited = await parent.peek();
+      const earlier = await sent.peek();
+      const blockIndex = Math.min(
+        own ?? Number.POSITIVE_INFINITY,
+        inherited?.blockIndex ?? Number.POSITIVE_INFINITY,
+        earlier ?? Number.POSITIVE_INFINITY,
+      );
+      if (blockIndex === Number.POSITIVE_INFINITY) return;
+      const isInImage = own === blockIndex;
+      const isInParent = inherited?.blockIndex === blockIndex;
+      if (isInImage) image.take();
+      if (isInParent) parent.take();
+      if (earlier === blockIndex) sent.take();
+      yield { blockIndex, isInImage, parent: isInParent ? inherited : undefined };
     }
+  } finally {
+    await image.end();
   }
-  for (; inherited; inherited = await nextParent()) {
-    yield { blockIndex: inherited.blockIndex, isInImage: false, parent: inherited };
+}
+
+/** The block indexes of extents, one by one. */
+export async function* blockIndexesOf(extents: AsyncIterable<Extent>): AsyncGenerator<number> {
+  for await (const { start, count } of extents) {
+    for (let blockIndex = start; blockIndex < start + count; blockIndex++) yield blockIndex;
   }
 }

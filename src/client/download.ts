@@ -1,71 +1,62 @@
-import { forEachConcurrent } from "../base/concurrency.ts";
-import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
-import { type Extent, joinExtents } from "../model/extent.ts";
-import { offsetOf } from "../model/geometry.ts";
+import { stat, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Extent } from "../model/extent.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../model/limits.ts";
-import type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 import type { Block } from "../wire/list-snapshot-blocks.ts";
-import { isDamage, salvagePagesOf } from "./_salvage.ts";
-import { TargetFile } from "./_target-file.ts";
+import { DownloadLog } from "./_download-log.ts";
+import { type Foreknowledge, foreknowledgeOf, planDownload } from "./_download-plan.ts";
+import { DownloadRun } from "./_download-run.ts";
+import { StreamDownload } from "./_download-stream.ts";
+import { onFile } from "./_file-errors.ts";
+import { salvagePagesOf } from "./_salvage.ts";
+import type { BlockTarget } from "./_target.ts";
+import { TargetDevice } from "./_target-device.ts";
+import {
+  findTarget,
+  identityOfFile,
+  partPathFor,
+  resolveTarget,
+  TargetFile,
+} from "./_target-file.ts";
 import type { Client } from "./client.ts";
+import type { DownloadOptions, DownloadResult } from "./download-options.ts";
 import { describeSnapshots } from "./ec2-operations.ts";
-import { ClientError } from "./errors.ts";
+import { ClientError, DownloadError } from "./errors.ts";
 import { type BlockPage, blockPagesOf } from "./listings.ts";
-import { getSnapshotBlock } from "./operations.ts";
-import { IMAGE_BYTES_TAG } from "./upload.ts";
+import { IMAGE_BYTES_TAG } from "./upload-options.ts";
 
-/** Blocks under way at once unless told otherwise; each takes 512 KiB. */
-const CONCURRENCY_DEFAULT = 16;
+/** A page of a listing that may know of blocks it has lost. */
+type ListedPage = BlockPage<Block> & { readonly lost?: readonly Extent[] };
 
-/** What to download, and where to. */
-export interface DownloadOptions {
-  readonly snapshotId: string;
-  /** The image to write. */
-  readonly path: string;
-  /** Replace an image that is there already. */
-  readonly force?: boolean | undefined;
-  /**
-   * Go on past blocks that cannot be read or verified, however often they are asked for, and leave
-   * zeros in their place; the result says which they are.
-   */
-  readonly salvage?: boolean | undefined;
-  /** Blocks under way at once; default 16. Memory is bounded by it. */
-  readonly concurrency?: number | undefined;
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Ends the download and removes what it wrote. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How far a download is. */
-export interface DownloadProgress {
-  /** Blocks of the image. */
-  readonly blocksTotal: number;
-  /** Blocks of the image that are dealt with, holes among them. */
-  readonly blocksDone: number;
-  readonly blocksReceived: number;
-  /** Blocks written to the image: those received that are not zeros. */
-  readonly blocksWritten: number;
-  readonly bytesReceived: number;
-}
-
-/** What a download came to. */
-export interface DownloadResult extends DownloadProgress {
-  readonly snapshotId: string;
-  readonly path: string;
-  /** Length of the image. */
-  readonly imageBytes: number;
+/** A snapshot that is there to be downloaded. */
+interface Source {
   readonly volumeSizeGib: number;
-  /** Blocks that are zeros in the image because they could not be read; 0 without salvage. */
-  readonly badBlocks: number;
-  /** Where they are, ascending. */
-  readonly badExtents: readonly Extent[];
-  readonly seconds: number;
+  readonly volumeBytes: number;
+  /** Length of the image that was uploaded, as far as is known. */
+  readonly notedBytes: number;
+  readonly blocks: AsyncGenerator<Block>;
+  /** Where blocks are lost without a name; grows as blocks are asked for. */
+  readonly lost: Extent[];
+}
+
+/** Counts of a download, before the time it took is known. */
+type DownloadCounts = Omit<DownloadResult, "seconds">;
+
+/** Where a download to a file has its transfer log, unless told otherwise: beside the file. */
+export function downloadLogPath(path: string): string {
+  const whole = resolve(path);
+  return join(dirname(whole), `.${basename(whole)}.varve-log`);
 }
 
 /**
- * Downloads a completed snapshot as a sparse image file. Every block is verified; the image
- * appears under its name only when it is whole and durable. It is as long as the image that
- * `uploadSnapshot` read, if that is known and only zeros follow, else as long as the volume.
+ * Downloads a completed snapshot as a sparse image. Every block is verified; a file appears under
+ * its name only when it is whole and durable. It is as long as the image that `uploadSnapshot`
+ * read, if that is known and only zeros follow, else as long as the volume. With a `logPath`, a
+ * download that ended early, however it did, is gone on with by the same call; what was written
+ * is hashed again first.
+ *
+ * Throws a `FileError` for a target that cannot be used, a `ClientError` for a snapshot that
+ * cannot be read, and a `DownloadError` around either where something is kept to go on with.
  *
  *     await downloadSnapshot(client, { snapshotId, path: "disk.raw" });
  */
@@ -73,8 +64,44 @@ export async function downloadSnapshot(
   client: Client,
   options: DownloadOptions,
 ): Promise<DownloadResult> {
-  const { snapshotId, path, force = false, salvage = false, signal } = options;
   const startedMs = client.clock.monotonicMs();
+  const log = await openLog(client, options);
+  let isDone = false;
+  try {
+    const counts = options.sink
+      ? await downloadToSink(client, options)
+      : await downloadToTarget(client, options, log);
+    const result = { ...counts, seconds: (client.clock.monotonicMs() - startedMs) / 1000 };
+    options.onCompleted?.(result);
+    isDone = true;
+    return result;
+  } finally {
+    if (isDone || log.target === undefined) await log.remove();
+    else await log.close();
+  }
+}
+
+async function openLog(client: Client, options: DownloadOptions): Promise<DownloadLog> {
+  const { snapshotId, path, sink, onto, baseSnapshotId, salvage, restart } = options;
+  const logPath = options.logPath ?? (onto ? downloadLogPath(path) : undefined);
+  if (sink || logPath === undefined) return new DownloadLog(client.clock);
+  // A log makes its folder; that of an image has to be there, for it may be misspelled.
+  await onFile("write", path, () => stat(dirname(resolve(path))));
+  const subject = {
+    transfer: "download",
+    service: client.endpoint,
+    region: client.region,
+    snapshot: snapshotId,
+    image: await resolveTarget(path),
+    onto,
+    base: baseSnapshotId,
+    salvage,
+  };
+  return DownloadLog.open(client.clock, { path: logPath, subject, restart });
+}
+
+async function openSource(client: Client, options: DownloadOptions): Promise<Source> {
+  const { snapshotId, salvage = false, signal } = options;
   const listing = salvage ? salvagePagesOf : blockPagesOf;
   const pages: AsyncGenerator<ListedPage> = listing(client, snapshotId, { signal });
   const first = await pages.next();
@@ -82,24 +109,165 @@ export async function downloadSnapshot(
   const { volumeSizeGib } = first.value;
   const volumeBytes = volumeSizeGib * GIB_BYTES;
   const notedBytes = (await findImageBytes(client, options, volumeBytes)) ?? volumeBytes;
-  const target = await TargetFile.create(path, notedBytes, { force, random: client.random });
-  const download = new Download({ client, options, target, notedBytes, volumeBytes });
-  try {
-    await download.run(first.value, pages);
-    await target.finish();
-  } catch (error) {
-    await target.discard();
-    throw error;
-  }
-  const seconds = (client.clock.monotonicMs() - startedMs) / 1000;
-  const { imageBytes, badExtents } = download;
-  const badBlocks = badExtents.reduce((sum, { count }) => sum + count, 0);
-  const image = { snapshotId, path, imageBytes, volumeSizeGib };
-  return { ...download.progress(), ...image, badBlocks, badExtents, seconds };
+  const lost: Extent[] = [];
+  const blocks = blocksIn(first.value, pages, lost);
+  return { volumeSizeGib, volumeBytes, notedBytes, blocks, lost };
 }
 
-/** A page of a listing that may know of blocks it has lost. */
-type ListedPage = BlockPage<Block> & { readonly lost?: readonly Extent[] };
+async function* blocksIn(
+  first: ListedPage,
+  rest: AsyncIterable<ListedPage>,
+  lost: Extent[],
+): AsyncGenerator<Block> {
+  lost.push(...(first.lost ?? []));
+  yield* first.items;
+  for await (const page of rest) {
+    lost.push(...(page.lost ?? []));
+    yield* page.items;
+  }
+}
+
+async function downloadToSink(client: Client, options: DownloadOptions): Promise<DownloadCounts> {
+  const { snapshotId, path, sink } = options;
+  const { blocks, volumeSizeGib, volumeBytes, notedBytes } = await openSource(client, {
+    ...options,
+    // What is written cannot be taken back: it is right, or it ends.
+    salvage: false,
+  });
+  if (!sink) throw new TypeError("A stream to write to is needed");
+  const download = new StreamDownload({ client, options, sink, notedBytes, volumeBytes });
+  await download.run(blocks);
+  const { imageBytes } = download;
+  const facts = { snapshotId, path, imageBytes, volumeSizeGib, badBlocks: 0, badExtents: [] };
+  return { ...download.progress(), ...facts };
+}
+
+async function downloadToTarget(
+  client: Client,
+  options: DownloadOptions,
+  log: DownloadLog,
+): Promise<DownloadCounts> {
+  const done = await findDone(options, log);
+  if (done) return done;
+  const { signal, onto = false, snapshotId, baseSnapshotId, onNote } = options;
+  const source = await openSource(client, options).catch(async (cause: unknown) => {
+    if (!log.hasBlocks) throw cause;
+    throw new DownloadError(cause, { snapshotId, partPath: await partPathFor(options.path) });
+  });
+  const { lost } = source;
+  const ids = { snapshotId, baseSnapshotId };
+  const foreknowledge: Foreknowledge = onto
+    ? await foreknowledgeOf(client, ids, { signal })
+    : { about: async () => ({}) };
+  const target = await openTarget(client, { options, log, source });
+  if (target.isResumed && log.hasBlocks) {
+    const message = `Going on with the download of ${snapshotId} in ${target.partPath}.`;
+    onNote?.({ event: "resumed", message });
+  }
+  const { notedBytes, volumeBytes } = source;
+  const run = new DownloadRun({ client, options, target, log, notedBytes, volumeBytes, lost });
+  const local = (await localExtents(target, notedBytes)) ?? nowhere();
+  try {
+    await run.run(planDownload({ blocks: source.blocks, local, foreknowledge }));
+    await log.flush(() => target.sync());
+    await target.sync();
+    await log.noteWhole(run.imageBytes);
+    await target.finish();
+  } catch (cause) {
+    await local.return(undefined);
+    if (!(await isKept(target, log))) throw cause;
+    throw new DownloadError(cause, { snapshotId, partPath: target.partPath });
+  }
+  const { imageBytes, badExtents } = run;
+  const badBlocks = badExtents.reduce((sum, { count }) => sum + count, 0);
+  const { volumeSizeGib } = source;
+  const image = { snapshotId, path: options.path, imageBytes, volumeSizeGib };
+  return { ...run.progress(), ...image, badBlocks, badExtents };
+}
+
+/** The result of an earlier run that died after all was done but for saying so. */
+async function findDone(
+  { path, snapshotId }: DownloadOptions,
+  log: DownloadLog,
+): Promise<DownloadCounts | undefined> {
+  const { imageBytes, target } = log;
+  if (imageBytes === undefined || target === undefined) return undefined;
+  if ((await identityOfFile(path)) !== target) return undefined;
+  await unlink(await partPathFor(path)).catch(() => undefined);
+  const blocksTotal = Math.ceil(imageBytes / BLOCK_SIZE_BYTES);
+  return {
+    snapshotId,
+    path,
+    imageBytes,
+    volumeSizeGib: Math.ceil(imageBytes / GIB_BYTES),
+    blocksTotal,
+    blocksDone: blocksTotal,
+    blocksReceived: 0,
+    blocksWritten: 0,
+    blocksKept: log.kept.count,
+    bytesReceived: 0,
+    blocksInFlight: 0,
+    retries: 0,
+    badBlocks: 0,
+    badExtents: [],
+  };
+}
+
+async function openTarget(
+  client: Client,
+  parts: {
+    readonly options: DownloadOptions;
+    readonly log: DownloadLog;
+    readonly source: Source;
+  },
+): Promise<BlockTarget> {
+  const { options, log, source } = parts;
+  const { path, force = false, onto = false, targetIsZero = false } = options;
+  const open = {
+    sizeBytes: source.notedBytes,
+    force,
+    onto,
+    // Its blocks are compared one by one; what is only believed of a base is not true of it.
+    adopts: onto && options.baseSnapshotId === undefined,
+    earlier: log.target,
+    noteTarget: (identity: string) => log.noteTarget(identity),
+  };
+  const found = await findTarget(path);
+  if (found?.isBlockDevice()) return TargetDevice.open(path, { ...open, targetIsZero });
+  const isResumable = log.isOnDisk;
+  return TargetFile.open(path, { ...open, isResumable, random: client.random });
+}
+
+/** Where the image may have anything but zeros; undefined where nowhere. */
+async function localExtents(
+  target: BlockTarget,
+  imageBytes: number,
+): Promise<AsyncGenerator<Extent> | undefined> {
+  if (target.isFresh) return undefined;
+  const found = await target.dataExtents();
+  return found ?? everywhere(Math.ceil(imageBytes / BLOCK_SIZE_BYTES));
+}
+
+async function* everywhere(count: number): AsyncGenerator<Extent> {
+  yield { start: 0, count };
+}
+
+async function* nowhere(): AsyncGenerator<Extent> {}
+
+/** Keeps what can be gone on with, with all of it noted that can be, or removes it; says which. */
+async function isKept(target: BlockTarget, log: DownloadLog): Promise<boolean> {
+  await log.flush(() => target.sync()).catch(() => undefined);
+  // A disk or an older restore that was written to is neither the old nor the new one any more.
+  const isTouched = target.hasWritten && !target.isFresh;
+  const keeps = log.isOnDisk && (log.hasBlocks || isTouched);
+  if (keeps) {
+    await target.keep().catch(() => undefined);
+    return true;
+  }
+  await target.discard();
+  await log.restart();
+  return false;
+}
 
 /**
  * The length that the upload noted, if it did and we may read it. Anybody who may tag the snapshot
@@ -122,115 +290,4 @@ async function findImageBytes(
     if (error instanceof ClientError && error.kind === "service") return undefined;
     throw error;
   }
-}
-
-/** One download under way. */
-class Download {
-  readonly #client: Client;
-  readonly #options: DownloadOptions;
-  readonly #target: TargetFile;
-  readonly #notedBytes: number;
-  readonly #volumeBytes: number;
-  #imageBytes: number;
-  #blocksDone = 0;
-  #blocksReceived = 0;
-  #blocksWritten = 0;
-  readonly #bad: Extent[] = [];
-
-  constructor(parts: {
-    readonly client: Client;
-    readonly options: DownloadOptions;
-    readonly target: TargetFile;
-    readonly notedBytes: number;
-    readonly volumeBytes: number;
-  }) {
-    this.#client = parts.client;
-    this.#options = parts.options;
-    this.#target = parts.target;
-    this.#notedBytes = parts.notedBytes;
-    this.#volumeBytes = parts.volumeBytes;
-    this.#imageBytes = parts.notedBytes;
-  }
-
-  /** Length of the image: the noted one until a block holds something beyond it. */
-  get imageBytes(): number {
-    return this.#imageBytes;
-  }
-
-  /** Where blocks could not be read, ascending. */
-  get badExtents(): Extent[] {
-    return joinExtents(this.#bad);
-  }
-
-  async run(first: ListedPage, rest: AsyncIterable<ListedPage>): Promise<void> {
-    const { signal, concurrency = CONCURRENCY_DEFAULT } = this.#options;
-    const blocks = this.#blocksOf(first, rest);
-    await forEachConcurrent(blocks, concurrency, (block) => this.#transfer(block));
-    signal?.throwIfAborted();
-    if (this.#imageBytes !== this.#notedBytes) await this.#target.resize(this.#imageBytes);
-    this.#report(this.progress().blocksTotal);
-  }
-
-  async *#blocksOf(first: ListedPage, rest: AsyncIterable<ListedPage>): AsyncGenerator<Block> {
-    this.#bad.push(...(first.lost ?? []));
-    yield* first.items;
-    for await (const { items, lost = [] } of rest) {
-      this.#bad.push(...lost);
-      yield* items;
-    }
-  }
-
-  progress(): DownloadProgress {
-    return {
-      blocksTotal: Math.ceil(this.#imageBytes / BLOCK_SIZE_BYTES),
-      blocksDone: this.#blocksDone,
-      blocksReceived: this.#blocksReceived,
-      blocksWritten: this.#blocksWritten,
-      bytesReceived: offsetOf(this.#blocksReceived),
-    };
-  }
-
-  async #transfer({ BlockIndex, BlockToken }: Block): Promise<void> {
-    const { snapshotId, signal } = this.#options;
-    signal?.throwIfAborted();
-    const offset = offsetOf(BlockIndex);
-    const block = await getSnapshotBlock(this.#client, BlockIndex, snapshotId, BlockToken, {
-      signal,
-    }).catch((error: unknown) => {
-      if (!this.#options.salvage || !isDamage(error)) throw error;
-      this.#bad.push({ start: BlockIndex, count: 1 });
-    });
-    if (block) await this.#take(block, offset);
-    // Blocks before it may still be under way: all are done only when the last has settled.
-    this.#report(Math.min(BlockIndex + 1, this.progress().blocksTotal - 1));
-  }
-
-  async #take({ BlockData, Checksum }: GetSnapshotBlockResponse, offset: number): Promise<void> {
-    this.#blocksReceived += 1;
-    if (Checksum === ZERO_BLOCK_CHECKSUM) return;
-    const length = this.#imageLengthIn(BlockData, offset);
-    await this.#target.write(BlockData.subarray(0, length), offset);
-    this.#blocksWritten += 1;
-  }
-
-  /**
-   * How many of a block's bytes belong to the image. Beyond the end of an uploaded image there are
-   * only zeros: its last block is filled up with them, and they are written over what a longer
-   * parent has. Anything else shows that the noted length is wrong, and nothing may be left out.
-   */
-  #imageLengthIn(bytes: Uint8Array, offset: number): number {
-    const length = Math.max(0, this.#imageBytes - offset);
-    if (length >= bytes.length || isZeros(bytes.subarray(length))) return length;
-    this.#imageBytes = this.#volumeBytes;
-    return bytes.length;
-  }
-
-  #report(blocksDone: number): void {
-    this.#blocksDone = Math.max(this.#blocksDone, blocksDone);
-    this.#options.onProgress?.(this.progress());
-  }
-}
-
-function isZeros(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }

@@ -103,11 +103,42 @@ export class UploadError extends Error {
   readonly snapshotId: string;
   /** What became of the unfinished snapshot, as a sentence. */
   readonly aftermath: string;
+  /** True where the same upload, run again, goes on with it. */
+  readonly isResumable: boolean;
 
-  constructor(cause: unknown, snapshotId: string, aftermath: string) {
-    super(`${cause instanceof Error ? cause.message : String(cause)} ${aftermath}`, { cause });
+  constructor(
+    cause: unknown,
+    snapshotId: string,
+    { text, isResumable }: { readonly text: string; readonly isResumable: boolean },
+  ) {
+    super(`${cause instanceof Error ? cause.message : String(cause)} ${text}`, { cause });
     this.snapshotId = snapshotId;
-    this.aftermath = aftermath;
+    this.aftermath = text;
+    this.isResumable = isResumable;
+  }
+}
+
+/** A download that failed when a part of it was written already; `cause` says why. */
+export class DownloadError extends Error {
+  override readonly name = "DownloadError";
+  readonly snapshotId: string;
+  /** Where what was written lies: the partial file, or the device. */
+  readonly partPath: string;
+  /** What became of it, as a sentence. */
+  readonly aftermath: string;
+  /** True where the same download, run again, goes on with it. */
+  readonly isResumable: boolean;
+
+  constructor(
+    cause: unknown,
+    { snapshotId, partPath }: { readonly snapshotId: string; readonly partPath: string },
+  ) {
+    const text = `What was written is kept in ${partPath}.`;
+    super(`${cause instanceof Error ? cause.message : String(cause)} ${text}`, { cause });
+    this.snapshotId = snapshotId;
+    this.partPath = partPath;
+    this.aftermath = text;
+    this.isResumable = !isSnapshotNotFound(cause);
   }
 }
 

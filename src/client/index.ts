@@ -65,11 +65,17 @@ export {
 export { createClient, type NodeClientOptions as ClientOptions } from "./create-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {
-  type DownloadOptions,
-  type DownloadProgress,
-  type DownloadResult,
-  downloadSnapshot,
-} from "./download.ts";
+  diffSnapshotWithImage,
+  type ImageDiffOptions,
+  type ImageDiffProgress,
+} from "./diff-image.ts";
+export { downloadLogPath, downloadSnapshot } from "./download.ts";
+export type {
+  ByteSink,
+  DownloadOptions,
+  DownloadProgress,
+  DownloadResult,
+} from "./download-options.ts";
 export {
   createTags,
   deleteSnapshot,
@@ -82,6 +88,7 @@ export {
   ClientError,
   type ClientErrorKind,
   CopyError,
+  DownloadError,
   FileError,
   isAccessDenied,
   isSnapshotNotFound,
@@ -150,13 +157,15 @@ export {
   type SyncResult,
   syncSnapshots,
 } from "./sync.ts";
+export { type LogEntry, TransferLog, type TransferLogOptions } from "./transfer-log.ts";
+export type { TransferNote } from "./transfer-note.ts";
+export { uploadSnapshot } from "./upload.ts";
 export {
   IMAGE_BYTES_TAG,
   type UploadOptions,
   type UploadProgress,
   type UploadResult,
-  uploadSnapshot,
-} from "./upload.ts";
+} from "./upload-options.ts";
 export {
   type VerifyOptions,
   type VerifyProgress,

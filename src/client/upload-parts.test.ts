@@ -6,7 +6,11 @@ import { countSectors } from "./_image.ts";
 import { LinearChecksum } from "./_linear-checksum.ts";
 import { type ParentBlock, planBlocks } from "./_upload-plan.ts";
 
-async function planned(image: readonly Extent[], parent: readonly number[]): Promise<string> {
+async function planned(
+  image: readonly Extent[],
+  parent: readonly number[],
+  sent: readonly number[] = [],
+): Promise<string> {
   async function* extents() {
     yield* image;
   }
@@ -14,7 +18,7 @@ async function planned(image: readonly Extent[], parent: readonly number[]): Pro
     for (const blockIndex of parent) yield { blockIndex, checksum: async () => "" };
   }
   const texts: string[] = [];
-  for await (const block of planBlocks(extents(), blocks())) {
+  for await (const block of planBlocks({ image: extents(), parent: blocks(), sent })) {
     assert.ok(!block.parent || block.parent.blockIndex === block.blockIndex);
     const where = `${block.isInImage ? "i" : ""}${block.parent ? "p" : ""}`;
     texts.push(`${block.blockIndex}${where}`);
@@ -31,6 +35,7 @@ test("the plan has each block of image and parent once, ascending", async () => 
     { start: 8, count: 1 },
   ];
   assert.equal(await planned(image, [0, 1, 3, 5, 8, 12]), "0p 1p 2i 3ip 4i 5p 8ip 12p");
+  assert.equal(await planned(image, [3, 5], [2, 5, 7, 20]), "2i 3ip 4i 5p 7 8i 20");
 });
 
 test("the aggregate is that of the blocks sent, in order, however they finish", () => {

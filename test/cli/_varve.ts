@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const BIN = join(import.meta.dirname, "../../bin/varve.mjs");
@@ -35,6 +36,7 @@ export function runVarve(args: readonly string[], options: RunOptions = {}): Pro
     PATH: process.env["PATH"] ?? "",
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    XDG_STATE_HOME: join(options.cwd ?? tmpdir(), ".state"),
     ...options.env,
   };
   const child = spawn(command, rest, { env, cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });

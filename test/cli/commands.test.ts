@@ -202,19 +202,31 @@ test("a disk that is full ends with 6 and leaves nothing", async (t) => {
   // One block fits, and a part of the second.
   const last = `"$@"; code=$?; ls -A ${mount} >&2; exit $code`;
   const looking = [...by, "sh", "-c", last, "sh"];
-  const { code, stderr } = await varve(["download", snapshotId, join(mount, "x.raw")], {
-    by: looking,
-  });
+  const download = ["download", snapshotId, join(mount, "x.raw")];
+  const { code, stderr } = await varve([...download, "--no-resume"], { by: looking });
   assert.equal(code, 6, stderr);
   assert.match(stderr, /^varve: Cannot write \S+: no space is left on the disk\.\n$/);
+  const kept = await varve(download, { by: looking });
+  assert.equal(kept.code, 6, kept.stderr);
+  assert.match(kept.stderr, /the disk\. What was written is kept in \S+-part\. Go on with: /);
+  assert.match(kept.stderr, /\n\.x\.raw\.varve-log\n\.x\.raw\.varve-part\n$/);
 });
 
-test("an interrupted upload ends with 130 and deletes its snapshot", async () => {
+test("an interrupted upload without resuming ends with 130 and deletes its snapshot", async () => {
   const large = join(folder, "large.raw");
   const blocks = Array.from({ length: 200 }, (_, i) => [i, i + 1] as const);
   await writeImage(large, GIB_BYTES, Object.fromEntries(blocks));
   const { code, stdout, stderr } = await varve(
-    ["upload", large, "--concurrency", "1", "--json", "--description", "interrupted"],
+    [
+      "upload",
+      large,
+      "--no-resume",
+      "--concurrency",
+      "1",
+      "--json",
+      "--description",
+      "interrupted",
+    ],
     { onStderr: (_text, child) => child.killed || child.kill("SIGINT") },
   );
   assert.equal(code, 130, stderr);

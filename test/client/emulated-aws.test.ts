@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import {
   diffSnapshots,
+  downloadLogPath,
   downloadSnapshot,
   isSnapshotNotFound,
   listSnapshotBlocks,
@@ -11,6 +12,7 @@ import {
 } from "../../src/client/index.ts";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, writeImage } from "../support/image-file.ts";
+import { printSeed } from "../support/property.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { clientFor } from "./_client.ts";
@@ -41,4 +43,30 @@ test("the client goes its whole way where the service does as AWS does", async (
   assert.deepEqual([same.changedBlocks, same.volumeSizeGib], [0, 1]);
   await downloadSnapshot(client, { snapshotId: second, path: `${path}.restored` });
   await assertSameBytes(`${path}.restored`, path);
+});
+
+test("a transfer gets through quotas, lag and faults, and counts its retries", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const path = join(folder, "image.raw");
+  const seed = printSeed(t);
+  const emulation = { aws: true, quotas: true, lagSeconds: 0.3, latencyMs: 3, seed };
+  const service = await startService(t, { emulation: { ...emulation, faultShare: 0.1 } });
+  // A stalled answer is given up soon; nobody waits for the 40 s of the emulation.
+  const client = clientFor(t, service, { attemptTimeoutMs: 700, attemptsMax: 20 });
+  const blocks = Array.from({ length: 60 }, (_, i) => [i * 2, i + 1] as const);
+  await writeImage(path, 120 * BLOCK_SIZE_BYTES, Object.fromEntries(blocks));
+  const logPath = join(folder, "log");
+  const uploaded = await uploadSnapshot(client, { path, logPath });
+  const { snapshotId } = uploaded;
+  await systemClock.sleep(600);
+  const target = join(folder, "restored.raw");
+  const downloaded = await downloadSnapshot(client, {
+    snapshotId,
+    path: target,
+    logPath: downloadLogPath(target),
+  });
+  await assertSameBytes(target, path);
+  t.diagnostic(`retries: ${uploaded.retries} of the upload, ${downloaded.retries} of the download`);
+  assert.ok(uploaded.retries > 0 && downloaded.retries > 0);
+  assert.equal(downloaded.blocksReceived, 60);
 });

@@ -6,6 +6,7 @@ import { DamagedDataError } from "../errors.ts";
 import { formatBytes, formatCount, formatSeconds } from "../format.ts";
 import type { Output } from "../output.ts";
 import { ProgressDisplay } from "../progress.ts";
+import { stateFolder } from "../resume.ts";
 import {
   addSecondServiceOptions,
   type SecondServiceOptions,
@@ -14,7 +15,6 @@ import {
 } from "../second-client.ts";
 import { type Session, withSession } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
-import { stateFolderFrom } from "../state-folder.ts";
 
 /** Options that copies take, however they are asked for. */
 export interface CopyCommandOptions extends SecondServiceOptions, GlobalOptions {
@@ -70,7 +70,7 @@ export function copyOptionsFor(
     verify,
     encrypted: encrypt === true || kmsKey !== undefined ? true : undefined,
     kmsKeyArn: kmsKey,
-    stateFolder: join(stateFolderFrom(process.env), "copies"),
+    stateFolder: join(stateFolder(process.env), "copies"),
     onProgress: display.update,
     onResult(result) {
       display.clear();

@@ -33,7 +33,7 @@ export interface CopyHead {
 }
 
 /** The file of one copy under way. */
-export class CopyJournal {
+export class CopyNotes {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #page = Buffer.alloc(PAGE_COUNT * DIGEST_SIZE_BYTES);
@@ -47,20 +47,20 @@ export class CopyJournal {
     this.head = head;
   }
 
-  /** The journal of that name, if there is one that can be read. */
-  static async find(folder: string, name: string): Promise<CopyJournal | undefined> {
+  /** The notes of that name, if there are some that can be read. */
+  static async find(folder: string, name: string): Promise<CopyNotes | undefined> {
     const path = join(folder, `${name}.copy`);
     return onFile("read", path, async () => {
       const file = await openExisting(path);
       const head = file && (await readHead(file));
-      if (head) return new CopyJournal(path, file, head);
+      if (head) return new CopyNotes(path, file, head);
       await file?.close();
       return undefined;
     });
   }
 
-  /** Begins a journal, in place of an earlier one. */
-  static async create(folder: string, name: string, head: CopyHead): Promise<CopyJournal> {
+  /** Begins notes, in place of earlier ones. */
+  static async create(folder: string, name: string, head: CopyHead): Promise<CopyNotes> {
     const path = join(folder, `${name}.copy`);
     const unfinished = `${path}.new`;
     return onFile("write", path, async () => {
@@ -70,7 +70,7 @@ export class CopyJournal {
       await file.write(Buffer.from(json.padEnd(HEAD_BYTES)), 0, HEAD_BYTES, 0);
       await file.sync();
       await rename(unfinished, path);
-      return new CopyJournal(path, file, head);
+      return new CopyNotes(path, file, head);
     });
   }
 

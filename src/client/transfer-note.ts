@@ -1,0 +1,11 @@
+/** Something about a transfer that its user should know, though it goes on. */
+export interface TransferNote {
+  /**
+   * `resumed`: it goes on where an earlier run ended. `begun-anew`: there was nothing to go on
+   * with. `source-changed`: what is read changed meanwhile. `partly-told`: something could not be
+   * noted at the service, or could not be found out.
+   */
+  readonly event: "resumed" | "begun-anew" | "source-changed" | "partly-told";
+  /** A whole sentence or two. */
+  readonly message: string;
+}
