@@ -9,10 +9,18 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   upload: [
     "varve upload disk.raw --tag host=web1",
-    "varve upload disk.raw --parent snap-0123456789abcdef0",
+    "varve upload /dev/vg0/root-snap --parent snap-0123456789abcdef0",
+    "zstd -dc disk.raw.zst | varve upload - --volume-size 8",
   ],
-  download: ["varve download snap-0123456789abcdef0 restored.raw"],
-  diff: ["varve diff snap-0123456789abcdef0 snap-0fedcba9876543210 --json"],
+  download: [
+    "varve download snap-0123456789abcdef0 restored.raw",
+    "varve download snap-0123456789abcdef0 older-restore.raw --onto",
+    "varve download snap-0123456789abcdef0 - | zstd > disk.raw.zst",
+  ],
+  diff: [
+    "varve diff snap-0123456789abcdef0 snap-0fedcba9876543210 --json",
+    "varve diff snap-0123456789abcdef0 disk.raw",
+  ],
   list: ["varve list --tag host=web1 --newer-than 7d", "varve list --sizes"],
   delete: ["varve delete snap-0123456789abcdef0 --dry-run"],
   tag: ["varve tag snap-0123456789abcdef0 --add keep=yes --remove draft"],

@@ -7,8 +7,8 @@ import {
   type LineageDescription,
   type ListLineagesResponse,
   readListLineagesResponse,
-  writeListLineagesRequest,
 } from "../wire/list-lineages.ts";
+import { writeSnapshotPageRequest } from "../wire/snapshot-page.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { ClientError, integrityError } from "./errors.ts";
 import { isRetryable } from "./retry.ts";
@@ -21,7 +21,7 @@ export async function* lineagesOf(
   options?: CallOptions,
 ): AsyncGenerator<LineageDescription> {
   for (let NextToken: string | undefined; ; ) {
-    const request = writeListLineagesRequest({ NextToken });
+    const request = writeSnapshotPageRequest("ListLineages", { NextToken });
     const read = readListLineagesResponse;
     const call = { operation: "ListLineages", service: "ebs", request, read } as const;
     const page: ListLineagesResponse = await client.send(call, options);

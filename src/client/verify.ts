@@ -3,8 +3,8 @@ import {
   type ListVerificationsResponse,
   readListVerificationsResponse,
   type VerificationDescription,
-  writeListVerificationsRequest,
 } from "../wire/list-verifications.ts";
+import { writeSnapshotPageRequest } from "../wire/snapshot-page.ts";
 import {
   readVerifySnapshotResponse,
   type VerifySnapshotResponse,
@@ -114,7 +114,7 @@ export async function* verificationsOf(
   options?: CallOptions,
 ): AsyncGenerator<VerificationDescription> {
   for (let NextToken: string | undefined; ; ) {
-    const request = writeListVerificationsRequest({ NextToken });
+    const request = writeSnapshotPageRequest("ListVerifications", { NextToken });
     const read = readListVerificationsResponse;
     const call = { operation: "ListVerifications", service: "ebs", request, read } as const;
     const page: ListVerificationsResponse = await client.send(call, options);

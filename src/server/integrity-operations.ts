@@ -6,11 +6,9 @@ import {
   readListReadableBlocksRequest,
   writeListReadableBlocksResponse,
 } from "../wire/list-readable-blocks.ts";
-import {
-  readListVerificationsRequest,
-  writeListVerificationsResponse,
-} from "../wire/list-verifications.ts";
+import { writeListVerificationsResponse } from "../wire/list-verifications.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
+import { readSnapshotPageRequest } from "../wire/snapshot-page.ts";
 import {
   readVerifySnapshotRequest,
   type VerifySnapshotResponse,
@@ -68,7 +66,7 @@ export const INTEGRITY_OPERATIONS = {
   },
 
   async ListVerifications(core: Core, call: IntegrityCall): Promise<WireResponse> {
-    const { NextToken = "" } = readListVerificationsRequest(call.request);
+    const { NextToken = "" } = readSnapshotPageRequest(call.request);
     await authorize(core, call, { action: "ec2:DescribeSnapshots", resourceId: undefined });
     const { account } = call.principal;
     const limit = VERIFICATIONS_COUNT_MAX;

@@ -5,8 +5,9 @@ import {
   readCountExclusiveBlocksRequest,
   writeCountExclusiveBlocksResponse,
 } from "../wire/count-exclusive-blocks.ts";
-import { readListLineagesRequest, writeListLineagesResponse } from "../wire/list-lineages.ts";
+import { writeListLineagesResponse } from "../wire/list-lineages.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
+import { readSnapshotPageRequest } from "../wire/snapshot-page.ts";
 import { authorize, authorizeKey, type Caller, KEY_USES } from "./authorize.ts";
 
 /** An authenticated call of one of these operations. */
@@ -18,7 +19,7 @@ interface LineageCall extends Caller {
 /** The operations of ours on where snapshots come from, and how much of them is their own. */
 export const LINEAGE_OPERATIONS = {
   async ListLineages(core: Core, call: LineageCall): Promise<WireResponse> {
-    const { NextToken = "" } = readListLineagesRequest(call.request);
+    const { NextToken = "" } = readSnapshotPageRequest(call.request);
     await authorize(core, call, { action: "ec2:DescribeSnapshots", resourceId: undefined });
     const page = await listLineages(core, call.principal.account, NextToken);
     return writeListLineagesResponse({

@@ -1,20 +1,5 @@
-import { Constraints } from "./constraints.ts";
 import { jsonResponse, readJson } from "./json.ts";
-import { SNAPSHOT_ID } from "./members.ts";
-import {
-  parseQuery,
-  type ReceivedResponse,
-  request,
-  type WireRequest,
-  type WireResponse,
-} from "./message.ts";
-import { formatRoute } from "./operations.ts";
-
-/** Input of ListVerifications, an operation that AWS does not have. */
-export interface ListVerificationsRequest {
-  /** Id of the snapshot after which the page begins. */
-  readonly NextToken?: string | undefined;
-}
+import type { ReceivedResponse, WireResponse } from "./message.ts";
 
 /** How a snapshot's latest verification ended. */
 export interface VerificationDescription {
@@ -29,22 +14,6 @@ export interface ListVerificationsResponse {
   readonly Verifications: readonly VerificationDescription[];
   /** Null on the last page. */
   readonly NextToken: string | null;
-}
-
-/** Reads and checks a ListVerifications request. */
-export function readListVerificationsRequest({
-  query,
-}: Pick<WireRequest, "query">): ListVerificationsRequest {
-  const c = new Constraints();
-  const text = parseQuery(query).get("pageToken") ?? undefined;
-  const input = { NextToken: c.text("pageToken", text, SNAPSHOT_ID) };
-  c.check();
-  return input;
-}
-
-/** Writes a ListVerifications request. */
-export function writeListVerificationsRequest(input: ListVerificationsRequest): WireRequest {
-  return request({ ...formatRoute("ListVerifications"), query: { pageToken: input.NextToken } });
 }
 
 /** Writes a ListVerifications response. */
