@@ -16,16 +16,21 @@ export interface TwoServices {
   readonly to: readonly string[];
 }
 
-/** Starts both; their keys are in the profiles `default` and `other`. */
+/** Starts both; their keys are in the profile `default` and, unless named otherwise, `other`. */
 export async function startTwoServices(
   t: Cleanup,
-  config: { source?: Partial<ServiceConfig>; destination?: Partial<ServiceConfig> } = {},
+  config: {
+    source?: Partial<ServiceConfig>;
+    destination?: Partial<ServiceConfig>;
+    profileName?: string;
+  } = {},
 ): Promise<TwoServices> {
+  const { profileName = "other" } = config;
   const source = await startService(t, config.source);
   const destination = await startService(t, config.destination);
   const folder = await temporaryDirectory(t);
   const credentials = join(folder, "credentials");
-  await writeFile(credentials, profile("other", destination) + profile("default", source));
+  await writeFile(credentials, profile(profileName, destination) + profile("default", source));
   const env = {
     ...awsEnvironment(source),
     AWS_SHARED_CREDENTIALS_FILE: credentials,
@@ -37,7 +42,7 @@ export async function startTwoServices(
     folder,
     run: (args, options = {}) =>
       runVarve(args, { cwd: folder, ...options, env: { ...env, ...options.env } }),
-    to: ["--to", destination.endpoint, "--to-profile", "other"],
+    to: ["--to", destination.endpoint, "--to-profile", profileName],
   };
 }
 
