@@ -30,7 +30,7 @@ const FILES: readonly (readonly [path: string, sizeBytes: number])[] = [
   ["/etc/os-release", 161],
   ["/etc/deep/er/one-more", 4_096],
   ["/var/lib/odd", 524_289],
-  ["/var/lib/large", 9 * 2 ** 20 + 5],
+  ["/var/lib/large", 3 * 2 ** 20 + 5],
 ];
 
 /** Small, for programs built without optimisation; the volume it is put into has one GiB. */
