@@ -137,7 +137,7 @@ async function fillUp(
   const victim = await snapshotOf(target, new Map([[1, contents(1, "known")]]));
   const id = await start(target);
   const ballast = join(disk, "ballast");
-  await writeFile(ballast, Buffer.alloc(Math.max(0, (await freeBytes(disk)) - size)));
+  await leaveFree(disk, ballast, size);
   const acknowledged = new Map<number, Uint8Array>();
   const writers = Array.from({ length: WRITERS }, async (_, writer) => {
     for (let i = 0; i < PUTS_MAX; i++) {
@@ -172,6 +172,21 @@ async function fillUp(
   assert.equal(await complete(target, id, acknowledged.size), "completed");
   await readAll(target, id, acknowledged);
   return [id, acknowledged];
+}
+
+/** Writes a ballast file that leaves so many bytes. */
+async function leaveFree(disk: string, ballast: string, size: number): Promise<void> {
+  await until(async () => {
+    try {
+      await writeFile(ballast, Buffer.alloc(Math.max(0, (await freeBytes(disk)) - size)));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      // The server has taken room since it was measured: for its reserve, or its journal.
+      await rm(ballast);
+      return false;
+    }
+  });
 }
 
 /** True when it was acknowledged; a refusal has to say that the disk is full. */
