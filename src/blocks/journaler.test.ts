@@ -49,6 +49,30 @@ test("a flush that follows one which failed is tried all the same", async () => 
   assert.deepEqual(settled, ["snapshot/first"]);
 });
 
+test("an entry that was collected before it was named is put again", async () => {
+  const { table, changed, settled } = tableOfChanges();
+  const { settle } = table;
+  const gone = ["01"];
+  const put: string[] = [];
+  const putEntry = async () => {
+    put.push(`0${put.length + 1}`);
+    return put.at(-1) as RecordName;
+  };
+  const blocks = { putEntry } as unknown as BlockStore;
+  const losing = Object.assign(table, {
+    settle: async (...given: Parameters<typeof settle>) =>
+      gone.includes(given[1].name) ? false : settle(...given),
+  });
+  const journaler = new Journaler({
+    table: losing,
+    blocks,
+    domain: async () => "k00" as KeyDomain,
+  });
+  changed.push("snapshot/first");
+  await journaler.flush();
+  assert.deepEqual([put, settled], [["01", "02"], ["snapshot/first"]]);
+});
+
 /** A journal's table that holds the keys of what changed. */
 function tableOfChanges() {
   const changed: string[] = [];
@@ -62,6 +86,7 @@ function tableOfChanges() {
     async settle({ entry }: JournalChange) {
       changed.splice(changed.indexOf(entry.key), 1);
       settled.push(entry.key);
+      return true;
     },
   } as unknown as JournalTable;
   return { table, changed, settled };

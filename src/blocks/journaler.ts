@@ -1,5 +1,7 @@
 import type { JournalChange, JournalTable } from "../catalog/journal.ts";
+import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, KeyDomain } from "../model/ids.ts";
+import { NAMING_ATTEMPTS_MAX } from "../model/limits.ts";
 import type { BlockStore } from "./block-store.ts";
 
 /** Where entries lie that are not encrypted; no account has this id. */
@@ -66,7 +68,11 @@ export class Journaler {
     const bytes = Buffer.from(JSON.stringify(contents));
     const isOpen = entry.key.startsWith("encryption-key/");
     const where = isOpen ? OPEN_DOMAIN : domain;
-    const name = await this.#parts.blocks.putEntry(where, bytes);
-    await this.#parts.table.settle(change, { domain: where, name });
+    for (let attempt = 0; attempt < NAMING_ATTEMPTS_MAX; attempt++) {
+      const name = await this.#parts.blocks.putEntry(where, bytes);
+      // Collected before it was named, it is put again.
+      if (await this.#parts.table.settle(change, { domain: where, name })) return;
+    }
+    throw new CorruptionError(`The journal's entry ${entry.key} is stored, and cannot be found`);
   }
 }

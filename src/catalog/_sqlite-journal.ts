@@ -3,6 +3,7 @@ import { digestToBytes, type RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
+import { refer } from "./_sqlite-liveness.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "./journal.ts";
 
 /** A table whose rows are journaled, with the columns of its key in order. */
@@ -58,8 +59,9 @@ export class SqliteJournalTable implements JournalTable {
   async settle(
     { entry, stamp }: JournalChange,
     { domain, name }: { readonly domain: Domain; readonly name: RecordName },
-  ): Promise<void> {
-    this.#database.transaction(() => {
+  ): Promise<boolean> {
+    return this.#database.transaction(() => {
+      if (!refer(this.#database, domain, name)) return false;
       const known = "SELECT domain, name FROM journal_entries WHERE key = ?";
       const before = this.#database.get(known, entry.key);
       if (before) {
@@ -75,6 +77,7 @@ export class SqliteJournalTable implements JournalTable {
       );
       const sql = "DELETE FROM journal_changes WHERE key = ? AND stamp = ?";
       this.#database.run(sql, entry.key, stamp);
+      return true;
     });
   }
 

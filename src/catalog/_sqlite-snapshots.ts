@@ -7,12 +7,14 @@ import {
 import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
 import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { refer } from "./_sqlite-liveness.ts";
 import type {
   ClientTokenUse,
   DeletionOutcome,
   DeletionTerms,
   EarlierStart,
   SnapshotTable,
+  StartRefusal,
   StateChange,
 } from "./catalog.ts";
 
@@ -61,13 +63,15 @@ export class SqliteSnapshotTable implements SnapshotTable {
   async start(
     snapshot: Snapshot,
     token: ClientTokenUse | undefined,
-  ): Promise<EarlierStart | { readonly outcome: "parent-gone" } | undefined> {
+  ): Promise<StartRefusal | undefined> {
     return this.#database.transaction(() => {
       const earlier = token && this.#startedWith(snapshot.account, token);
       if (earlier) return earlier;
-      const { parent, state } = snapshot;
+      const { parent, state, domain, manifest } = snapshot;
       const isGone = parent && state === "pending" && !this.#isCompleted(parent);
       if (isGone) return { outcome: "parent-gone" };
+      const isStored = !manifest || refer(this.#database, domain, manifest);
+      if (!isStored) return { outcome: "manifest-gone" };
       this.#database.run(INSERT_SNAPSHOT, ...snapshotValues(snapshot));
       if (token) {
         this.#database.run(

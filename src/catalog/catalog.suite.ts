@@ -73,12 +73,30 @@ function snapshotTableSuite(name: string, open: Open): void {
     const counted = snapshot("snap-0c", {
       completion: { changedBlocksCount: 0, linearDigest: undefined },
     });
-    for (const each of [full, bare, counted]) await catalog.snapshots.start(each, undefined);
+    await catalog.blocks.commit([{ ...location(4, 0), domain: full.domain }], []);
+    for (const each of [full, bare, counted]) {
+      assert.equal(await catalog.snapshots.start(each, undefined), undefined);
+    }
     const again = await reopen();
     for (const each of [full, bare, counted]) {
       assert.deepEqual(await again.snapshots.get(each.id), each);
     }
     assert.equal(await again.snapshots.get(id("snap-0d")), undefined);
+  });
+
+  startSuite(name, open);
+}
+
+function startSuite(name: string, open: Open): void {
+  test(`${name} adds no snapshot whose manifest is not stored`, async (t) => {
+    const { catalog } = await open(t);
+    const named = snapshot("snap-01", { state: "completed", manifest: recordName(1) });
+    const refusal = { outcome: "manifest-gone" };
+    assert.deepEqual(await catalog.snapshots.start(named, undefined), refusal);
+    assert.equal(await catalog.snapshots.get(named.id), undefined);
+    await catalog.blocks.commit([location(1, 0)], []);
+    assert.equal(await catalog.snapshots.start(named, undefined), undefined);
+    assert.deepEqual(await catalog.snapshots.get(named.id), named);
   });
 
   test(`${name} refuses a second snapshot of the same id`, async (t) => {

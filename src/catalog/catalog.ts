@@ -57,6 +57,12 @@ export type EarlierStart =
   | { readonly outcome: "replayed"; readonly snapshot: Snapshot }
   | { readonly outcome: "conflict" };
 
+/** Why a snapshot was not added. */
+export type StartRefusal =
+  | EarlierStart
+  | { readonly outcome: "parent-gone" }
+  | { readonly outcome: "manifest-gone" };
+
 /** A change of state and what comes with it; fields left out stay as they are. */
 export type StateChange = { readonly state: SnapshotState } & Partial<
   Pick<
@@ -88,13 +94,11 @@ export interface SnapshotTable {
   /** What this account used the client token for before; undefined if it did not. */
   startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined>;
   /**
-   * Adds a snapshot; does nothing but answer if this account used the client token before, or if
-   * it is pending and its parent is not there any more.
+   * Adds a snapshot; does nothing but answer if this account used the client token before, if it
+   * is pending and its parent is not there any more, or if it has a manifest that is not stored: a
+   * reference and the proof that it can be followed are one decision.
    */
-  start(
-    snapshot: Snapshot,
-    token: ClientTokenUse | undefined,
-  ): Promise<EarlierStart | { readonly outcome: "parent-gone" } | undefined>;
+  start(snapshot: Snapshot, token: ClientTokenUse | undefined): Promise<StartRefusal | undefined>;
   get(id: SnapshotId): Promise<Snapshot | undefined>;
   /** One account's snapshots with ids after `afterId`, in order of id, at most `limit`. */
   page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]>;

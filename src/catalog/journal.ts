@@ -31,11 +31,14 @@ export interface JournalChange {
 export interface JournalTable {
   /** The things that changed, as they are now, each with a sequence of its own; up to `limit`. */
   changes(limit: number): Promise<JournalChange[]>;
-  /** Notes where a change lies now; what lay there before for its key may be collected. */
+  /**
+   * Notes where a change lies now; what lay there before for its key may be collected. False, and
+   * nothing noted, when there is no such record (any more): the check and the reference are one.
+   */
   settle(
     change: JournalChange,
     record: { readonly domain: Domain; readonly name: RecordName },
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** Brings things back as they were, in an order that fits; known ones are replaced. */
   restore(entries: readonly JournalEntry[]): Promise<void>;
   /** All things as they are now, by key: to compare two catalogs. */

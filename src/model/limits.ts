@@ -196,6 +196,11 @@ export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 export const CHECKPOINT_ROWS = 1_000;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * Times that a record is stored which was collected before anything named it (ours). It takes two
+ * runs of the collector in between; more than a few say that the catalog contradicts itself.
+ */
+export const NAMING_ATTEMPTS_MAX = 5;
 /** Candidates that one walk over what is reachable decides about: a bound on memory (ours). */
 export const CANDIDATES_AT_ONCE = 100_000;
 /** Names that one transaction of the collector changes, so that puts get in between (ours). */

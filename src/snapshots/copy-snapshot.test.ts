@@ -4,8 +4,10 @@ import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
+import type { Catalog } from "../catalog/catalog.ts";
 import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { copySnapshot } from "./copy-snapshot.ts";
@@ -43,27 +45,54 @@ test("copySnapshot leaves no copy of a source that is deleted meanwhile", async 
   assert.deepEqual(await catalog.snapshots.page(COPIER, "", 10), []);
 });
 
+test("copySnapshot stores a manifest again that was collected before it was named", async (t) => {
+  const { core, catalog, hooks, manifests } = await setUp(t);
+  hooks.isCollected = () => manifests.length < 3;
+  const copy = await copySnapshot(core, COPIER, INPUT);
+  assert.ok(typeof copy === "object");
+  assert.equal(manifests.length, 3);
+  assert.deepEqual(await catalog.snapshots.get(copy.id), copy);
+});
+
+test("copySnapshot gives up where the manifest is never found", async (t) => {
+  const { core, catalog, hooks } = await setUp(t);
+  hooks.isCollected = () => true;
+  await assert.rejects(copySnapshot(core, COPIER, INPUT), CorruptionError);
+  assert.deepEqual(await catalog.snapshots.page(COPIER, "", 10), []);
+});
+
 /** A catalog with one completed snapshot, shared with the copier; manifests are only noted. */
 async function setUp(t: TestContext) {
   const catalog = openSqliteCatalog(join(await temporaryDirectory(t), "catalog.sqlite"));
   t.after(() => catalog.close());
   for (const account of [OWNER, COPIER]) await catalog.identity.addAccount(account);
+  if (SOURCE.manifest) await store(catalog, SOURCE.manifest);
   await catalog.snapshots.start(SOURCE, undefined);
   await catalog.sharing.changeGrantees(ID, { add: [COPIER], remove: [] });
   const manifests: object[] = [];
-  const hooks = { beforeManifest: async (): Promise<unknown> => undefined };
+  const hooks = {
+    beforeManifest: async (): Promise<unknown> => undefined,
+    /** True where the manifest is collected before the copy names it. */
+    isCollected: () => false,
+  };
   const blocks = {
     async putManifest(domain: AccountId, bytes: Uint8Array) {
       await hooks.beforeManifest();
       const { id, account } = JSON.parse(Buffer.from(bytes).toString());
       const rowIsThere = (await catalog.snapshots.get(id)) !== undefined;
       manifests.push({ domain, id, account, rowIsThere });
+      if (!hooks.isCollected()) await store(catalog, MANIFEST);
       return MANIFEST;
     },
   };
   const checkRoom = () => undefined;
   const parts = { catalog, blocks, clock: systemClock, random: systemRandom, checkRoom };
   return { core: parts as unknown as Core, catalog, manifests, hooks };
+}
+
+async function store(catalog: Catalog, name: RecordName): Promise<void> {
+  const place = { segment: 1, offset: 0, length: 100, replaces: false };
+  await catalog.blocks.commit([{ domain: OWNER, name, ...place }], []);
 }
 
 const SOURCE: Snapshot = {

@@ -1,5 +1,7 @@
+import { assert } from "../base/assert.ts";
+import { CorruptionError } from "../model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain, newSnapshotId } from "../model/ids.ts";
-import { TIMEOUT_MINUTES_DEFAULT } from "../model/limits.ts";
+import { NAMING_ATTEMPTS_MAX, TIMEOUT_MINUTES_DEFAULT } from "../model/limits.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
 import { type CheckKeyUse, chooseKey } from "./choose-domain.ts";
 import { type Core, checkKeyUsable, findVisible } from "./core.ts";
@@ -60,11 +62,16 @@ export async function copySnapshot(
 /** Adds a copy that is complete at once. */
 async function addCopy(core: Core, account: AccountId, from: CopyPlan): Promise<Snapshot> {
   const contents = copyOf(core, account, from);
-  // The same order as at completion: what is needed to bring it back first, then the row.
-  const manifest = await core.blocks.putManifest(contents.domain, encodeManifest(contents));
-  const copy = { ...contents, manifest };
-  await core.catalog.snapshots.start(copy, undefined);
-  return copy;
+  for (let attempt = 0; attempt < NAMING_ATTEMPTS_MAX; attempt++) {
+    // The same order as at completion: what is needed to bring it back first, then the row.
+    const manifest = await core.blocks.putManifest(contents.domain, encodeManifest(contents));
+    const copy = { ...contents, manifest };
+    const refusal = await core.catalog.snapshots.start(copy, undefined);
+    if (!refusal) return copy;
+    // Collected before it was named, which takes two runs in between: it is put again.
+    assert(refusal.outcome === "manifest-gone", "a copy has no client token and is not pending");
+  }
+  throw new CorruptionError(`The manifest of copy ${contents.id} is stored, and cannot be found`);
 }
 
 /**

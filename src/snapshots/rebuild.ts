@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import { OPEN_DOMAIN } from "../blocks/journaler.ts";
 import { RECORD_KIND } from "../blocks/record.ts";
@@ -141,7 +142,8 @@ async function restoreManifests(
     const isKnown = await catalog.snapshots.get(snapshot.id);
     if (isKnown || from.journal.has(`snapshot/${snapshot.id}`)) continue;
     await catalog.identity.addAccount(snapshot.account);
-    await catalog.snapshots.start(snapshot, undefined);
+    const refusal = await catalog.snapshots.start(snapshot, undefined);
+    assert(refusal === undefined, "what a manifest was read from is where it lies");
   }
 }
 

@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { digestOf } from "../blocks/hash.ts";
 import type { ClientTokenUse, EarlierStart } from "../catalog/catalog.ts";
 import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
@@ -45,6 +46,7 @@ export async function startSnapshot(
   if (!overtaking) return snapshot;
   // Deleted since it was looked at: its blocks may be collected, so nothing can start from it.
   if (overtaking.outcome === "parent-gone") throw snapshotNotFound(input.parentSnapshotId ?? "");
+  assert(overtaking.outcome !== "manifest-gone", "a pending snapshot has no manifest");
   return replay(overtaking, input);
 }
 
