@@ -142,7 +142,7 @@ export {
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
 export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
-export { getFederationToken, getSessionToken } from "./sts-operations.ts";
+export { getCallerIdentity, getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {
   EmptySourceError,
   type SyncOptions,
