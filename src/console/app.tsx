@@ -1,10 +1,12 @@
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { systemClock } from "../base/clock.ts";
 import { getCallerIdentity } from "../client/browser.ts";
+import { CompareScreen } from "./compare-screen.tsx";
 import { ConsoleContext } from "./console-context.ts";
 import { type Route, useRoute } from "./route.ts";
 import { failureKind, failureText, type Session } from "./session.ts";
 import { SignIn } from "./sign-in.tsx";
+import { SnapshotScreen } from "./snapshot-screen.tsx";
 import { SnapshotsScreen } from "./snapshots-screen.tsx";
 
 /** How often a service that is gone is looked for. */
@@ -59,7 +61,11 @@ function Shell(props: { readonly session: Session; readonly onSignOut: (why: str
   );
   return (
     <ConsoleContext.Provider value={parts}>
-      <Header session={session} screen={route.screen} onSignOut={() => onSignOut("")} />
+      <Header
+        session={session}
+        screen={route.screen || "snapshots"}
+        onSignOut={() => onSignOut("")}
+      />
       {isOffline ? (
         <p class="banner" role="alert">
           The service does not answer. Looking for it every 2 seconds …
@@ -86,7 +92,10 @@ async function lookForService({ client }: Session, signal: AbortSignal): Promise
   }
 }
 
-const SCREENS = [{ name: "snapshots", href: "#/snapshots", title: "Snapshots" }];
+const SCREENS = [
+  { name: "snapshots", href: "#/snapshots", title: "Snapshots" },
+  { name: "compare", href: "#/compare", title: "Compare" },
+];
 
 function Header(props: {
   readonly session: Session;
@@ -114,6 +123,14 @@ function Header(props: {
   );
 }
 
-function Screen({ route: _route }: { readonly route: Route }) {
+function Screen({ route }: { readonly route: Route }) {
+  const { screen, subject, parameters } = route;
+  if (screen === "compare") {
+    const [first, second] = [parameters.get("first") ?? "", parameters.get("second") ?? ""];
+    return <CompareScreen key={`${first} ${second}`} first={first} second={second} />;
+  }
+  if (screen === "snapshots" && subject !== "") {
+    return <SnapshotScreen key={subject} snapshotId={subject} />;
+  }
   return <SnapshotsScreen />;
 }

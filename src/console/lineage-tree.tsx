@@ -42,7 +42,7 @@ function TreeLine({ tree, selection }: { readonly tree: TreeRow; readonly select
         <span class="description">{snapshot.Description}</span>
         <span class="quiet">
           {formatTime(snapshot.StartTime)}
-          {lineage ? `, ${formatBytes(written)} of its own` : ""}
+          {lineage && snapshot.State === "completed" ? `, ${formatBytes(written)} of its own` : ""}
           {DESCENT[descent](lineage?.ParentSnapshotId ?? "")}
         </span>
         <Tags tags={snapshot.Tags} />

@@ -9,7 +9,8 @@ export function State({ snapshot }: { readonly snapshot: SnapshotDescription }) 
       <span class={`state ${state}`} title={StateMessage}>
         {state}
       </span>
-      {Encrypted ? <span class="tag"> encrypted</span> : null}
+      {Encrypted ? " " : ""}
+      {Encrypted ? <span class="tag">encrypted</span> : null}
     </>
   );
 }

@@ -105,5 +105,11 @@ export async function assertFits(page: Page): Promise<void> {
   const [wanted = 0, width = 0] = await page.evaluate<number[]>(
     `${measure}(document.documentElement)`,
   );
-  assert.ok(wanted <= width, `the page is ${wanted} px wide in a window of ${width}`);
+  const wide = await page.evaluate<string[]>(
+    `[...document.body.querySelectorAll("*")]
+      .filter((each) => each.getBoundingClientRect().right > ${width})
+      .map((each) => each.outerHTML.slice(0, 80))`,
+  );
+  const message = `the page is ${wanted} px wide in a window of ${width}: ${wide.join(" | ")}`;
+  assert.ok(wanted <= width, message);
 }

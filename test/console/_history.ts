@@ -15,15 +15,15 @@ export interface History {
   readonly failed: string;
 }
 
+/** A block that says which it is, or one of zeros for seed 0. */
+export function blockOf(blockIndex: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(BLOCK_SIZE_BYTES);
+  if (seed > 0) bytes.set(new TextEncoder().encode(`block ${blockIndex} of ${seed} `));
+  return bytes;
+}
+
 function blocks(indexes: Iterable<number>, seed: number): Map<number, Uint8Array> {
-  const text = (index: number) => new TextEncoder().encode(`block ${index} of ${seed} `);
-  return new Map(
-    [...indexes].map((index) => {
-      const bytes = new Uint8Array(BLOCK_SIZE_BYTES);
-      if (seed > 0) bytes.set(text(index));
-      return [index, bytes];
-    }),
-  );
+  return new Map([...indexes].map((index) => [index, blockOf(index, seed)]));
 }
 
 function range(from: number, count: number): number[] {
