@@ -3,6 +3,7 @@ import { systemClock } from "../base/clock.ts";
 import { getCallerIdentity } from "../client/browser.ts";
 import { CompareScreen } from "./compare-screen.tsx";
 import { ConsoleContext } from "./console-context.ts";
+import { OverviewScreen } from "./overview-screen.tsx";
 import { type Route, useRoute } from "./route.ts";
 import { failureKind, failureText, type Session } from "./session.ts";
 import { SignIn } from "./sign-in.tsx";
@@ -93,6 +94,7 @@ async function lookForService({ client }: Session, signal: AbortSignal): Promise
 }
 
 const SCREENS = [
+  { name: "overview", href: "#/overview", title: "Overview" },
   { name: "snapshots", href: "#/snapshots", title: "Snapshots" },
   { name: "compare", href: "#/compare", title: "Compare" },
 ];
@@ -125,6 +127,7 @@ function Header(props: {
 
 function Screen({ route }: { readonly route: Route }) {
   const { screen, subject, parameters } = route;
+  if (screen === "overview") return <OverviewScreen />;
   if (screen === "compare") {
     const [first, second] = [parameters.get("first") ?? "", parameters.get("second") ?? ""];
     return <CompareScreen key={`${first} ${second}`} first={first} second={second} />;

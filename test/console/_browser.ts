@@ -7,6 +7,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import { buildConsole } from "../../scripts/build-console.ts";
 import { readConsoleFiles } from "../../src/cli/console-files.ts";
 import type { Service } from "../../src/service.ts";
+import type { Target } from "../support/raw-http.ts";
 import { type Cleanup, temporaryDirectory } from "../support/temporary-directory.ts";
 
 /* A real browser on the built console, which takes nothing from elsewhere and breaks no rule. */
@@ -82,7 +83,7 @@ export async function openPage(
 }
 
 /** Signs in with the service's first key. */
-export async function signIn(page: Page, { firstKey }: Service): Promise<void> {
+export async function signIn(page: Page, { firstKey }: Pick<Target, "firstKey">): Promise<void> {
   await page.getByLabel("Access key id").fill(firstKey.key.accessKeyId);
   await page.getByLabel("Secret access key").fill(firstKey.key.secretAccessKey);
   await page.getByRole("button", { name: "Sign in" }).click();

@@ -43,6 +43,10 @@ async function takeAll(): Promise<void> {
     await page.getByRole("button", { name: "Verify 1 snapshot" }).click();
     await page.getByText("whole, ").waitFor();
   });
+  await take("overview", { ...PHONE, colorScheme: "light" }, async (page) => {
+    await goTo(page, "#/overview");
+    await page.getByText("All read again since").waitFor();
+  });
   await take("lineages", { ...PHONE, colorScheme: "dark" }, async (page) => {
     await page.getByLabel("Lineages").check();
     await page.getByRole("link", { name: branch }).scrollIntoViewIfNeeded();

@@ -144,6 +144,7 @@ function greet(output: Output, service: Service): void {
   const lines = [
     `Varve listens on   ${endpoint}`,
     `Data folder        ${dataDirectory}`,
+    `Web console        ${endpoint}/console`,
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
     `Account            ${account}`,
     `Access key id      ${accessKeyId}`,
