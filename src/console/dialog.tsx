@@ -16,7 +16,10 @@ export function Dialog(props: {
   useEffect(() => ref.current?.showModal(), []);
   const confirm = (event: SubmitEvent) => {
     event.preventDefault();
-    props.onConfirm(new FormData(event.currentTarget as HTMLFormElement));
+    const data = new FormData(event.currentTarget as HTMLFormElement);
+    // Closing it gives the focus back to where it was; that the page takes it away would not.
+    ref.current?.close();
+    props.onConfirm(data);
   };
   return (
     <dialog ref={ref} aria-labelledby={titleId} onClose={props.onCancel}>

@@ -1,8 +1,10 @@
 import {
   type Client,
+  describeSnapshots,
   filterMatcher,
   findLineages,
   isAccessDenied,
+  isSnapshotNotFound,
   type LineageDescription,
   type SnapshotDescription,
   snapshotsOf,
@@ -25,21 +27,47 @@ const PAGE_COUNT = 1_000;
 
 /** All snapshots of the caller's account, the latest first. */
 export async function loadRows(client: Client, signal: AbortSignal): Promise<SnapshotRow[]> {
-  const options = { signal };
-  const [snapshots, lineages, verifications] = await Promise.all([
-    Array.fromAsync(snapshotsOf(client, { OwnerIds: ["self"], MaxResults: PAGE_COUNT }, options)),
-    findLineages(client, options),
-    ifAllowed(Array.fromAsync(verificationsOf(client, options))),
+  const own = { OwnerIds: ["self"], MaxResults: PAGE_COUNT };
+  const [snapshots, rowOf] = await Promise.all([
+    listOf(snapshotsOf(client, own, { signal })),
+    rowMaker(client, signal),
+  ]);
+  return snapshots.sort((a, b) => b.StartTime.localeCompare(a.StartTime)).map(rowOf);
+}
+
+/** One snapshot, of whatever account shares it; undefined where there is none. */
+export async function loadRow(
+  client: Client,
+  id: string,
+  signal: AbortSignal,
+): Promise<SnapshotRow | undefined> {
+  const [rowOf, { Snapshots }] = await Promise.all([
+    rowMaker(client, signal),
+    describeSnapshots(client, { SnapshotIds: [id] }, { signal }).catch((error: unknown) => {
+      if (isSnapshotNotFound(error)) return { Snapshots: [] };
+      throw error;
+    }),
+  ]);
+  return Snapshots.map(rowOf)[0];
+}
+
+/** What adds lineage and verification to a snapshot. */
+async function rowMaker(client: Client, signal: AbortSignal) {
+  const [lineages, verifications] = await Promise.all([
+    findLineages(client, { signal }),
+    ifAllowed(listOf(verificationsOf(client, { signal }))),
   ]);
   const latest = new Map(verifications.map((each) => [each.SnapshotId, each]));
-  return snapshots
-    .sort((a, b) => b.StartTime.localeCompare(a.StartTime))
-    .map((snapshot) => ({
-      id: snapshot.SnapshotId,
-      snapshot,
-      lineage: lineages?.get(snapshot.SnapshotId),
-      verification: latest.get(snapshot.SnapshotId),
-    }));
+  return (snapshot: SnapshotDescription): SnapshotRow => {
+    const { SnapshotId: id } = snapshot;
+    return { id, snapshot, lineage: lineages?.get(id), verification: latest.get(id) };
+  };
+}
+
+async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }
 
 /** Nothing, where the caller may not ask for it. */

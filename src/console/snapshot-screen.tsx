@@ -11,14 +11,14 @@ import { counted, formatBytes, formatCount, formatTime } from "./format.ts";
 import { compareHref, snapshotHref } from "./route.ts";
 import { loadSnapshotBlocks, SNAPSHOT_KINDS, type SnapshotBlocks } from "./snapshot-blocks.ts";
 import { State, Verified } from "./snapshot-cells.tsx";
-import { loadRows, type SnapshotRow } from "./snapshot-rows.ts";
+import { loadRow, type SnapshotRow } from "./snapshot-rows.ts";
 import { TagEditor } from "./tag-editor.tsx";
 import { useBlocks } from "./use-blocks.ts";
 
 /** One snapshot. */
 export function SnapshotScreen({ snapshotId }: { readonly snapshotId: string }) {
   const { client } = useConsole();
-  const loaded = useLoad(snapshotId, (signal) => loadRow(client, snapshotId, signal));
+  const loaded = useLoad(snapshotId, (signal) => findRow(client, snapshotId, signal));
   const row = loaded.value;
   return (
     <>
@@ -44,11 +44,11 @@ export function SnapshotScreen({ snapshotId }: { readonly snapshotId: string }) 
   );
 }
 
-async function loadRow(client: Client, id: string, signal: AbortSignal): Promise<SnapshotRow> {
-  const rows = await loadRows(client, signal);
-  const row = rows.find((each) => each.id === id);
+/** Throws where there is none. */
+async function findRow(client: Client, id: string, signal: AbortSignal): Promise<SnapshotRow> {
+  const row = await loadRow(client, id, signal);
   if (row) return row;
-  throw new Error(`There is no snapshot ${id} of this account. It may have been deleted.`);
+  throw new Error(`There is no snapshot ${id} for this account. It may have been deleted.`);
 }
 
 function Actions(props: { readonly row: SnapshotRow; readonly onVerified: () => void }) {

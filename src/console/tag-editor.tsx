@@ -11,10 +11,11 @@ export function TagEditor(props: {
   const { client, report } = useConsole();
   const [failure, setFailure] = useState("");
   const Resources = [props.snapshotId];
-  const change = async (work: Promise<void>) => {
+  const change = async (work: Promise<void>, form?: HTMLFormElement) => {
     setFailure("");
     try {
       await work;
+      form?.reset();
       props.onChanged();
     } catch (error) {
       setFailure(report(error));
@@ -25,7 +26,7 @@ export function TagEditor(props: {
     const form = event.currentTarget as HTMLFormElement;
     const data = new FormData(form);
     const tag = { Key: String(data.get("key")), Value: String(data.get("value") ?? "") };
-    void change(createTags(client, { Resources, Tags: [tag] })).then(() => form.reset());
+    void change(createTags(client, { Resources, Tags: [tag] }), form);
   };
   return (
     <section aria-labelledby="tags-heading">

@@ -44,7 +44,7 @@ export async function builtConsole(t: Cleanup): Promise<ReadonlyMap<string, Uint
 export async function openBrowser(t: Cleanup): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: CHROMIUM ?? "",
-    args: ["--no-sandbox", "--disable-gpu"],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
   });
   t.after(() => browser.close());
   return browser;
