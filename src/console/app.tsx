@@ -99,6 +99,8 @@ const SCREENS = [
   { name: "compare", href: "#/compare", title: "Compare" },
 ];
 
+const TITLES = new Map(SCREENS.map(({ name, title }) => [name, title]));
+
 function Header(props: {
   readonly session: Session;
   readonly screen: string;
@@ -127,6 +129,9 @@ function Header(props: {
 
 function Screen({ route }: { readonly route: Route }) {
   const { screen, subject, parameters } = route;
+  useEffect(() => {
+    document.title = `${subject || TITLES.get(screen) || "Snapshots"} – Varve`;
+  }, [screen, subject]);
   if (screen === "overview") return <OverviewScreen />;
   if (screen === "compare") {
     const [first, second] = [parameters.get("first") ?? "", parameters.get("second") ?? ""];

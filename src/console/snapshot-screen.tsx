@@ -80,13 +80,13 @@ function Actions(props: { readonly row: SnapshotRow; readonly onVerified: () => 
   };
   return (
     <div class="bulk">
-      <span role="status">{text}</span>
       <button type="button" disabled={snapshot.State !== "completed"} onClick={() => void verify()}>
         Verify
       </button>
       <button type="button" class="danger" onClick={() => setIsAsked(true)}>
         Delete …
       </button>
+      <span role="status">{text}</span>
       {isAsked ? (
         <Dialog
           title={`Delete ${id}?`}

@@ -39,7 +39,7 @@ export function SnapshotTable(props: {
   const sign = order.isUp ? 1 : -1;
   const sorted = rows.toSorted((a, b) => sign * COMPARE[order.column](a, b));
   const heading = (column: Column, title: string, className = "") => (
-    <th scope="col" class={className} aria-sort={sortOf(order, column)}>
+    <th scope="col" class={`sortable ${className}`} aria-sort={sortOf(order, column)}>
       <button
         type="button"
         class="sort"

@@ -30,13 +30,12 @@ async function takeAll(): Promise<void> {
     show: (page: Page) => Promise<void>,
   ) => {
     const page = await openPage(cleanup, { browser, service, ...options });
-    if (name !== "sign-in") await signIn(page, service);
+    await signIn(page, service);
     await show(page);
     await page.waitForLoadState("networkidle");
     await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: "disabled" });
   };
   const goTo = (page: Page, hash: string) => page.goto(`${service.endpoint}/console${hash}`);
-  await take("sign-in", PHONE, async () => undefined);
   await take("snapshots", WIDE, async (page) => {
     await page.getByLabel(`Select ${tuesday}`).check();
     await page.getByRole("button", { name: "Verify …" }).click();
