@@ -17,7 +17,7 @@ import {
 import { blockOf, type History, writeHistory } from "./_history.ts";
 
 const PHONE = { viewport: { width: 360, height: 740 } };
-/** As much as the issue of a map of 64 TiB asks for. */
+/** Blocks that have to be drawn in the time below. */
 const MANY_COUNT = 1_048_576;
 const PAGE_COUNT = 10_000;
 const PAINT_MS_MAX = 1_000;
