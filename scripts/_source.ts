@@ -62,7 +62,9 @@ function skipPiece(text: string, at: number): PieceEnd {
   const char = text[at];
   if (char === '"' || char === "'") return { kind: "quoted", at: stringEnd(text, at) };
   if (char === "`") return { kind: "quoted", at: templateEnd(text, at) };
-  if (char === "/" && regexMayStart(text, at)) return { kind: "quoted", at: regexEnd(text, at) };
+  // A slash before ">" ends an element of JSX.
+  if (char === "/" && text[at + 1] !== ">" && regexMayStart(text, at))
+    return { kind: "quoted", at: regexEnd(text, at) };
   return { kind: "code", at: at + 1 };
 }
 

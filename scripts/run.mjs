@@ -3,9 +3,10 @@
 // up to the first that fails. Plain JavaScript without dependencies: it must run on Node 20.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isConsoleBuilt } from "./console-stamp.mjs";
 import { COMPILE_CACHE, prepare, runNode } from "./find-node.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -16,11 +17,17 @@ const quiet = "--disable-warning=ExperimentalWarning";
 const checks = [
   { name: "biome", args: [biome, "check", "--error-on-warnings"] },
   { name: "types", args: [tsc, "--noEmit"] },
+  { name: "types of the console", args: [tsc, "--noEmit", "-p", "src/console"] },
   { name: "tidy", args: [quiet, "scripts/tidy.ts"] },
 ];
 
+const buildConsole = { name: "console", args: [quiet, "scripts/build-console.ts"] };
+
 const tasks = {
-  start: (args) => [single("start", ["bin/varve.mjs", "serve", "--data", "./data", ...args])],
+  start: (args) => [
+    ...consoleIfChanged(),
+    single("start", ["bin/varve.mjs", "serve", "--data", "./data", ...args]),
+  ],
   test: (args) => [...checks, tests(args)],
   ok: (args) => [...checks, tests(args)],
   check: () => checks,
@@ -30,8 +37,9 @@ const tasks = {
       name: "build",
       args: [tsc, "-p", "tsconfig.build.json"],
       before: clean,
-      after: addStaticFiles,
+      after: addManual,
     },
+    buildConsole,
   ],
   demo: (args) => [single("demo", [quiet, "scripts/demo.ts", ...args])],
   conformance: (args) => [single("conformance", [quiet, "test/conformance/main.ts", ...args])],
@@ -62,7 +70,7 @@ async function main([task = "", ...args]) {
   }
   for (const step of tasks[task](args)) {
     const code = await runStep(node, step);
-    if (code !== 0) return code;
+    if (code !== 0 && !step.mayFail) return code;
   }
   return 0;
 }
@@ -101,13 +109,14 @@ function clean() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
 }
 
-/** Beside the compiled code: the manual page, and the console's static files. */
-function addStaticFiles(node) {
+/** The service runs without its console, too; /console then says how it is built. */
+function consoleIfChanged() {
+  return isConsoleBuilt(root) ? [] : [{ ...buildConsole, mayFail: true }];
+}
+
+/** Beside the compiled code. */
+function addManual(node) {
   const { status, stdout } = spawnSync(node, ["bin/varve.mjs", "manual"], { cwd: root });
   if (status !== 0) throw new Error("the manual page could not be made");
   writeFileSync(join(root, "dist", "varve.1"), stdout);
-  const from = join(root, "src", "console");
-  if (!existsSync(from)) return;
-  const filter = (path) => !path.endsWith(".ts");
-  cpSync(from, join(root, "dist", "console"), { recursive: true, filter });
 }

@@ -141,7 +141,9 @@ function listFiles(folder: string): string[] {
   if (!existsSync(join(ROOT, folder))) return [];
   const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
   const paths = names.map((name) => posix.join(folder, name.replaceAll("\\", "/")));
-  return paths.filter((path) => /\.m?ts$/.test(path) && !path.includes("node_modules/")).sort();
+  return paths
+    .filter((path) => /\.(?:m?ts|tsx)$/.test(path) && !path.includes("node_modules/"))
+    .sort();
 }
 
 function readFile(path: string): File {
@@ -344,7 +346,7 @@ function nameExists(name: string, words: ReadonlySet<string>): boolean {
 function looksLikePath(name: string): boolean {
   if (!/^[\w.@/-]+$/.test(name)) return false;
   return (
-    /\.(?:ts|mjs|md|json|html|css|sql)$/.test(name) ||
+    /\.(?:tsx?|mjs|md|json|html|css|sql)$/.test(name) ||
     /^(?:src|test|bench|scripts|docs|bin)\//.test(name)
   );
 }

@@ -39,6 +39,7 @@ import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
+import { type ConsoleFiles, createConsole } from "./server/console.ts";
 import { emulatedSealing, latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
@@ -79,6 +80,8 @@ export interface ServiceConfig {
   readonly scrubDays?: number | undefined;
   /** Days after which tokens are minted with new secrets, at most 3650; default 90, 0 for never. */
   readonly tokenSecretDays?: number | undefined;
+  /** The built web console, by path; without it, /console says how it is built. */
+  readonly consoleFiles?: ConsoleFiles | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
   readonly clock?: Clock;
@@ -208,6 +211,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       verifier: new SignatureVerifier(findKey, sessions),
       sessions,
       buffers: new BufferPool(),
+      answerConsole: createConsole(config.consoleFiles, region),
       emulation: emulation && createEmulation({ clock }, emulation),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
     },

@@ -97,6 +97,9 @@ async function roundTrip(t: TestContext, folder: string, node: string): Promise<
     AWS_SECRET_ACCESS_KEY: greeting["secretAccessKey"],
     VARVE_ENDPOINT: greeting["endpoint"],
   };
+  const page = await (await fetch(`${greeting["endpoint"]}/console`)).text();
+  const script = /src="(\/console\/assets\/[^"]+\.js)"/.exec(page)?.[1];
+  assert.equal((await fetch(`${greeting["endpoint"]}${script}`)).status, 200, page);
   const varve = async (...args: string[]) => (await run(node, [bin, ...args], { env })).stdout;
   const image = join(work, "image");
   await writeImage(image, 3 * 1024 * 1024, { 0: 7, 4: 8 });

@@ -28,6 +28,11 @@ import {
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import {
+  readDescribeStoreResponse,
+  type StoreDescription,
+  writeDescribeStoreRequest,
+} from "../wire/admin/store.ts";
+import {
   type RotateTokenSecretsRequest,
   type RotateTokenSecretsResponse,
   readRotateTokenSecretsResponse,
@@ -140,6 +145,12 @@ export function getCollection(
 ): Promise<CollectionDescription> {
   const request = writeGetCollectionRequest(collectionId);
   return client.send(callOf("GetCollection", request, readCollectionResponse), options);
+}
+
+/** How the whole store is. Answered to the account that manages it. */
+export function describeStore(client: Client, options?: CallOptions): Promise<StoreDescription> {
+  const request = writeDescribeStoreRequest();
+  return client.send(callOf("DescribeStore", request, readDescribeStoreResponse), options);
 }
 
 /**

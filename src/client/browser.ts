@@ -8,21 +8,35 @@
  *     }
  */
 export type { Extent } from "../model/extent.ts";
+export type { Tag } from "../model/snapshot.ts";
+export type { StoreDescription } from "../wire/admin/store.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
+export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-changed-blocks.ts";
+export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
+export type { VerificationDescription } from "../wire/list-verifications.ts";
+export { describeStore, listAccounts } from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";
 export { createFetchClient as createClient } from "./create-fetch-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
-export { describeSnapshots, snapshotsOf } from "./ec2-operations.ts";
+export {
+  createTags,
+  deleteSnapshot,
+  deleteTags,
+  describeSnapshots,
+  snapshotsOf,
+} from "./ec2-operations.ts";
 export { ClientError, type ClientErrorKind, isAccessDenied, isSnapshotNotFound } from "./errors.ts";
+export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
 export {
   type BlockPage,
   blockPagesOf,
   blocksOf,
   changedBlockPagesOf,
   changedBlocksOf,
+  digestPagesOf,
   type ListingOptions,
 } from "./listings.ts";
 export {
@@ -35,3 +49,11 @@ export {
   startSnapshot,
 } from "./operations.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export { filterMatcher, type SnapshotFilter } from "./snapshot-filter.ts";
+export { getCallerIdentity } from "./sts-operations.ts";
+export {
+  type VerifyProgress,
+  type VerifyResult,
+  verificationsOf,
+  verifySnapshot,
+} from "./verify.ts";

@@ -19,6 +19,7 @@ export type {
 } from "../wire/admin/access-keys.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
@@ -45,6 +46,7 @@ export {
   createAccessKey,
   createAccount,
   deleteAccessKey,
+  describeStore,
   getAccessKey,
   getCollection,
   listAccessKeys,
@@ -149,7 +151,7 @@ export {
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
 export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
-export { getFederationToken, getSessionToken } from "./sts-operations.ts";
+export { getCallerIdentity, getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {
   EmptySourceError,
   type SyncOptions,

@@ -1,4 +1,9 @@
 import {
+  type CallerIdentity,
+  readGetCallerIdentityResponse,
+  writeGetCallerIdentityRequest,
+} from "../wire/ec2/get-caller-identity.ts";
+import {
   readCredentialsResponse,
   type TemporaryCredentials,
   writeGetFederationTokenRequest,
@@ -7,6 +12,14 @@ import {
 import type { CallOptions, Client } from "./client.ts";
 
 /* Temporary credentials from STS; the service answers it at the same address. */
+
+/** Who the caller is; no policy can deny it, so it tells whether credentials are good. */
+export function getCallerIdentity(client: Client, options?: CallOptions): Promise<CallerIdentity> {
+  const operation = "GetCallerIdentity";
+  const request = writeGetCallerIdentityRequest();
+  const read = readGetCallerIdentityResponse;
+  return client.send({ operation, service: "sts", request, read }, options);
+}
 
 /** Temporary credentials of the caller's own access key, for 900 to 129,600 seconds. */
 export function getSessionToken(

@@ -24,6 +24,7 @@ import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
 import { getCollection, startCollection } from "./collection-operations.ts";
+import { describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
 /**
@@ -97,6 +98,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
 
   StartCollection: startCollection,
   GetCollection: getCollection,
+  DescribeStore: describeStore,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");

@@ -7,6 +7,7 @@ import type { AuthenticationParts } from "./authenticate.ts";
 import type { Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Connections, Peer } from "./connections.ts";
+import type { AnswerConsole } from "./console.ts";
 import type { Emulation } from "./emulation/emulation.ts";
 import type { Turns } from "./turns.ts";
 
@@ -19,6 +20,7 @@ export interface ExchangeParts extends AuthenticationParts {
   readonly connections: Connections;
   /** Who may make a page of blocks now. */
   readonly turns: Turns;
+  readonly answerConsole: AnswerConsole;
   /** Quotas, delays and faults on purpose; undefined for none. */
   readonly emulation: Emulation | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */

@@ -58,6 +58,8 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
   try {
     const head = readRequestHead(exchange.req);
     if (head.path === "*") return ABOUT_SERVER;
+    const page = parts.answerConsole(head);
+    if (page) return page;
     service = serviceOf(head);
     const call = { head, service };
     if (parts.emulation === undefined) return await answerCall(parts, exchange, call);

@@ -184,3 +184,24 @@ test("a verification is its owner's, and of those who may read the blocks", asyn
   assert.equal((await verify(service, id, { StartingBlockIndex: 7 })).status, 400);
   assert.equal((await verify(service, await start(service))).status, 404);
 });
+
+test("the store tells what it holds, what is damaged, and when it was looked after", async (t) => {
+  const { service } = await open(t);
+  const describe = async () => (await admin(service, ["GET", "/store"])).json;
+  const nothing = { StoredBytes: 0, SegmentCount: 0, DamagedRecordCount: 0 };
+  assert.deepEqual(await describe(), { ...nothing, VerifiedSince: null, LastCollectionTime: null });
+  const before = Date.now();
+  await snapshotOf(service, BLOCKS);
+  const records = await storedRecords(service);
+  const written = await describe();
+  assert.equal(written["SegmentCount"], 1);
+  assert.ok(Number(written["StoredBytes"]) > 0);
+  const since = Date.parse(String(written["VerifiedSince"]));
+  assert.ok(since >= before - 1 && since <= Date.now());
+  for (const record of records) await flipBit(service, record);
+  await admin(service, ["POST", "/scrub"], {});
+  await admin(service, ["POST", "/collections"], { DryRun: true });
+  const damaged = await describe();
+  assert.equal(damaged["DamagedRecordCount"], records.length);
+  assert.ok(Date.parse(String(damaged["LastCollectionTime"])) >= before - 1);
+});

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { FileError } from "../../client/index.ts";
 import type { Service } from "../../service.ts";
+import { readConsoleFiles } from "../console-files.ts";
 import { formatEmulation } from "../emulation-list.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
@@ -90,7 +91,7 @@ async function open(settings: ServeSettings): Promise<Service> {
   // Brought up only now: no other command needs it.
   const { openService } = await import("../../service.ts");
   try {
-    return await openService(settings);
+    return await openService({ ...settings, consoleFiles: await readConsoleFiles() });
   } catch (error) {
     if (error instanceof Error && error.name === "CatalogFailedError") endWithoutClosing(error);
     throw inWords(error, settings);
@@ -143,6 +144,7 @@ function greet(output: Output, service: Service): void {
   const lines = [
     `Varve listens on   ${endpoint}`,
     `Data folder        ${dataDirectory}`,
+    `Web console        ${endpoint}/console`,
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
     `Account            ${account}`,
     `Access key id      ${accessKeyId}`,

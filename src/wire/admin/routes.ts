@@ -11,6 +11,7 @@ export type AdminOperationName =
   | "DeleteAccessKey"
   | "StartCollection"
   | "GetCollection"
+  | "DescribeStore"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -25,6 +26,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  DescribeStore: { method: "GET", path: "/varve/store" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };

@@ -402,6 +402,7 @@ const ADMIN_ROWS: readonly Row[] = [
   admin("GetCollection", ["GET", "/collections/ID"], {
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
+  admin("DescribeStore", ["GET", "/store"]),
   admin("ScrubStore", ["POST", "/scrub"]),
   admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];
