@@ -6,8 +6,11 @@ import { killOften } from "./kill-often.ts";
 
 /** How often the server is killed; each time starts it again on the same folder. */
 const CYCLES = Number(process.env["VARVE_KILL_CYCLES"] ?? 50);
-/** From the start of the process to the first successful request. */
-const RESTART_MS_MAX = 2_000;
+/**
+ * From the start of the process to the first successful request: when a restart is taken for one
+ * that never comes. How fast it is, scorecard 1 tells by its figure.
+ */
+const RESTART_MS_MAX = 10_000;
 
 test("openService keeps all it acknowledged when it is killed at any moment", async (t) => {
   const run = { seed: printSeed(t), after: (work: () => unknown) => t.after(work) };
