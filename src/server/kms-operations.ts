@@ -1,5 +1,6 @@
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { MS_PER_DAY } from "../model/limits.ts";
+import { journaled } from "../snapshots/choose-domain.ts";
 import type { Core } from "../snapshots/core.ts";
 import {
   DEFAULT_KEY_ALIAS,
@@ -38,6 +39,7 @@ const OPERATIONS: Readonly<Record<string, KmsOperation>> = {
     const { Description } = readCreateKeyRequest(call.request);
     await authorizeAccount(core, call);
     const key = await core.keys.create(call.principal.account, Description);
+    await journaled(core);
     return writeKmsResponse({ KeyMetadata: keyMetadata(key, keyArn(core, key)) });
   },
 
@@ -77,6 +79,7 @@ const OPERATIONS: Readonly<Record<string, KmsOperation>> = {
       throw kmsFault("LimitExceededException", message);
     }
     if (!(await core.keys.rotate(key))) throw changedMeanwhile(key);
+    await journaled(core);
     return writeKmsResponse({ KeyId: key.id });
   },
 

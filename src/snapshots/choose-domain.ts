@@ -61,7 +61,10 @@ export async function chooseKey(
   const { catalog, keys } = core;
   const name = choice.name ?? (await catalog.encryption.defaults(account)).keyId;
   if (name === undefined || isDefaultAlias(core, account, name)) {
-    return usable(core, await keys.madeFor(account), choice.checkKeyUse);
+    const known = await catalog.encryption.madeFor(account);
+    const key = known ?? (await keys.madeFor(account));
+    if (!known) await journaled(core);
+    return usable(core, key, choice.checkKeyUse);
   }
   const key = await catalog.encryption.get(keyIdIn(core, name));
   const isNamed = key?.account === account && isNameOf(core, key, name);
@@ -69,6 +72,14 @@ export async function chooseKey(
     return usable(core, key, choice.checkKeyUse);
   }
   throw keyDoesNotExist(name);
+}
+
+/**
+ * Has the journal hold a key, or a secret of it, that is new, before anything is encrypted with it:
+ * from the segments alone nobody could read that otherwise.
+ */
+export function journaled({ journaler }: Core): Promise<void> {
+  return journaler.flush();
 }
 
 async function keyOfDomain(

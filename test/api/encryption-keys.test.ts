@@ -264,3 +264,19 @@ test("a copy to another key goes on after a restart", async (t) => {
   assert.equal(await stateOf(after, copy), "completed");
   assert.deepEqual(await readSnapshot(after, copy), many);
 });
+
+test("a key and its secrets are in the journal before they encrypt anything", async (t) => {
+  // On a clock that stands still, nothing is journaled by itself.
+  const still = await startService(t, { clock: new MovingClock() });
+  const clients = clientsOf(t, still);
+  const unjournaled = async () => {
+    const changes = await still.core.catalog.journal.changes(100);
+    return changes.map(({ entry }) => entry.key).filter((key) => key.startsWith("encryption-key/"));
+  };
+  const KeyId = await clients.key();
+  assert.deepEqual(await unjournaled(), [], "made when asked for");
+  await clients.start({ Encrypted: true });
+  assert.deepEqual(await unjournaled(), [], "made when first needed");
+  await clients.keys.send(new kms.RotateKeyOnDemandCommand({ KeyId }));
+  assert.deepEqual(await unjournaled(), [], "rotated");
+});
