@@ -146,7 +146,9 @@ class Order {
   async #compose(store: Store) {
     const onError = (what: unknown, error: unknown) => void this.#errors.push({ what, error });
     const options = { clock: CLOCK, random: this.#random, nodeCacheBytes: 1, onError };
-    return (await composeCore(store, options)).core;
+    const { core } = await composeCore(store, options);
+    // What the journal holds is needed for ever, and here nothing is to be left.
+    return Object.assign(core, { journaler: { flush: async () => undefined } });
   }
 
   /** As of another process that took this one for dead. */
