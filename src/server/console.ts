@@ -65,15 +65,17 @@ interface StaticFile {
   readonly type: string;
   readonly caching: string;
   readonly plain: Uint8Array;
-  readonly gzipped: Uint8Array;
+  /** Made when it is first asked for: a start does not wait for it. */
+  readonly gzipped: () => Uint8Array;
 }
 
-/** Makes the answers ready, once; no path of a request ever reaches a file system. */
+/** Knows all files from the start; no path of a request ever reaches a file system. */
 export function createConsole(files: ConsoleFiles | undefined, region: string): AnswerConsole {
   const known = new Map<string, StaticFile>();
   const page = new TextDecoder().decode(files?.get("index.html")) || NOT_BUILT;
   const bytes = new TextEncoder().encode(page.replace(REGION_MARK, () => escapeHtml(region)));
-  for (const path of PAGE_PATHS) known.set(path, staticFile("index.html", bytes, PAGE_CACHING));
+  const pageFile = staticFile("index.html", bytes, PAGE_CACHING);
+  for (const path of PAGE_PATHS) known.set(path, pageFile);
   for (const [name, contents] of files ?? []) {
     const path = `/console/${name}`;
     if (!path.startsWith(ASSETS_PATH)) continue;
@@ -89,7 +91,12 @@ export function createConsole(files: ConsoleFiles | undefined, region: string): 
 
 function staticFile(name: string, plain: Uint8Array, caching: string): StaticFile {
   const type = CONTENT_TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
-  return { type, caching, plain, gzipped: gzipSync(plain) };
+  let made: Uint8Array | undefined;
+  const gzipped = () => {
+    made ??= gzipSync(plain);
+    return made;
+  };
+  return { type, caching, plain, gzipped };
 }
 
 function answerFile(file: StaticFile, acceptEncoding: string): WireResponse {
@@ -104,7 +111,7 @@ function answerFile(file: StaticFile, acceptEncoding: string): WireResponse {
       Vary: "Accept-Encoding",
       ...(isGzipped ? { "Content-Encoding": "gzip" } : {}),
     },
-    body: isGzipped ? gzipped : plain,
+    body: isGzipped ? gzipped() : plain,
   };
 }
 
