@@ -8,7 +8,7 @@ import { Compactor } from "./blocks/compactor.ts";
 import { Journaler } from "./blocks/journaler.ts";
 import { Scrubber } from "./blocks/scrubber.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "./catalog/sqlite/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
 import { DiskSpace } from "./data-folder/disk-space.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
