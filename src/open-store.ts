@@ -12,6 +12,7 @@ import { DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES, SEGMENT_SIZE_BYTES_MAX } from 
 import type { Logger } from "./model/log.ts";
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
+import type { Engine } from "./server/health.ts";
 
 /** Everything that outlives the process, opened, wherever it lies. */
 export interface Store {
@@ -20,6 +21,8 @@ export interface Store {
   readonly catalog: Catalog;
   readonly segments: SegmentStore;
   readonly room: Room;
+  /** What `/readyz` asks about. */
+  readonly engines: readonly Engine[];
   /** Resolves, and only then, when the catalog takes no further call, ever. */
   readonly failed: Promise<Error>;
   /** Keeps the first access key; answers in which file, undefined where there is no folder. */
@@ -75,6 +78,7 @@ export async function openEmbeddedStore(
       ...{ place, catalog, failed },
       segments: refusingWhenFull(segments, disk),
       room: disk,
+      engines: [{ name: "catalog", check: () => catalog.garbage.seenMs() }],
       keepCredentials: (key) => keepCredentials(place, key),
       ownKeyEncryptionKey: async () => ({ secret: await ownKeyEncryptionKey(place, random) }),
       async close() {

@@ -14,6 +14,7 @@ import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
+import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
 import type { ServiceConfig } from "./service-config.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
@@ -95,6 +96,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       sessions,
       buffers: new BufferPool(),
       answerConsole: createConsole(config.consoleFiles, region),
+      answerHealth: createHealth(clock, store.engines),
       emulation: emulation && createEmulation({ clock }, emulation),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
     },
