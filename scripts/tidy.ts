@@ -34,7 +34,13 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The composition roots: they alone may import everything. */
-const COMPOSITION_ROOTS = ["service.ts", "rebuild-store.ts"];
+const COMPOSITION_ROOTS = [
+  "service.ts",
+  "service-config.ts",
+  "open-store.ts",
+  "make-core.ts",
+  "rebuild-store.ts",
+];
 
 /** Ports that a supplier in a sibling folder may know, as types only. */
 const PORTS_FOR_SIBLINGS: Readonly<Record<string, string>> = {

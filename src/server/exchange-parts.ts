@@ -9,6 +9,7 @@ import type { BufferPool } from "./buffer-pool.ts";
 import type { Connections, Peer } from "./connections.ts";
 import type { AnswerConsole } from "./console.ts";
 import type { Emulation } from "./emulation/emulation.ts";
+import type { AnswerHealth } from "./health.ts";
 import type { Turns } from "./turns.ts";
 
 /** What answering requests takes. */
@@ -21,6 +22,7 @@ export interface ExchangeParts extends AuthenticationParts {
   /** Who may make a page of blocks now. */
   readonly turns: Turns;
   readonly answerConsole: AnswerConsole;
+  readonly answerHealth: AnswerHealth;
   /** Quotas, delays and faults on purpose; undefined for none. */
   readonly emulation: Emulation | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomUuid } from "../base/random.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import { ServiceError } from "../model/errors.ts";
 import { matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
@@ -58,7 +59,7 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
   try {
     const head = readRequestHead(exchange.req);
     if (head.path === "*") return ABOUT_SERVER;
-    const page = parts.answerConsole(head);
+    const page = parts.answerConsole(head) ?? (await parts.answerHealth(head));
     if (page) return page;
     service = serviceOf(head);
     const call = { head, service };
@@ -68,9 +69,20 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
     if (exchange.req.errored === error || error instanceof ConnectionCut) throw error;
     const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
     if (!isCallers) parts.onError(exchange.requestId, error);
-    if (service === undefined) return writeErrorResponse(error);
-    return writeServiceError(service, exchange.requestId, error);
+    const told = error instanceof UnavailableError ? unavailable(error) : error;
+    if (service === undefined) return writeErrorResponse(told);
+    return writeServiceError(service, exchange.requestId, told);
   }
+}
+
+/** Clients repeat what is answered so. Which engine it is, and why, stands in the log. */
+function unavailable(cause: UnavailableError): ServiceFault {
+  const message =
+    "A part of this store does not answer at the moment, so nothing is known of this request's " +
+    "outcome. Please repeat it.";
+  const fault = new ServiceFault({ status: 503, code: "ServiceUnavailableException", message });
+  fault.cause = cause;
+  return fault;
 }
 
 /** What "OPTIONS *" is told, which asks for nothing that needs a key. */
