@@ -19,6 +19,12 @@ export type {
 } from "../wire/admin/access-keys.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type {
+  ContextEntry,
+  SimulatePolicyRequest,
+  SimulatePolicyResponse,
+  SimulationResult,
+} from "../wire/admin/simulate-policy.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
@@ -52,6 +58,7 @@ export {
   listAccessKeys,
   listAccounts,
   rotateTokenSecrets,
+  simulatePolicy,
   startCollection,
   updateAccessKey,
 } from "./admin-operations.ts";

@@ -37,6 +37,12 @@ const ACTIONS: Readonly<Record<QueryService, QueryActions>> = {
   sts: STS_ACTIONS,
 };
 
+/** The actions there are. */
+export const QUERY_ACTION_NAMES: Readonly<Record<QueryService, readonly string[]>> = {
+  ec2: Object.keys(ACTIONS.ec2),
+  sts: Object.keys(ACTIONS.sts),
+};
+
 /** Carries out one action; an action that is not there is a clear UnsupportedOperation. */
 export async function callQueryAction(
   core: Core,
