@@ -17,8 +17,20 @@ export type {
   CreateAccessKeyResponse,
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
@@ -49,8 +61,11 @@ export {
   describeStore,
   getAccessKey,
   getCollection,
+  getStoreStatus,
   listAccessKeys,
   listAccounts,
+  listAuditEntries,
+  listStoreSamples,
   rotateTokenSecrets,
   startCollection,
   updateAccessKey,
