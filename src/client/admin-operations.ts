@@ -42,6 +42,12 @@ import {
   writeListStoreSamplesRequest,
 } from "../wire/admin/status.ts";
 import {
+  readSimulatePolicyResponse,
+  type SimulatePolicyRequest,
+  type SimulatePolicyResponse,
+  writeSimulatePolicyRequest,
+} from "../wire/admin/simulate-policy.ts";
+import {
   readDescribeStoreResponse,
   type StoreDescription,
   writeDescribeStoreRequest,
@@ -136,6 +142,19 @@ export function deleteAccessKey(
 ): Promise<void> {
   const request = writeDeleteAccessKeyRequest(accessKeyId);
   return client.send(callOf("DeleteAccessKey", request, nothing), options);
+}
+
+/**
+ * What a policy, or that of an access key, would answer to actions on resources. Nothing is done.
+ * Throws a `ClientError` of the code MalformedPolicyDocumentException for a policy that is none.
+ */
+export function simulatePolicy(
+  client: Client,
+  input: SimulatePolicyRequest,
+  options?: CallOptions,
+): Promise<SimulatePolicyResponse> {
+  const request = writeSimulatePolicyRequest(input);
+  return client.send(callOf("SimulatePolicy", request, readSimulatePolicyResponse), options);
 }
 
 /**

@@ -31,6 +31,12 @@ export type {
   StoreStatus,
   TaskDescription,
 } from "../wire/admin/status.ts";
+export type {
+  ContextEntry,
+  SimulatePolicyRequest,
+  SimulatePolicyResponse,
+  SimulationResult,
+} from "../wire/admin/simulate-policy.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
@@ -67,6 +73,7 @@ export {
   listAuditEntries,
   listStoreSamples,
   rotateTokenSecrets,
+  simulatePolicy,
   startCollection,
   updateAccessKey,
 } from "./admin-operations.ts";

@@ -165,6 +165,8 @@ export const EMULATION_SEED_MAX = 2 ** 32 - 1;
 
 /** Characters of a policy, white space not counted (AWS: of a managed policy). */
 export const POLICY_CHARACTERS_MAX = 6_144;
+/** Actions, resources, or context entries of one simulation of a policy (ours). */
+export const SIMULATED_COUNT_MAX = 100;
 /** Accounts of one store, and access keys of one account: each fits in one answer (ours). */
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;

@@ -115,8 +115,9 @@ function resourcesOf(facts: RequestFacts, response: WireResponse | undefined): s
     isMade ? textOf(response.body) : "",
   ];
   const found = texts.flatMap((text) => text.match(ID) ?? []);
-  const account = facts.parameters["accountId"];
-  const all = new Set([...found, ...(account === undefined ? [] : [account.slice(0, 64)])]);
+  const { accountId, accessKeyId } = facts.parameters;
+  const named = [accountId, accessKeyId].flatMap((id) => id?.slice(0, 128) ?? []);
+  const all = new Set([...named, ...found]);
   return [...all].slice(0, RESOURCES_COUNT_MAX);
 }
 

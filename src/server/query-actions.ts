@@ -42,6 +42,12 @@ export function isQueryAction(service: QueryService, action: string): boolean {
   return Object.hasOwn(ACTIONS[service], action);
 }
 
+/** The actions there are. */
+export const QUERY_ACTION_NAMES: Readonly<Record<QueryService, readonly string[]>> = {
+  ec2: Object.keys(ACTIONS.ec2),
+  sts: Object.keys(ACTIONS.sts),
+};
+
 /** Carries out one action; an action that is not there is a clear UnsupportedOperation. */
 export async function callQueryAction(
   core: Core,

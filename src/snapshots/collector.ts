@@ -1,4 +1,5 @@
 import { type Clock, ClockWatch } from "../base/clock.ts";
+import { nextTurn } from "../base/concurrency.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -354,11 +355,4 @@ function* pages(candidates: readonly GarbageCandidate[]): Generator<RecordName[]
   for (let start = 0; start < candidates.length; start += COLLECT_PAGE_COUNT) {
     yield candidates.slice(start, start + COLLECT_PAGE_COUNT).map(({ name }) => name);
   }
-}
-
-/** Requests get their turn between two pages. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -9,6 +9,7 @@ export type AdminOperationName =
   | "GetAccessKey"
   | "UpdateAccessKey"
   | "DeleteAccessKey"
+  | "SimulatePolicy"
   | "StartCollection"
   | "GetCollection"
   | "DescribeStore"
@@ -27,6 +28,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   GetAccessKey: { method: "GET", path: "/varve/keys/{accessKeyId}" },
   UpdateAccessKey: { method: "POST", path: "/varve/keys/{accessKeyId}" },
   DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
+  SimulatePolicy: { method: "POST", path: "/varve/policy-simulations" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },

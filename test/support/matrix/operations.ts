@@ -151,7 +151,7 @@ function admin(name: string, [method, path]: readonly [string, string], rest: Re
   const about: Row["about"] = (_world, id) => ({
     method,
     path: `/varve${path.replace("ID", id)}`,
-    ...(method === "POST" ? { body: Buffer.from(bodyOf(name)) } : {}),
+    ...(method === "POST" ? { body: Buffer.from(bodyOf(name, id)) } : {}),
   });
   return {
     ...{ name, service: "admin", place: path.includes("ID") ? "path" : "-", about },
@@ -161,7 +161,8 @@ function admin(name: string, [method, path]: readonly [string, string], rest: Re
   };
 }
 
-function bodyOf(name: string): string {
+function bodyOf(name: string, id: string): string {
+  if (name === "SimulatePolicy") return JSON.stringify({ AccessKeyId: id });
   return name === "UpdateAccessKey" ? '{"Status":"Active"}' : "{}";
 }
 
@@ -396,6 +397,10 @@ const ADMIN_ROWS: readonly Row[] = [
       method
     ];
     return admin(name, [method, "/keys/ID"], { ...keyRest, recipient: NO_ENTITY });
+  }),
+  // Harmless, and so open to every account's own keys; of another's keys nothing is told.
+  admin("SimulatePolicy", ["POST", "/policy-simulations"], {
+    ...{ ...keyRest, place: "body", recipient: NO_ENTITY },
   }),
   admin("StartCollection", ["POST", "/collections"], { owner: [202] }),
   // One that was never begun: what matters is who is let as far as to hear that.
