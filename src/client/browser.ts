@@ -9,6 +9,18 @@
  */
 export type { Extent } from "../model/extent.ts";
 export type { Tag } from "../model/snapshot.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
@@ -17,7 +29,13 @@ export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-chang
 export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
-export { describeStore, listAccounts } from "./admin-operations.ts";
+export {
+  describeStore,
+  getStoreStatus,
+  listAccounts,
+  listAuditEntries,
+  listStoreSamples,
+} from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";
 export { createFetchClient as createClient } from "./create-fetch-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";

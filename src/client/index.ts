@@ -17,8 +17,20 @@ export type {
   CreateAccessKeyResponse,
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type {
   ContextEntry,
   SimulatePolicyRequest,
@@ -55,8 +67,11 @@ export {
   describeStore,
   getAccessKey,
   getCollection,
+  getStoreStatus,
   listAccessKeys,
   listAccounts,
+  listAuditEntries,
+  listStoreSamples,
   rotateTokenSecrets,
   simulatePolicy,
   startCollection,

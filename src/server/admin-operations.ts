@@ -22,6 +22,7 @@ import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
 import { getCollection, startCollection } from "./collection-operations.ts";
+import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { describeStore } from "./store-operations.ts";
@@ -100,6 +101,9 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   StartCollection: startCollection,
   GetCollection: getCollection,
   DescribeStore: describeStore,
+  GetStoreStatus: getStoreStatus,
+  ListStoreSamples: listStoreSamples,
+  ListAuditEntries: listAuditEntries,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");

@@ -53,6 +53,14 @@ export interface Collected {
   readonly movedBytes: number;
 }
 
+/** A run that has ended. */
+export interface CollectorRun {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** Undefined where it failed. */
+  readonly result: Collected | undefined;
+}
+
 /** Live roots that a garbage root is compared with: its neighbours share most of it. */
 const NEIGHBOURS = 2;
 /** Garbage roots looked at together. */
@@ -77,6 +85,8 @@ export class Collector {
   /** When the clock was last found to be wrong, on the clock that never jumps. */
   #wrongAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
+  #startedAtMs: number | undefined;
+  #latest: CollectorRun | undefined;
   #isStopped = false;
 
   constructor(parts: CollectorParts) {
@@ -89,9 +99,34 @@ export class Collector {
    * nothing, when the clock has jumped.
    */
   collect(options: CollectOptions): Promise<Collected> {
-    const run = this.#running.then(() => this.#collect(options));
+    const run = this.#running.then(() => this.#timed(options));
     this.#running = run.catch(() => undefined);
     return run;
+  }
+
+  /** When the run under way began, in milliseconds since 1970; undefined when there is none. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
+  }
+
+  /** How the latest run of this process went, dry runs aside; undefined before the first. */
+  get latest(): CollectorRun | undefined {
+    return this.#latest;
+  }
+
+  async #timed(options: CollectOptions): Promise<Collected> {
+    const { clock } = this.#parts;
+    const [startedAtMs, startMs] = [clock.nowMs(), clock.monotonicMs()];
+    this.#startedAtMs = startedAtMs;
+    let result: Collected | undefined;
+    try {
+      result = await this.#collect(options);
+      return result;
+    } finally {
+      this.#startedAtMs = undefined;
+      const durationMs = clock.monotonicMs() - startMs;
+      if (!options.isDryRun) this.#latest = { startedAtMs, durationMs, result };
+    }
   }
 
   /** Ends at the next page; what is left is taken up by the next run. */

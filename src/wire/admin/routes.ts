@@ -13,6 +13,9 @@ export type AdminOperationName =
   | "StartCollection"
   | "GetCollection"
   | "DescribeStore"
+  | "GetStoreStatus"
+  | "ListStoreSamples"
+  | "ListAuditEntries"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -29,9 +32,17 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  GetStoreStatus: { method: "GET", path: "/varve/status" },
+  ListStoreSamples: { method: "GET", path: "/varve/samples" },
+  ListAuditEntries: { method: "GET", path: "/varve/audit" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
+
+/** True for the name of one of these operations. */
+export function isAdminOperation(name: string | undefined): name is AdminOperationName {
+  return name !== undefined && Object.hasOwn(ADMIN_ROUTES, name);
+}
 
 /** The operation at that method and path, or undefined. */
 export function matchAdminRoute(method: string, path: string) {

@@ -408,6 +408,9 @@ const ADMIN_ROWS: readonly Row[] = [
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
   admin("DescribeStore", ["GET", "/store"]),
+  admin("GetStoreStatus", ["GET", "/status"]),
+  admin("ListStoreSamples", ["GET", "/samples"]),
+  admin("ListAuditEntries", ["GET", "/audit"]),
   admin("ScrubStore", ["POST", "/scrub"]),
   admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];
