@@ -77,7 +77,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, store);
   const blocks = new BlockStore(segments, catalog, keys);
-  const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
+  const core = await makeCore({ ...config, emulation, clock, random }, { ...store, blocks, keys });
   await watchForDamage(core, logger(config.log, clock));
   const findKey = async (accessKeyId: string) =>
     firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId

@@ -28,6 +28,11 @@ import {
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import {
+  readDescribeServiceResponse,
+  type ServiceDescription,
+  writeDescribeServiceRequest,
+} from "../wire/admin/service.ts";
+import {
   readSimulatePolicyResponse,
   type SimulatePolicyRequest,
   type SimulatePolicyResponse,
@@ -170,6 +175,15 @@ export function getCollection(
 export function describeStore(client: Client, options?: CallOptions): Promise<StoreDescription> {
   const request = writeDescribeStoreRequest();
   return client.send(callOf("DescribeStore", request, readDescribeStoreResponse), options);
+}
+
+/** How the service was started. Answered to the account that manages the store. */
+export function describeService(
+  client: Client,
+  options?: CallOptions,
+): Promise<ServiceDescription> {
+  const request = writeDescribeServiceRequest();
+  return client.send(callOf("DescribeService", request, readDescribeServiceResponse), options);
 }
 
 /**

@@ -24,7 +24,7 @@ import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from ".
 import { getCollection, startCollection } from "./collection-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
-import { describeStore } from "./store-operations.ts";
+import { describeService, describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
 /**
@@ -100,6 +100,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   StartCollection: startCollection,
   GetCollection: getCollection,
   DescribeStore: describeStore,
+  DescribeService: describeService,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");

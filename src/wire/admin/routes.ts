@@ -13,6 +13,7 @@ export type AdminOperationName =
   | "StartCollection"
   | "GetCollection"
   | "DescribeStore"
+  | "DescribeService"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -29,6 +30,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  DescribeService: { method: "GET", path: "/varve/service" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
