@@ -25,6 +25,7 @@ import {
   type StartCollectionRequest,
   writeGetCollectionRequest,
   writeStartCollectionRequest,
+  writeStopCollectionRequest,
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import {
@@ -169,6 +170,16 @@ export function getCollection(
 ): Promise<CollectionDescription> {
   const request = writeGetCollectionRequest(collectionId);
   return client.send(callOf("GetCollection", request, readCollectionResponse), options);
+}
+
+/** Ends a collection at its next page; the next one goes on. */
+export function stopCollection(
+  client: Client,
+  collectionId: string,
+  options?: CallOptions,
+): Promise<CollectionDescription> {
+  const request = writeStopCollectionRequest(collectionId);
+  return client.send(callOf("StopCollection", request, readCollectionResponse), options);
 }
 
 /** How the whole store is. Answered to the account that manages it. */

@@ -35,6 +35,7 @@ export {
   listAccounts,
   simulatePolicy,
   startCollection,
+  stopCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";

@@ -64,6 +64,7 @@ export {
   rotateTokenSecrets,
   simulatePolicy,
   startCollection,
+  stopCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
 export { type ConnectionSettings, type GivenSettings, settingsFromAws } from "./aws-settings.ts";

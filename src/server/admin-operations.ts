@@ -21,7 +21,7 @@ import { readScrubStoreRequest, writeScrubStoreResponse } from "../wire/admin/sc
 import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
-import { getCollection, startCollection } from "./collection-operations.ts";
+import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { describeService, describeStore } from "./store-operations.ts";
@@ -99,6 +99,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   SimulatePolicy: simulatePolicy,
   StartCollection: startCollection,
   GetCollection: getCollection,
+  StopCollection: stopCollection,
   DescribeStore: describeStore,
   DescribeService: describeService,
   RotateTokenSecrets: rotateTokenSecrets,

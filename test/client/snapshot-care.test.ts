@@ -6,6 +6,7 @@ import {
   deleteSnapshot,
   describeService,
   findLock,
+  getCollection,
   getEncryptionDefaults,
   getSnapshotProgress,
   lockSnapshot,
@@ -14,6 +15,7 @@ import {
   restoreSnapshot,
   setDefaultKey,
   setEncryptionByDefault,
+  stopCollection,
   unlockSnapshot,
 } from "../../src/client/index.ts";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
@@ -126,4 +128,28 @@ test("how the service was started is told to those who manage it", async (t) => 
     KeyEncryptionKey: "kept with the store",
     Emulation: { latencyMs: 1, seed: 7 },
   });
+});
+
+test("a collection that is stopped has removed nothing, and the next ones go on", async (t) => {
+  const { service, client } = await setUp(t);
+  const snapshotId = await snapshotOf(service, new Map([[0, block]]));
+  await deleteSnapshot(client, snapshotId);
+  const { collections } = service.core;
+  const ended = async (id: string) => {
+    for (;;) {
+      const description = await getCollection(client, id);
+      if (description.State !== "Running") return description;
+    }
+  };
+  const terms = { graceSeconds: 0, isDryRun: false };
+  const { id } = collections.start(terms);
+  collections.stop(id);
+  const stopped = await ended(id);
+  assert.deepEqual([stopped.State, stopped.Result?.["Removed"]], ["Done", 0]);
+  assert.match(stopped.Message ?? "", /^Stopped before its end/);
+  await ended(collections.start(terms).id);
+  const last = await ended(collections.start(terms).id);
+  assert.ok((last.Result?.["Removed"] ?? 0) > 0, JSON.stringify(last));
+  assert.equal((await stopCollection(client, id)).State, "Done");
+  assert.equal(await codeOf(stopCollection(client, "999")), "NoSuchEntityException");
 });

@@ -12,6 +12,7 @@ export type AdminOperationName =
   | "SimulatePolicy"
   | "StartCollection"
   | "GetCollection"
+  | "StopCollection"
   | "DescribeStore"
   | "DescribeService"
   | "ScrubStore"
@@ -29,6 +30,7 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   SimulatePolicy: { method: "POST", path: "/varve/policy-simulations" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
   DescribeService: { method: "GET", path: "/varve/service" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },

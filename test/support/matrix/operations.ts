@@ -410,6 +410,9 @@ const ADMIN_ROWS: readonly Row[] = [
   admin("GetCollection", ["GET", "/collections/ID"], {
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
+  admin("StopCollection", ["DELETE", "/collections/ID"], {
+    ...{ subject: async () => "999", owner: NO_ENTITY },
+  }),
   admin("DescribeStore", ["GET", "/store"]),
   admin("DescribeService", ["GET", "/service"]),
   admin("ScrubStore", ["POST", "/scrub"]),
