@@ -9,12 +9,14 @@ import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteJournalTable } from "./_sqlite-journal.ts";
 import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
+import { SqliteNoticeTable } from "./_sqlite-notices.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
 import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
 import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
+import { SqliteStatisticsTable } from "./_sqlite-statistics.ts";
 import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
 import type { Catalog } from "./catalog.ts";
 
@@ -48,6 +50,8 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     journal: new SqliteJournalTable(database),
     scrubs: new SqliteScrubTable(database),
     verifications: new SqliteVerificationTable(database),
+    statistics: new SqliteStatisticsTable(database),
+    notices: new SqliteNoticeTable(database),
     async close() {
       database.close();
     },

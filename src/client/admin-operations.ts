@@ -20,6 +20,12 @@ import {
   writeListAccountsRequest,
 } from "../wire/admin/accounts.ts";
 import {
+  type ListAuditEntriesRequest,
+  type ListAuditEntriesResponse,
+  readListAuditEntriesResponse,
+  writeListAuditEntriesRequest,
+} from "../wire/admin/audit.ts";
+import {
   type CollectionDescription,
   readCollectionResponse,
   type StartCollectionRequest,
@@ -39,6 +45,14 @@ import {
   type SimulatePolicyResponse,
   writeSimulatePolicyRequest,
 } from "../wire/admin/simulate-policy.ts";
+import {
+  readGetStoreStatusResponse,
+  readListStoreSamplesResponse,
+  type StoreSample,
+  type StoreStatus,
+  writeGetStoreStatusRequest,
+  writeListStoreSamplesRequest,
+} from "../wire/admin/status.ts";
 import {
   readDescribeStoreResponse,
   type StoreDescription,
@@ -195,6 +209,38 @@ export function describeService(
 ): Promise<ServiceDescription> {
   const request = writeDescribeServiceRequest();
   return client.send(callOf("DescribeService", request, readDescribeServiceResponse), options);
+}
+
+/**
+ * How the whole store is and what it does; may be asked every second or two. Answered to the
+ * account that manages the store.
+ */
+export function getStoreStatus(client: Client, options?: CallOptions): Promise<StoreStatus> {
+  const request = writeGetStoreStatusRequest();
+  return client.send(callOf("GetStoreStatus", request, readGetStoreStatusResponse), options);
+}
+
+/** How the store has grown, oldest first. Answered to the account that manages the store. */
+export async function listStoreSamples(
+  client: Client,
+  options?: CallOptions,
+): Promise<readonly StoreSample[]> {
+  const request = writeListStoreSamplesRequest();
+  const call = callOf("ListStoreSamples", request, readListStoreSamplesResponse);
+  return (await client.send(call, options)).Samples;
+}
+
+/**
+ * A page of the audit log, latest entries first. Answered to the account that manages the store;
+ * where several processes serve it, by the one that is asked, of its own file.
+ */
+export function listAuditEntries(
+  client: Client,
+  input: ListAuditEntriesRequest = {},
+  options?: CallOptions,
+): Promise<ListAuditEntriesResponse> {
+  const request = writeListAuditEntriesRequest(input);
+  return client.send(callOf("ListAuditEntries", request, readListAuditEntriesResponse), options);
 }
 
 /**

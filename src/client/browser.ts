@@ -10,9 +10,21 @@
 export type { Extent } from "../model/extent.ts";
 export type { Tag } from "../model/snapshot.ts";
 export type { AccessKeyDescription } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { ServiceDescription } from "../wire/admin/service.ts";
 export type { SimulatePolicyResponse, SimulationResult } from "../wire/admin/simulate-policy.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 export type { LockedSnapshotDescription } from "../wire/ec2/lock-snapshot.ts";
@@ -31,8 +43,11 @@ export {
   describeStore,
   getAccessKey,
   getCollection,
+  getStoreStatus,
   listAccessKeys,
   listAccounts,
+  listAuditEntries,
+  listStoreSamples,
   simulatePolicy,
   startCollection,
   stopCollection,

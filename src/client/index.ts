@@ -17,6 +17,7 @@ export type {
   CreateAccessKeyResponse,
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
 export type { ServiceDescription } from "../wire/admin/service.ts";
@@ -26,6 +27,17 @@ export type {
   SimulatePolicyResponse,
   SimulationResult,
 } from "../wire/admin/simulate-policy.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
@@ -59,8 +71,11 @@ export {
   describeStore,
   getAccessKey,
   getCollection,
+  getStoreStatus,
   listAccessKeys,
   listAccounts,
+  listAuditEntries,
+  listStoreSamples,
   rotateTokenSecrets,
   simulatePolicy,
   startCollection,

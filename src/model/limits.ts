@@ -229,6 +229,10 @@ export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
 export const BAD_EXTENTS_COUNT_MAX = 1_000;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
+/** Entries on a page of the audit log at most (ours). */
+export const AUDIT_PAGE_COUNT_MAX = 1_000;
+/** The same, where nothing is said (ours). */
+export const AUDIT_PAGE_COUNT_DEFAULT = 100;
 
 assert(BLOCK_SIZE_BYTES * BLOCKS_PER_GIB === GIB_BYTES, "a GiB is a whole number of blocks");
 assert(

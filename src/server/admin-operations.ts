@@ -24,6 +24,7 @@ import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from ".
 import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
+import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
 import { describeService, describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
@@ -102,6 +103,9 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   StopCollection: stopCollection,
   DescribeStore: describeStore,
   DescribeService: describeService,
+  GetStoreStatus: getStoreStatus,
+  ListStoreSamples: listStoreSamples,
+  ListAuditEntries: listAuditEntries,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");

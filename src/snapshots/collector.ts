@@ -1,4 +1,5 @@
 import { type Clock, ClockWatch } from "../base/clock.ts";
+import { nextTurn } from "../base/concurrency.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -54,6 +55,14 @@ export interface Collected {
   readonly movedBytes: number;
 }
 
+/** A run that has ended. */
+export interface CollectorRun {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** Undefined where it failed. */
+  readonly result: Collected | undefined;
+}
+
 /** Live roots that a garbage root is compared with: its neighbours share most of it. */
 const NEIGHBOURS = 2;
 /** Garbage roots looked at together. */
@@ -78,6 +87,8 @@ export class Collector {
   /** When the clock was last found to be wrong, on the clock that never jumps. */
   #wrongAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
+  #startedAtMs: number | undefined;
+  #latest: CollectorRun | undefined;
   #isStopped = false;
   /** Of the run under way. */
   #signal: AbortSignal | undefined;
@@ -92,9 +103,34 @@ export class Collector {
    * nothing, when the clock has jumped.
    */
   collect(options: CollectOptions): Promise<Collected> {
-    const run = this.#running.then(() => this.#collect(options));
+    const run = this.#running.then(() => this.#timed(options));
     this.#running = run.catch(() => undefined);
     return run;
+  }
+
+  /** When the run under way began, in milliseconds since 1970; undefined when there is none. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
+  }
+
+  /** How the latest run of this process went, dry runs aside; undefined before the first. */
+  get latest(): CollectorRun | undefined {
+    return this.#latest;
+  }
+
+  async #timed(options: CollectOptions): Promise<Collected> {
+    const { clock } = this.#parts;
+    const [startedAtMs, startMs] = [clock.nowMs(), clock.monotonicMs()];
+    this.#startedAtMs = startedAtMs;
+    let result: Collected | undefined;
+    try {
+      result = await this.#collect(options);
+      return result;
+    } finally {
+      this.#startedAtMs = undefined;
+      const durationMs = clock.monotonicMs() - startMs;
+      if (!options.isDryRun) this.#latest = { startedAtMs, durationMs, result };
+    }
   }
 
   /** Ends at the next page; what is left is taken up by the next run. */
@@ -328,11 +364,4 @@ function* pages(candidates: readonly GarbageCandidate[]): Generator<RecordName[]
   for (let start = 0; start < candidates.length; start += COLLECT_PAGE_COUNT) {
     yield candidates.slice(start, start + COLLECT_PAGE_COUNT).map(({ name }) => name);
   }
-}
-
-/** Requests get their turn between two pages. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -43,6 +43,11 @@ export interface RouteMatch<Name extends string = OperationName> {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+/** True for the name of one of these operations. */
+export function isOperation(name: string | undefined): name is OperationName {
+  return name !== undefined && Object.hasOwn(ROUTES, name);
+}
+
 /** The operation at that method and path, or undefined. */
 export function matchRoute(method: string, path: string): RouteMatch | undefined {
   return findRoute(ROUTES, method, path);

@@ -15,6 +15,9 @@ export type AdminOperationName =
   | "StopCollection"
   | "DescribeStore"
   | "DescribeService"
+  | "GetStoreStatus"
+  | "ListStoreSamples"
+  | "ListAuditEntries"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -33,9 +36,17 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
   DescribeService: { method: "GET", path: "/varve/service" },
+  GetStoreStatus: { method: "GET", path: "/varve/status" },
+  ListStoreSamples: { method: "GET", path: "/varve/samples" },
+  ListAuditEntries: { method: "GET", path: "/varve/audit" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
+
+/** True for the name of one of these operations. */
+export function isAdminOperation(name: string | undefined): name is AdminOperationName {
+  return name !== undefined && Object.hasOwn(ADMIN_ROUTES, name);
+}
 
 /** The operation at that method and path, or undefined. */
 export function matchAdminRoute(method: string, path: string) {

@@ -415,6 +415,9 @@ const ADMIN_ROWS: readonly Row[] = [
   }),
   admin("DescribeStore", ["GET", "/store"]),
   admin("DescribeService", ["GET", "/service"]),
+  admin("GetStoreStatus", ["GET", "/status"]),
+  admin("ListStoreSamples", ["GET", "/samples"]),
+  admin("ListAuditEntries", ["GET", "/audit"]),
   admin("ScrubStore", ["POST", "/scrub"]),
   admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];
