@@ -92,7 +92,7 @@ async function startService(
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, store);
   const blocks = watchedBlockStore(store, keys, signals);
-  const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
+  const core = await makeCore({ ...config, emulation, clock, random }, { ...store, blocks, keys });
   await watchForDamage(core, logger(config.log, clock));
   const log = logger(config.log, clock);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
