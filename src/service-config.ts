@@ -36,10 +36,20 @@ export interface ServiceConfig {
   readonly consoleFiles?: ConsoleFiles | undefined;
   /** Quotas, delays and faults for testing clients; none unless given. */
   readonly emulation?: EmulationConfig | undefined;
+  /** Where it is noted who did what; it is not unless given. */
+  readonly audit?: AuditConfig | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Takes each line of the log; the default writes JSON lines to standard error. */
   readonly log?: (entry: LogEntry) => void;
+}
+
+/** How it is noted who did what. */
+export interface AuditConfig {
+  /** A file that JSON lines are appended to; made if missing. */
+  readonly path: string;
+  /** True to note calls that read, write or list blocks, too. Default false. */
+  readonly withData?: boolean | undefined;
 }
 
 /** A configuration together with the time and the chance it goes by. */

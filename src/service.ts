@@ -1,14 +1,18 @@
 import { systemClock } from "./base/clock.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import type { Catalog } from "./catalog/catalog.ts";
 import { ensureFirstAccount, type FirstKey } from "./identity/first-account.ts";
 import { SessionTokens } from "./identity/session-tokens.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
+import type { KeyRing } from "./keys/key-ring.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import { makeCore, openKeyRing } from "./make-core.ts";
+import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Room, type Store } from "./open-store.ts";
+import { openEmbeddedStore, type Store } from "./open-store.ts";
+import { CallAudit } from "./server/audit-calls.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
@@ -17,6 +21,7 @@ import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
 import type { ServiceConfig } from "./service-config.ts";
+import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
@@ -46,6 +51,8 @@ export interface Service {
   readonly core: Core;
   /** Has new connections see a renewed certificate. Throws where the service speaks no TLS. */
   renewCertificate(tls: TlsIdentity): void;
+  /** Goes on in a new audit log, after the file so far was renamed. */
+  reopenFiles(): Promise<void>;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
   close(): Promise<void>;
 }
@@ -59,61 +66,70 @@ export async function openService(config: ServiceConfig): Promise<Service> {
   const { clock = systemClock, random = systemRandom } = config;
   const log = logger(config.log, clock);
   const store = await openEmbeddedStore(config.dataDirectory, { clock, random, log });
+  let signals: Signals | undefined;
   try {
-    return await startService(config, store);
+    signals = await makeSignals({ ...config, clock, random }, store);
+    return await startService(config, store, signals);
   } catch (error) {
+    await signals?.stop();
+    await signals?.close();
     await store.close();
     throw error;
   }
 }
 
-async function startService(config: ServiceConfig, store: Store): Promise<Service> {
+async function startService(
+  config: ServiceConfig,
+  store: Store,
+  signals: Signals,
+): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
-  const { catalog, segments, failed } = store;
+  const { catalog, failed } = store;
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, store);
-  const blocks = new BlockStore(segments, catalog, keys);
-  const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
+  const blocks = watchedBlockStore(store, keys, signals);
+  const core = await makeCore({ ...config, emulation, clock, random }, { ...store, blocks, keys });
   await watchForDamage(core, logger(config.log, clock));
-  const findKey = async (accessKeyId: string) =>
-    firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
-      ? firstKey.key
-      : catalog.identity.accessKey(accessKeyId);
   const log = logger(config.log, clock);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
   await core.sealer.resume();
+  const serverSignals = signals.start(core);
+  const { audit } = serverSignals;
   const server = await listen(
     {
       core,
       random,
       clock,
       region,
-      verifier: new SignatureVerifier(findKey, sessions),
+      verifier: new SignatureVerifier(keyFinder(catalog, firstKey), sessions),
       sessions,
       buffers: new BufferPool(),
       answerConsole: createConsole(config.consoleFiles, region),
       answerHealth: createHealth(clock, store.engines),
       emulation: emulation && createEmulation({ clock }, emulation),
+      signals: serverSignals,
+      callAudit: audit && new CallAudit(audit),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
     },
     config,
   );
-  const chores = [...startChores(core, log, choresOf(config, store.room)), core.scrubber];
+  const chores = [...startChores(core, log, choresOf(config, store)), core.scrubber];
   core.scrubber.start();
   // A catalog that cannot be read is told by the next look for copies.
   core.copier.resume().catch(() => undefined);
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
-    await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
+    await Promise.all([...chores.map((chore) => chore.stop()), ...longWork, signals.stop()]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
     await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
     await blocks.idle();
+    await signals.close();
     await store.close();
   };
   let closing: Promise<void> | undefined;
@@ -128,6 +144,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     failed,
     core,
     renewCertificate: (tls) => server.renew(tls),
+    reopenFiles: () => signals.reopenFiles(),
     close() {
       closing ??= close();
       return closing;
@@ -135,8 +152,23 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
   };
 }
 
+function watchedBlockStore(
+  { segments, catalog }: Store,
+  keys: KeyRing,
+  { watch }: Signals,
+): BlockStore {
+  const tables = { blocks: watchedBlocks(catalog.blocks, watch), liveness: catalog.liveness };
+  return new BlockStore(watchedSegments(segments, watch), tables, keys);
+}
+
+/** A key that was given is stored nowhere. */
+function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
+  return async (accessKeyId: string) =>
+    origin === "given" && key.accessKeyId === accessKeyId ? key : identity.accessKey(accessKeyId);
+}
+
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, room: Room): Chores {
+function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
   const { emulation = {}, collectMinutes, tokenSecretDays } = config;
   return {
     lookForRoom: () => room.look(),
@@ -144,6 +176,7 @@ function choresOf(config: ServiceConfig, room: Room): Chores {
     tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
+    isShared: member !== undefined,
   };
 }
 

@@ -11,10 +11,11 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { StoreSecret } from "../model/store-secret.ts";
-import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { GarbageTable, LivenessTable, RequestTable, SegmentTable } from "./collection.ts";
 import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
+import type { NoticeTable, StatisticsTable } from "./statistics.ts";
 
 export type { Location };
 
@@ -38,9 +39,12 @@ export interface Catalog {
   readonly garbage: GarbageTable;
   readonly liveness: LivenessTable;
   readonly segments: SegmentTable;
+  readonly requests: RequestTable;
   readonly journal: JournalTable;
   readonly scrubs: ScrubTable;
   readonly verifications: VerificationTable;
+  readonly statistics: StatisticsTable;
+  readonly notices: NoticeTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
