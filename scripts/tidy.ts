@@ -27,14 +27,22 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   snapshots: ["blocks", "tree", "keys", "catalog", "model", "base"],
   identity: ["catalog", "model", "base"],
   wire: ["model", "base"],
+  signals: ["wire", "snapshots", "blocks", "segments", "catalog", "model", "base"],
   client: ["wire", "model", "base"],
-  server: ["wire", "snapshots", "identity", "keys", "catalog", "model", "base"],
+  server: ["wire", "signals", "snapshots", "identity", "keys", "catalog", "model", "base"],
   console: ["client", "wire", "model", "base"],
   cli: ["client", "wire", "model", "base", "service.ts", "rebuild-store.ts"],
 };
 
 /** The composition roots: they alone may import everything. */
-const COMPOSITION_ROOTS = ["service.ts", "rebuild-store.ts"];
+const COMPOSITION_ROOTS = [
+  "service.ts",
+  "service-config.ts",
+  "open-store.ts",
+  "make-core.ts",
+  "make-signals.ts",
+  "rebuild-store.ts",
+];
 
 /** Ports that a supplier in a sibling folder may know, as types only. */
 const PORTS_FOR_SIBLINGS: Readonly<Record<string, string>> = {
@@ -46,7 +54,7 @@ const NODE_MODULE_RULES = [
   {
     rule: "disk",
     modules: /^node:fs(\/|$)/,
-    folders: ["segments", "catalog", "data-folder", "client", "cli"],
+    folders: ["segments", "catalog", "data-folder", "signals", "client", "cli"],
   },
   {
     rule: "socket",

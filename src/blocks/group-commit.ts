@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/concurrency.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
@@ -67,7 +68,7 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     // One turn of the event loop, so that requests which arrived together commit together.
-    await new Promise(setImmediate);
+    await nextTurn();
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch();
       try {

@@ -68,6 +68,9 @@ export class Scrubber {
   readonly #stopped = new AbortController();
   readonly #steps = new Limiter(1);
   #running: Promise<void> | undefined;
+  #verifiedCount = 0;
+  #verifiedBytes = 0;
+  #latestStep: { readonly step: ScrubStep; readonly endMs: number } | undefined;
   #plan: { readonly bytesPerSecond: number; readonly madeMs: number } | undefined;
 
   constructor(parts: ScrubberParts) {
@@ -83,6 +86,19 @@ export class Scrubber {
   async stop(): Promise<void> {
     this.#stopped.abort(new Error("The service is ending"));
     await this.#running;
+  }
+
+  /** What this process has read again since its start, by itself or because it was asked to. */
+  get verified(): { readonly recordCount: number; readonly bytes: number } {
+    return { recordCount: this.#verifiedCount, bytes: this.#verifiedBytes };
+  }
+
+  /** The latest step of a scrub that somebody asked for, if it was so recent that more follow. */
+  get stepUnderWay(): ScrubStep | undefined {
+    const { step, endMs } = this.#latestStep ?? {};
+    if (!step?.next || endMs === undefined) return undefined;
+    const isRecent = this.#parts.clock.monotonicMs() - endMs < 3 * STEP_MS;
+    return isRecent ? step : undefined;
   }
 
   async #run(): Promise<void> {
@@ -129,7 +145,10 @@ export class Scrubber {
       await this.#sleep(YIELD_STEP_MS);
       waitedMs += YIELD_STEP_MS;
     }
-    return this.#parts.blocks.records.verify(record);
+    const state = await this.#parts.blocks.records.verify(record);
+    this.#verifiedCount += 1;
+    this.#verifiedBytes += record.length;
+    return state;
   }
 
   /** Waits until that many bytes may be read. */
@@ -187,7 +206,9 @@ export class Scrubber {
         if (state === "damaged") damaged.push(record);
       }
     }
-    return { ...totals, damaged, next, ...(await this.#measure(next)) };
+    const step = { ...totals, damaged, next, ...(await this.#measure(next)) };
+    this.#latestStep = { step, endMs: clock.monotonicMs() };
+    return step;
   }
 
   async #measure(next: Place | undefined) {

@@ -15,6 +15,7 @@ import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts"
 import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
+import type { NoticeTable, StatisticsTable } from "./statistics.ts";
 
 export type { Location };
 
@@ -41,6 +42,8 @@ export interface Catalog {
   readonly journal: JournalTable;
   readonly scrubs: ScrubTable;
   readonly verifications: VerificationTable;
+  readonly statistics: StatisticsTable;
+  readonly notices: NoticeTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }

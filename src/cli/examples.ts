@@ -53,6 +53,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "key policy get": ["varve key policy get VRVE0123456789ABCDEF"],
   "key policy set": ["varve key policy set VRVE0123456789ABCDEF read-only.json"],
   "key policy remove": ["varve key policy remove VRVE0123456789ABCDEF"],
+  "key simulate": [
+    "varve key simulate VRVE0123456789ABCDEF",
+    "varve key simulate --policy read-only.json --action ebs:PutSnapshotBlock --resource '*'",
+  ],
   completion: [
     "source <(varve completion bash)",
     "varve completion zsh > ~/.zfunc/_varve",

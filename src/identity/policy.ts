@@ -31,10 +31,15 @@ export type Decision = "allowed" | "denied-explicitly" | "not-allowed";
  * Decides as IAM does: a Deny that matches wins over every Allow, and what nothing allows is
  * denied. The order of statements says nothing. Pure, synchronous, and linear in the policy.
  */
-export function decide({ statements }: Policy, request: AccessRequest): Decision {
-  const matching = statements.filter((statement) => matches(statement, request));
-  if (matching.some(({ effect }) => effect === "Deny")) return "denied-explicitly";
+export function decide(policy: Policy, request: AccessRequest): Decision {
+  const matching = matchingStatements(policy, request).map((at) => policy.statements[at]);
+  if (matching.some((statement) => statement?.effect === "Deny")) return "denied-explicitly";
   return matching.length > 0 ? "allowed" : "not-allowed";
+}
+
+/** The places in the policy, from 0, of the statements that speak of the request. */
+export function matchingStatements({ statements }: Policy, request: AccessRequest): number[] {
+  return statements.flatMap((statement, at) => (matches(statement, request) ? [at] : []));
 }
 
 function matches(statement: Statement, { action, resource, context }: AccessRequest): boolean {

@@ -165,6 +165,8 @@ export const EMULATION_SEED_MAX = 2 ** 32 - 1;
 
 /** Characters of a policy, white space not counted (AWS: of a managed policy). */
 export const POLICY_CHARACTERS_MAX = 6_144;
+/** Actions, resources, or context entries of one simulation of a policy (ours). */
+export const SIMULATED_COUNT_MAX = 100;
 /** Accounts of one store, and access keys of one account: each fits in one answer (ours). */
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;
@@ -227,6 +229,10 @@ export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
 export const BAD_EXTENTS_COUNT_MAX = 1_000;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
+/** Entries on a page of the audit log at most (ours). */
+export const AUDIT_PAGE_COUNT_MAX = 1_000;
+/** The same, where nothing is said (ours). */
+export const AUDIT_PAGE_COUNT_DEFAULT = 100;
 
 assert(BLOCK_SIZE_BYTES * BLOCKS_PER_GIB === GIB_BYTES, "a GiB is a whole number of blocks");
 assert(

@@ -1,7 +1,6 @@
 import { formatTimeMs } from "../base/clock.ts";
 import type { AccessKey, AccessKeyOutcome } from "../catalog/catalog.ts";
 import { mintAccessKey } from "../identity/mint-access-key.ts";
-import { PolicyError, parsePolicy } from "../identity/parse-policy.ts";
 import { isUnrestricted } from "../identity/principal.ts";
 import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
 import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
@@ -19,12 +18,14 @@ import {
 } from "../wire/admin/accounts.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import { readScrubStoreRequest, writeScrubStoreResponse } from "../wire/admin/scrub.ts";
-import { ServiceFault } from "../wire/errors.ts";
 import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
-import { getCollection, startCollection } from "./collection-operations.ts";
-import { describeStore } from "./store-operations.ts";
+import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
+import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
+import { simulatePolicy } from "./simulate-policy.ts";
+import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
+import { describeService, describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
 /**
@@ -96,9 +97,15 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
     return jsonResponse(200, "{}");
   },
 
+  SimulatePolicy: simulatePolicy,
   StartCollection: startCollection,
   GetCollection: getCollection,
+  StopCollection: stopCollection,
   DescribeStore: describeStore,
+  DescribeService: describeService,
+  GetStoreStatus: getStoreStatus,
+  ListStoreSamples: listStoreSamples,
+  ListAuditEntries: listAuditEntries,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");
@@ -168,24 +175,6 @@ async function findAccount(
   throw fault(404, "NoSuchEntityException", `There is no account ${text.slice(0, 64)}`);
 }
 
-/** The access key of the path, if the caller may manage it; else it is not there. */
-async function findAccessKey(core: Core, { principal, parameters }: AdminCall): Promise<AccessKey> {
-  const accessKeyId = parameters["accessKeyId"] ?? "";
-  const key = await core.catalog.identity.accessKey(accessKeyId);
-  const isOwn = key?.account === principal.account;
-  if (key && (isOwn || (await isOfFirstAccount(core, principal)))) return key;
-  throw noSuchKey(accessKeyId);
-}
-
-function checkPolicy(text: string): void {
-  try {
-    parsePolicy(text);
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    throw fault(400, "MalformedPolicyDocumentException", error.message);
-  }
-}
-
 function checkCount(count: number, countMax: number, what: string): void {
   if (count < countMax) return;
   throw fault(409, "LimitExceededException", `There are ${count} ${what}, the most there may be`);
@@ -198,13 +187,4 @@ function checkOutcome(outcome: AccessKeyOutcome, accessKeyId: string): void {
     "This is the last active access key without a policy of the first account. Create another " +
     "one first.";
   throw fault(409, "DeleteConflictException", message);
-}
-
-function noSuchKey(accessKeyId: string): ServiceFault {
-  const message = `There is no access key ${accessKeyId.slice(0, 64)}`;
-  return fault(404, "NoSuchEntityException", message);
-}
-
-function fault(status: number, code: string, message: string): ServiceFault {
-  return new ServiceFault({ status, code, message });
 }

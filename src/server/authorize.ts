@@ -3,7 +3,7 @@ import { type AccessRequest, decide } from "../identity/policy.ts";
 import { isUnrestricted, type Principal } from "../identity/principal.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { keyNotFound, ServiceError } from "../model/errors.ts";
-import { type Domain, isKeyDomain } from "../model/ids.ts";
+import { type AccountId, type Domain, isKeyDomain } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
 import { type Core, findVisible } from "../snapshots/core.ts";
 import { keyArn } from "../snapshots/key-arns.ts";
@@ -238,13 +238,25 @@ async function contextOf(
     add(`aws:RequestTag/${Key}`, Value);
     add("aws:TagKeys", Key);
   }
-  // Only of the caller's own things: another account's must look like one that is not there.
-  const resource = resourceId && (await findOwnedResource(core, principal.account, resourceId));
-  if (!resource) return context;
-  add("aws:ResourceAccount", resource.account);
-  for (const { Key, Value } of resource.tags) {
-    add(`aws:ResourceTag/${Key}`, Value);
-    add(`ec2:ResourceTag/${Key}`, Value);
-  }
+  const ofResource = resourceId && (await resourceContext(core, principal.account, resourceId));
+  for (const [name, values] of ofResource || []) for (const value of values) add(name, value);
   return context;
+}
+
+/**
+ * Condition keys that a snapshot or an image has, in lower case. Only of the account's own things:
+ * another account's must look like one that is not there.
+ */
+export async function resourceContext(
+  core: Core,
+  account: AccountId,
+  resourceId: string,
+): Promise<[name: string, values: readonly string[]][]> {
+  const resource = await findOwnedResource(core, account, resourceId);
+  if (!resource) return [];
+  const tags = resource.tags.flatMap(({ Key, Value }): [string, string[]][] => [
+    [`aws:resourcetag/${Key.toLowerCase()}`, [Value]],
+    [`ec2:resourcetag/${Key.toLowerCase()}`, [Value]],
+  ]);
+  return [["aws:resourceaccount", [resource.account]], ...tags];
 }

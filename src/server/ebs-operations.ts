@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/concurrency.ts";
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
 import { invalid } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
@@ -66,7 +67,11 @@ export interface Call extends Caller {
   readonly borrow: () => Uint8Array;
 }
 
-/** Each operation from message to message: read it, ask the caller's policy, do it, answer. */
+/**
+ * Each operation from message to message: read it, ask the caller's policy, do it, answer. A page
+ * of 10,000 blocks is found, given tokens and written in turns of their own: between them every
+ * other request goes on.
+ */
 export const EBS_OPERATIONS: Readonly<
   Record<OperationName, (core: Core, call: Call) => Promise<WireResponse>>
 > = {
@@ -154,6 +159,7 @@ export const EBS_OPERATIONS: Readonly<
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
     await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listSnapshotBlocks(core, principal.account, query);
+    await nextTurn();
     return writeListSnapshotBlocksResponse({
       Blocks: page.blocks.map(({ blockIndex, blockToken }) => ({
         BlockIndex: blockIndex,
@@ -182,6 +188,7 @@ export const EBS_OPERATIONS: Readonly<
       secondSnapshotId: input.SecondSnapshotId,
       ...pageInput(input),
     });
+    await nextTurn();
     return writeListChangedBlocksResponse({
       ChangedBlocks: page.changedBlocks.map((block) => ({
         BlockIndex: block.blockIndex,
@@ -202,6 +209,7 @@ export const EBS_OPERATIONS: Readonly<
     const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
     await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listBlockDigests(core, principal.account, query);
+    await nextTurn();
     return writeListBlockDigestsResponse({
       Blocks: page.blocks.map(({ blockIndex, digest }) => ({
         BlockIndex: blockIndex,

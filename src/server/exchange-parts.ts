@@ -2,13 +2,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Random } from "../base/random.ts";
 import type { Principal } from "../identity/principal.ts";
 import type { SessionTokens } from "../identity/session-tokens.ts";
+import type { ServerSignals } from "../signals/signals.ts";
 import type { Core } from "../snapshots/core.ts";
+import type { CallAudit } from "./audit-calls.ts";
 import type { AuthenticationParts } from "./authenticate.ts";
 import type { Caller } from "./authorize.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Connections, Peer } from "./connections.ts";
 import type { AnswerConsole } from "./console.ts";
 import type { Emulation } from "./emulation/emulation.ts";
+import type { AnswerHealth } from "./health.ts";
+import type { RequestFacts } from "./request-facts.ts";
 import type { Turns } from "./turns.ts";
 
 /** What answering requests takes. */
@@ -21,8 +25,12 @@ export interface ExchangeParts extends AuthenticationParts {
   /** Who may make a page of blocks now. */
   readonly turns: Turns;
   readonly answerConsole: AnswerConsole;
+  readonly answerHealth: AnswerHealth;
   /** Quotas, delays and faults on purpose; undefined for none. */
   readonly emulation: Emulation | undefined;
+  readonly signals: ServerSignals;
+  /** Notes who did what; undefined where no audit log is kept. */
+  readonly callAudit: CallAudit | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
   readonly onError: (requestId: string, error: unknown) => void;
 }
@@ -33,6 +41,7 @@ export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly peer: Peer;
+  readonly facts: RequestFacts;
   /** Lends a buffer until the request is done with and its answer sent. */
   readonly borrow: () => Uint8Array;
 }

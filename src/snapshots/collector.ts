@@ -1,4 +1,5 @@
 import { type Clock, ClockWatch } from "../base/clock.ts";
+import { nextTurn } from "../base/concurrency.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -32,6 +33,8 @@ export interface CollectOptions {
   readonly graceSeconds: number;
   /** True to find out what would be done, and do none of it. */
   readonly isDryRun: boolean;
+  /** Ends the run at its next page; what is left is taken up by the next one. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a run found and did. */
@@ -50,6 +53,14 @@ export interface Collected {
   readonly segmentBytes: number;
   /** Bytes that were still needed in them and were moved to new ones. */
   readonly movedBytes: number;
+}
+
+/** A run that has ended. */
+export interface CollectorRun {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** Undefined where it failed. */
+  readonly result: Collected | undefined;
 }
 
 /** Live roots that a garbage root is compared with: its neighbours share most of it. */
@@ -76,7 +87,11 @@ export class Collector {
   /** When the clock was last found to be wrong, on the clock that never jumps. */
   #wrongAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
+  #startedAtMs: number | undefined;
+  #latest: CollectorRun | undefined;
   #isStopped = false;
+  /** Of the run under way. */
+  #signal: AbortSignal | undefined;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
@@ -88,9 +103,34 @@ export class Collector {
    * nothing, when the clock has jumped.
    */
   collect(options: CollectOptions): Promise<Collected> {
-    const run = this.#running.then(() => this.#collect(options));
+    const run = this.#running.then(() => this.#timed(options));
     this.#running = run.catch(() => undefined);
     return run;
+  }
+
+  /** When the run under way began, in milliseconds since 1970; undefined when there is none. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
+  }
+
+  /** How the latest run of this process went, dry runs aside; undefined before the first. */
+  get latest(): CollectorRun | undefined {
+    return this.#latest;
+  }
+
+  async #timed(options: CollectOptions): Promise<Collected> {
+    const { clock } = this.#parts;
+    const [startedAtMs, startMs] = [clock.nowMs(), clock.monotonicMs()];
+    this.#startedAtMs = startedAtMs;
+    let result: Collected | undefined;
+    try {
+      result = await this.#collect(options);
+      return result;
+    } finally {
+      this.#startedAtMs = undefined;
+      const durationMs = clock.monotonicMs() - startMs;
+      if (!options.isDryRun) this.#latest = { startedAtMs, durationMs, result };
+    }
   }
 
   /** Ends at the next page; what is left is taken up by the next run. */
@@ -101,6 +141,7 @@ export class Collector {
 
   async #collect(options: CollectOptions): Promise<Collected> {
     const { catalog, compactor, clock } = this.#parts;
+    this.#signal = options.signal;
     await this.#checkClock();
     await this.#expandRoots();
     // Before any root is looked at: what is stored or referred to from now on is safe.
@@ -112,8 +153,12 @@ export class Collector {
         if (!(error instanceof KeyDestroyedError)) this.#parts.onError(domain, error);
       });
     }
-    const compacted = options.isDryRun || this.#isStopped ? {} : await compactor.compact();
+    const compacted = options.isDryRun || this.#isEnding() ? {} : await compactor.compact();
     return { ...total.result(), ...compacted };
+  }
+
+  #isEnding(): boolean {
+    return this.#isStopped || (this.#signal?.aborted ?? false);
   }
 
   /** A clock that was set back or forward would end a grace too early or never. */
@@ -137,14 +182,14 @@ export class Collector {
     const lost = new Set<Domain>();
     for (;;) {
       const roots = await garbage.roots(ROOTS_AT_ONCE);
-      if (roots.length === 0 || this.#isStopped) return;
+      if (roots.length === 0 || this.#isEnding()) return;
       for (const root of roots) {
         await this.#expand(root).catch(async (error: unknown) => {
           if (!(error instanceof KeyDestroyedError)) throw error;
           if (!lost.has(root.domain)) await this.#noteAll(root.domain);
           lost.add(root.domain);
         });
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
         await garbage.removeRoot(root.number);
       }
     }
@@ -153,7 +198,7 @@ export class Collector {
   /** Notes all of a domain whose key is gone: no tree in it can be walked. */
   async #noteAll(domain: Domain): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let after: RecordName | undefined; !this.#isStopped; ) {
+    for (let after: RecordName | undefined; !this.#isEnding(); ) {
       const names = await garbage.stored(domain, after, COLLECT_PAGE_COUNT);
       await garbage.addCandidates(domain, names);
       after = names.at(-1);
@@ -176,7 +221,7 @@ export class Collector {
       for await (const reached of reachable(maps(domain), garbage.root, { others })) {
         page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
         if (page.length >= COLLECT_PAGE_COUNT) await flush();
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
       }
     } catch (error) {
       // What cannot be read is damaged, or was removed with another tree that shared it; in both
@@ -192,7 +237,7 @@ export class Collector {
     { options, total }: { readonly options: CollectOptions; readonly total: Tally },
   ): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let afterName: RecordName | undefined; !this.#isStopped; ) {
+    for (let afterName: RecordName | undefined; !this.#isEnding(); ) {
       const candidates = await this.#pageOf(domain, afterName);
       const last = candidates.at(-1);
       if (!last) return;
@@ -295,7 +340,7 @@ export class Collector {
       const others = before?.lineage === lineage ? [before.root] : [];
       for await (const reached of reachable(maps(domain), root, { others })) {
         reach(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks]));
-        if (this.#isStopped) return false;
+        if (this.#isEnding()) return false;
       }
     }
     return true;
@@ -319,11 +364,4 @@ function* pages(candidates: readonly GarbageCandidate[]): Generator<RecordName[]
   for (let start = 0; start < candidates.length; start += COLLECT_PAGE_COUNT) {
     yield candidates.slice(start, start + COLLECT_PAGE_COUNT).map(({ name }) => name);
   }
-}
-
-/** Requests get their turn between two pages. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

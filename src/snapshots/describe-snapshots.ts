@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/concurrency.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Core, isVisible } from "./core.ts";
@@ -39,7 +40,7 @@ export async function describeSnapshots(
     if (!last || page.length < SCAN_COUNT) return { snapshots, hasMore: false };
     afterId = last.id;
     // A filter that matches little may look at very many: others get their turn in between.
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }
 

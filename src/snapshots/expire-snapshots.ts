@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/concurrency.ts";
 import { SEAL_PAGE_COUNT } from "../model/limits.ts";
 import type { Core } from "./core.ts";
 
@@ -19,6 +20,6 @@ export async function expireSnapshots(core: Core, lateByMs = 0): Promise<void> {
 export async function forgetSettledWrites(core: Core): Promise<void> {
   for (let page = 0; page < PAGES_A_RUN_MAX; page++) {
     if ((await core.catalog.blocks.forgetSettledWrites(SEAL_PAGE_COUNT)) === 0) return;
-    await new Promise(setImmediate);
+    await nextTurn();
   }
 }

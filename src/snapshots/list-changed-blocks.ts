@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/concurrency.ts";
 import { invalid, snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -45,6 +46,7 @@ export async function listChangedBlocks(
   const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
   const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
   const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
+  await nextTurn();
   return {
     changedBlocks: mintChanges(core, { first, second }, entries),
     expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),

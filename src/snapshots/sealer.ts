@@ -65,6 +65,11 @@ export class Sealer {
     return running;
   }
 
+  /** The sealings of this process that are under way or wait for their turn. */
+  get underWay(): readonly SnapshotId[] {
+    return [...this.#running.keys()];
+  }
+
   /** Takes up the sealings that failed or that an earlier process left unfinished. */
   async resume(): Promise<void> {
     for (const { id } of await this.#parts.catalog.snapshots.inState("sealing")) void this.seal(id);

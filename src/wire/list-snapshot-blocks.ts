@@ -33,11 +33,14 @@ export function writeListSnapshotBlocksResponse(
     readonly expiryTimeMs: number;
   },
 ): WireResponse {
-  // A token's alphabet needs no escaping, and a page has up to 10,000 of them.
-  const blocks = response.Blocks.map(
-    ({ BlockIndex, BlockToken }) => `{"BlockIndex":${BlockIndex},"BlockToken":"${BlockToken}"}`,
-  );
-  const json = `{"BlockSize":${BLOCK_SIZE_BYTES},"Blocks":[${blocks.join(",")}],\
+  // A token's alphabet needs no escaping. Of a page of 10,000, one text that grows is written in
+  // half the time of 10,000 texts that are joined.
+  let blocks = "";
+  for (const { BlockIndex, BlockToken } of response.Blocks) {
+    const separator = blocks === "" ? "" : ",";
+    blocks += `${separator}{"BlockIndex":${BlockIndex},"BlockToken":"${BlockToken}"}`;
+  }
+  const json = `{"BlockSize":${BLOCK_SIZE_BYTES},"Blocks":[${blocks}],\
 "ExpiryTime":${formatEpochSeconds(response.expiryTimeMs)},\
 "NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`;
   return jsonResponse(200, json);

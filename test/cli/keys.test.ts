@@ -168,3 +168,36 @@ test("varve key rotate-tokens lets sessions live, and ends them with --revoke", 
   assert.deepEqual([Object.keys(json), json["revoked"]], [["createDate", "revoked"], true]);
   assert.equal((await list()).code, 4);
 });
+
+test("varve key simulate says what a policy would allow, and because of what", async (t) => {
+  const service = await startService(t);
+  const env = awsEnvironment(service);
+  const policy = join(await temporaryDirectory(t), "policy.json");
+  const statement = { Effect: "Allow", Action: "ebs:Get*", Resource: "*" };
+  await writeFile(policy, JSON.stringify({ Statement: [statement] }));
+  const actions = ["--action", "ebs:GetSnapshotBlock", "--action", "ec2:DeleteSnapshot"];
+  const run = (...args: string[]) => runVarve(["key", "simulate", ...args], { env });
+  const { code, stdout, stderr } = await run("--policy", policy, ...actions);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    new RegExp(
+      "^DECISION +ACTION +RESOURCE +BECAUSE OF\\n" +
+        "allowed +ebs:GetSnapshotBlock +\\* +Statement\\[0\\]\\n" +
+        "not allowed +ec2:DeleteSnapshot +\\* +no statement\\n$",
+    ),
+  );
+  const { AWS_ACCESS_KEY_ID: own = "" } = env;
+  const ofKey = await run(own, "--json", "--context", "aws:SourceIp=10.0.0.1", ...actions);
+  const json = JSON.parse(ofKey.stdout) as { hasPolicy: boolean; results: { decision: string }[] };
+  assert.equal(json.hasPolicy, false);
+  assert.deepEqual(
+    json.results.map(({ decision }) => decision),
+    ["allowed", "allowed"],
+  );
+  for (const args of [[], [own, "--policy", policy]]) {
+    const refused = await run(...args);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /Give either the id of an access key, or --policy FILE/);
+  }
+});

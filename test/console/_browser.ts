@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { after } from "node:test";
+import { before } from "node:test";
 import { pathToFileURL } from "node:url";
 import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { readConsoleFiles } from "../../src/cli/console-files.ts";
-import type { Service } from "../../src/service.ts";
+import type { Service, ServiceConfig } from "../../src/service.ts";
 import type { Target } from "../support/raw-http.ts";
+import { startService } from "../support/service.ts";
+import { suiteCleanup } from "../support/suite-cleanup.ts";
 import { type Cleanup, temporaryDirectory } from "../support/temporary-directory.ts";
+import { clockOfHistory, type History, writeHistory } from "./_history.ts";
 
 /* A real browser on the built console, which takes nothing from elsewhere and breaks no rule. */
 
@@ -22,14 +25,8 @@ export const CHROMIUM = NAMES.map((name) => spawnSync("which", [name], { encodin
 /** For the options of a test: says why it is skipped where there is no browser. */
 export const SKIP = CHROMIUM === undefined ? "no chromium on this machine" : false;
 
-/** Takes what a suite's `before` wants undone, and undoes it, the last first, after the suite. */
-export function suiteCleanup(): Cleanup {
-  const works: (() => unknown)[] = [];
-  after(async () => {
-    for (const work of works.reverse()) await work();
-  });
-  return { after: (work: () => unknown) => works.push(work) };
-}
+/** A window as narrow as those of phones. */
+export const PHONE = { viewport: { width: 360, height: 740 } };
 
 /** The console built from the sources as they are, in a folder of its own. */
 export async function builtConsole(t: Cleanup): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -48,6 +45,55 @@ export async function openBrowser(t: Cleanup): Promise<Browser> {
   });
   t.after(() => browser.close());
   return browser;
+}
+
+/** A service with a history, and a browser, for all tests of a suite. */
+export interface ConsoleSuite {
+  readonly service: Service;
+  readonly browser: Browser;
+  readonly history: History;
+  /** A page that has signed in with the service's first key, or with another one. */
+  open(t: Cleanup, options?: SuitePageOptions): Promise<Page>;
+}
+
+/** How a suite's page is opened. */
+export type SuitePageOptions = BrowserContextOptions & {
+  /** Who signs in; the service's first key unless given. */
+  readonly as?: Pick<Target, "firstKey"> | undefined;
+};
+
+/** Sets a suite up: to be called in `describe`; what it answers is there once tests run. */
+export function consoleSuite(config: Partial<ServiceConfig> = {}): ConsoleSuite {
+  const cleanup = suiteCleanup();
+  let made: Omit<ConsoleSuite, "open"> | undefined;
+  before(async () => {
+    const consoleFiles = await builtConsole(cleanup);
+    const clock = clockOfHistory();
+    const service = await startService(cleanup, { consoleFiles, clock, ...config });
+    const history = await writeHistory(service, clock);
+    made = { service, history, browser: await openBrowser(cleanup) };
+  });
+  const parts = () => {
+    assert.ok(made, "the suite is set up");
+    return made;
+  };
+  return {
+    get service() {
+      return parts().service;
+    },
+    get browser() {
+      return parts().browser;
+    },
+    get history() {
+      return parts().history;
+    },
+    async open(t, { as, ...options } = {}) {
+      const { service, browser } = parts();
+      const page = await openPage(t, { browser, service, ...options });
+      await signIn(page, as ?? service);
+      return page;
+    },
+  };
 }
 
 /** Which browser is to look at which service, and how. */

@@ -1,4 +1,5 @@
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
+import { MovingClock } from "../support/moving-clock.ts";
 import { completeParts, put, send, settled, snapshotOf, start } from "../support/operations.ts";
 import type { Target } from "../support/raw-http.ts";
 
@@ -9,7 +10,14 @@ export interface History {
   readonly monday: string;
   readonly tuesday: string;
   readonly wednesday: string;
+  readonly thursday: string;
+  readonly friday: string;
+  readonly saturday: string;
+  readonly sunday: string;
+  /** From Monday's. */
   readonly branch: string;
+  readonly fixed: string;
+  readonly final: string;
   readonly encrypted: string;
   readonly pending: string;
   readonly failed: string;
@@ -30,8 +38,24 @@ function range(from: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => from + i);
 }
 
-/** Writes it. */
-export async function writeHistory(target: Target): Promise<History> {
+/** Days over which it was written: the first snapshot is that old. */
+export const HISTORY_DAYS = 9;
+const MS_PER_DAY = 86_400_000;
+
+/** The service's clock, that far back before anything is written. */
+export function clockOfHistory(): MovingClock {
+  const clock = new MovingClock();
+  clock.advance(-HISTORY_DAYS * MS_PER_DAY);
+  return clock;
+}
+
+/** Writes it, in the days that the clock goes forward by; without a clock all at once. */
+export async function writeHistory(
+  service: Target,
+  clock: MovingClock | undefined = undefined,
+): Promise<History> {
+  const target = clock ? { ...service, clock } : service;
+  const nextDay = () => clock?.advance(MS_PER_DAY);
   const tags = (Environment: string) => [
     { Key: "Environment", Value: Environment },
     { Key: "Host", Value: "db1" },
@@ -41,24 +65,24 @@ export async function writeHistory(target: Target): Promise<History> {
     new Map([...blocks(range(0, 60), 1), ...blocks(range(100, 20), 0)]),
     { VolumeSize: 1, Description: "Monday", Tags: tags("production") },
   );
-  const child = (ParentSnapshotId: string, Description: string, Tags: object[]) => ({
-    ...{ VolumeSize: 1, ParentSnapshotId, Description, Tags },
-  });
-  const tuesday = await snapshotOf(
-    target,
-    blocks([...range(8, 6), ...range(300, 40)], 2),
-    child(monday, "Tuesday", tags("production")),
-  );
-  const wednesday = await snapshotOf(
-    target,
-    blocks([...range(310, 12), 1_900], 3),
-    child(tuesday, "Wednesday", tags("production")),
-  );
-  const branch = await snapshotOf(
-    target,
-    blocks(range(1_000, 25), 4),
-    child(monday, "A test of the new release", tags("test")),
-  );
+  const descend = async (
+    ParentSnapshotId: string,
+    Description: string,
+    written: ReadonlyMap<number, Uint8Array>,
+  ) => {
+    const Tags = tags(/release/i.test(Description) ? "test" : "production");
+    nextDay();
+    return snapshotOf(target, written, { VolumeSize: 1, ParentSnapshotId, Description, Tags });
+  };
+  const tuesday = await descend(monday, "Tuesday", blocks([...range(8, 6), ...range(300, 40)], 2));
+  const wednesday = await descend(tuesday, "Wednesday", blocks([...range(310, 12), 1_900], 3));
+  const branch = await descend(monday, "A test of the new release", blocks(range(1_000, 25), 4));
+  const thursday = await descend(wednesday, "Thursday", blocks(range(0, 10), 8));
+  const fixed = await descend(branch, "The release, fixed", blocks(range(1_010, 3), 9));
+  const friday = await descend(thursday, "Friday", blocks(range(600, 30), 10));
+  const final = await descend(fixed, "The release as shipped", blocks(range(40, 8), 11));
+  const saturday = await descend(friday, "Saturday", blocks([...range(600, 5), 3], 12));
+  const sunday = await descend(saturday, "Sunday", blocks(range(1_200, 4), 13));
   const encrypted = await snapshotOf(target, blocks(range(5, 9), 5), {
     ...{ VolumeSize: 2, Encrypted: true, Description: "Payroll" },
   });
@@ -68,5 +92,6 @@ export async function writeHistory(target: Target): Promise<History> {
   await put(target, failed, blocks([1], 7));
   await send(target, completeParts(failed, 9));
   await settled(target, failed);
-  return { monday, tuesday, wednesday, branch, encrypted, pending, failed };
+  const days = { monday, tuesday, wednesday, thursday, friday, saturday, sunday };
+  return { ...days, branch, fixed, final, encrypted, pending, failed };
 }

@@ -1,43 +1,22 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { before, describe, test } from "node:test";
-import type { Browser } from "playwright-core";
+import { describe, test } from "node:test";
 import { createClient, diffSnapshots } from "../../src/client/index.ts";
-import type { Service } from "../../src/service.ts";
-import { sdkOptions, startService } from "../support/service.ts";
-import {
-  assertAccessible,
-  assertFits,
-  builtConsole,
-  openBrowser,
-  openPage,
-  SKIP,
-  signIn,
-  suiteCleanup,
-} from "./_browser.ts";
-import { type History, writeHistory } from "./_history.ts";
+import { sdkOptions } from "../support/service.ts";
+import { assertAccessible, assertFits, consoleSuite, PHONE, SKIP } from "./_browser.ts";
 
 describe("the screen that compares two snapshots", { skip: SKIP }, () => {
-  const suite = suiteCleanup();
-  let service: Service;
-  let browser: Browser;
-  let history: History;
-  before(async () => {
-    service = await startService(suite, { consoleFiles: await builtConsole(suite) });
-    history = await writeHistory(service);
-    browser = await openBrowser(suite);
-  });
+  const suite = consoleSuite();
 
   test("says what differs, shows where, and saves it as varve diff would", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await signIn(page, service);
-    await page.getByLabel(`Select ${history.branch}`).check();
-    await page.getByLabel(`Select ${history.wednesday}`).check();
+    const page = await suite.open(t);
+    await page.getByLabel(`Select ${suite.history.branch}`).check();
+    await page.getByLabel(`Select ${suite.history.wednesday}`).check();
     await page.locator(".bulk").getByRole("link", { name: "Compare" }).click();
     const counts = "6 in both, 25 only in the first, 41 only in the second.";
     await page.getByRole("button", { name: "Swap" }).click();
     await page.getByText(`72 blocks differ (36 MiB): ${counts}`).waitFor();
-    const [first, second] = [history.branch, history.wednesday];
+    const [first, second] = [suite.history.branch, suite.history.wednesday];
     assert.equal(await page.getByLabel("First").inputValue(), first);
     const rows = page.locator(".extents tbody tr");
     const texts = (await rows.allInnerTexts()).map((text) => text.split(/\s*\t\s*/));
@@ -61,24 +40,22 @@ describe("the screen that compares two snapshots", { skip: SKIP }, () => {
     ]);
     const saved = JSON.parse(await readFile(await download.path(), "utf8"));
     const pair = { firstSnapshotId: first, secondSnapshotId: second };
-    const client = createClient(sdkOptions(service));
+    const client = createClient(sdkOptions(suite.service));
     t.after(() => client.close());
     const diff = await diffSnapshots(client, pair);
     assert.deepEqual(saved, { ...pair, ...diff });
   });
 
   test("is used on a phone, and says so when two cannot be compared", async (t) => {
-    const viewport = { width: 360, height: 740 };
-    const page = await openPage(t, { browser, service, viewport, colorScheme: "dark" });
-    await signIn(page, service);
+    const page = await suite.open(t, { ...PHONE, colorScheme: "dark" });
     await page.getByRole("link", { name: "Compare" }).click();
     await page.getByText("Choose two completed snapshots").waitFor();
-    await page.getByLabel("First").selectOption(history.monday);
-    await page.getByLabel("Second").selectOption(history.encrypted);
+    await page.getByLabel("First").selectOption(suite.history.monday);
+    await page.getByLabel("Second").selectOption(suite.history.encrypted);
     await page.getByRole("alert").waitFor();
-    await page.getByLabel("Second").selectOption(history.monday);
+    await page.getByLabel("Second").selectOption(suite.history.monday);
     await page.getByText("The snapshots have the same contents").waitFor();
-    await page.getByLabel("Second").selectOption(history.tuesday);
+    await page.getByLabel("Second").selectOption(suite.history.tuesday);
     await page.getByText("46 blocks differ").waitFor();
     await assertFits(page);
     await assertAccessible(page);

@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import type { Service } from "../../src/service.ts";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
 import { newAccount, withNewKey } from "../support/keys.ts";
-import { startService } from "../support/service.ts";
-import {
-  assertAccessible,
-  assertFits,
-  builtConsole,
-  openBrowser,
-  openPage,
-  SKIP,
-  signIn,
-  suiteCleanup,
-} from "./_browser.ts";
-import { writeHistory } from "./_history.ts";
+import { assertAccessible, assertFits, consoleSuite, PHONE, SKIP } from "./_browser.ts";
 
 async function figures(page: Page): Promise<Record<string, string>> {
   await page.getByRole("link", { name: "Overview" }).click();
@@ -29,41 +17,31 @@ async function figures(page: Page): Promise<Record<string, string>> {
 }
 
 describe("the overview", { skip: SKIP }, () => {
-  const suite = suiteCleanup();
-  let service: Service;
-  let browser: Browser;
-  before(async () => {
-    service = await startService(suite, { consoleFiles: await builtConsole(suite) });
-    await writeHistory(service);
-    browser = await openBrowser(suite);
-  });
+  const suite = consoleSuite();
 
   test("counts snapshots and compares what is protected with what is stored", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await signIn(page, service);
+    const page = await suite.open(t);
     const told = await figures(page);
-    assert.equal(told["Completed"], "5");
+    assert.equal(told["Completed"], "11");
     assert.equal(told["Pending"], "1");
     assert.equal(told["In error"], "1");
-    assert.match(told["Protected"] ?? "", /^218 MiB;/);
-    assert.match(told["Written"] ?? "", /^86.5 MiB;/);
-    assert.match(told["Found damaged"] ?? "", /^0; when last verified; 5 never were/);
+    assert.match(told["Protected"] ?? "", /^612 MiB;/);
+    assert.match(told["Written"] ?? "", /^117 MiB;/);
+    assert.match(told["Found damaged"] ?? "", /^0; when last verified; 11 never were/);
     assert.match(told["Stored"] ?? "", /^\d[\d.]* KiB; in 1 segment, of 1 account/);
     assert.match(told["Protected to stored"] ?? "", /^[\d.]+ : 1;/);
     assert.match(told["Damaged records"] ?? "", /^0; none is known/);
     assert.match(told["All read again since"] ?? "", /^\d{4}-\d\d-\d\d \d\d:\d\d/);
     assert.match(told["Last collection"] ?? "", /^–/);
     await assertAccessible(page);
-    await service.core.collector.collect({ graceSeconds: 0, isDryRun: true });
+    await suite.service.core.collector.collect({ graceSeconds: 0, isDryRun: true });
     await page.getByRole("button", { name: "Reload" }).click();
     await page.locator(".figure", { hasText: /Last collection\s*\d{4}-/ }).waitFor();
   });
 
   test("keeps the store from those who do not manage it, on a phone in the dark", async (t) => {
-    const viewport = { width: 360, height: 740 };
-    const page = await openPage(t, { browser, service, viewport, colorScheme: "dark" });
-    const other = await withNewKey(service, { account: await newAccount(service) });
-    await signIn(page, other);
+    const as = await withNewKey(suite.service, { account: await newAccount(suite.service) });
+    const page = await suite.open(t, { ...PHONE, colorScheme: "dark", as });
     const told = await figures(page);
     assert.equal(told["Completed"], "0");
     assert.equal(told["Stored"], undefined);

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { startService } from "../support/service.ts";
 import { builtConsole, openBrowser, openPage, signIn } from "./_browser.ts";
-import { writeHistory } from "./_history.ts";
+import { clockOfHistory, writeHistory } from "./_history.ts";
 
 const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, "../../docs/console"));
 const WIDE = { viewport: { width: 1180, height: 760 } };
@@ -21,8 +21,10 @@ try {
 
 async function takeAll(): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
-  const service = await startService(cleanup, { consoleFiles: await builtConsole(cleanup) });
-  const { monday, tuesday, branch } = await writeHistory(service);
+  const clock = clockOfHistory();
+  const consoleFiles = await builtConsole(cleanup);
+  const service = await startService(cleanup, { consoleFiles, clock });
+  const { monday, tuesday, branch } = await writeHistory(service, clock);
   const browser = await openBrowser(cleanup);
   const take = async (
     name: string,

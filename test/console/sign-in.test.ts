@@ -6,6 +6,7 @@ import { withNewKey } from "../support/keys.ts";
 import { MovingClock } from "../support/moving-clock.ts";
 import { REGION, startService } from "../support/service.ts";
 import { withSession } from "../support/sessions.ts";
+import { suiteCleanup } from "../support/suite-cleanup.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import {
   assertAccessible,
@@ -15,7 +16,6 @@ import {
   openPage,
   SKIP,
   signIn,
-  suiteCleanup,
 } from "./_browser.ts";
 
 interface Key {

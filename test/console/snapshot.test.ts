@@ -1,47 +1,26 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { before, describe, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import type { Service } from "../../src/service.ts";
-import { startService } from "../support/service.ts";
-import {
-  assertAccessible,
-  assertFits,
-  builtConsole,
-  openBrowser,
-  openPage,
-  SKIP,
-  signIn,
-  suiteCleanup,
-} from "./_browser.ts";
-import { blockOf, type History, writeHistory } from "./_history.ts";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { assertAccessible, assertFits, consoleSuite, PHONE, SKIP } from "./_browser.ts";
+import { blockOf } from "./_history.ts";
 
-const PHONE = { viewport: { width: 360, height: 740 } };
 /** Blocks that have to be drawn in the time below. */
 const MANY_COUNT = 1_048_576;
 const PAGE_COUNT = 10_000;
 const PAINT_MS_MAX = 1_000;
 
 describe("the screen of one snapshot", { skip: SKIP }, () => {
-  const suite = suiteCleanup();
-  let service: Service;
-  let browser: Browser;
-  let history: History;
-  before(async () => {
-    service = await startService(suite, { consoleFiles: await builtConsole(suite) });
-    history = await writeHistory(service);
-    browser = await openBrowser(suite);
-  });
+  const suite = consoleSuite();
 
   async function open(page: Page, id: string): Promise<void> {
-    await signIn(page, service);
     await page.getByRole("link", { name: id, exact: true }).click();
     await page.getByRole("heading", { name: id }).waitFor();
   }
 
   test("tells its facts, and which blocks are its own, inherited and zeros", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await open(page, history.tuesday);
+    const page = await suite.open(t);
+    await open(page, suite.history.tuesday);
     const facts = page.locator("dl.facts").first();
     assert.match(await facts.innerText(), /Tuesday[\s\S]*completed[\s\S]*60 MiB[\s\S]*23 MiB/);
     const legend = page.locator(".legend");
@@ -49,13 +28,13 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     assert.match(await legend.innerText(), /own: 46 \(23 MiB\)/);
     assert.match(await legend.innerText(), /zeros: 20 \(10 MiB\)/);
     await assertAccessible(page);
-    await page.getByRole("link", { name: history.monday }).click();
+    await page.getByRole("link", { name: suite.history.monday }).click();
     await page.getByText("own: 60").waitFor();
   });
 
   test("goes by keyboard from the volume to one block and its bytes", async (t) => {
-    const page = await openPage(t, { browser, service, ...PHONE, colorScheme: "dark" });
-    await open(page, history.tuesday);
+    const page = await suite.open(t, { ...PHONE, colorScheme: "dark" });
+    await open(page, suite.history.tuesday);
     await page.getByText("inherited: 54").waitFor();
     const map = page.getByRole("slider", { name: "Block map" });
     await map.focus();
@@ -80,8 +59,8 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
   });
 
   test("chooses the block that is clicked on", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await open(page, history.branch);
+    const page = await suite.open(t);
+    await open(page, suite.history.branch);
     await page.getByText("own: 25").waitFor();
     const map = page.getByRole("slider", { name: "Block map" });
     await map.click({ position: { x: 3, y: 3 } });
@@ -93,8 +72,8 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
   });
 
   test("adds and removes tags, and offers commands to copy", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await open(page, history.encrypted);
+    const page = await suite.open(t);
+    await open(page, suite.history.encrypted);
     await page.getByText("arn:aws:kms:").waitFor();
     await page.getByLabel("Key", { exact: true }).fill("Owner");
     await page.getByLabel("Value").fill("payroll");
@@ -103,7 +82,8 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     await page.getByRole("button", { name: "Remove tag Owner" }).click();
     await page.getByText("Owner=payroll").waitFor({ state: "detached" });
     const command =
-      `varve download ${history.encrypted} restored.raw ` + `--endpoint ${service.endpoint}`;
+      `varve download ${suite.history.encrypted} restored.raw ` +
+      `--endpoint ${suite.service.endpoint}`;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByRole("button", { name: `Copy: ${command}` }).click();
     await page.getByText("Copied").waitFor();
@@ -111,16 +91,16 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
   });
 
   test("says of pending and failed ones what they are, and of unknown ones", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await open(page, history.failed);
+    const page = await suite.open(t);
+    await open(page, suite.history.failed);
     assert.match(await page.locator("dl.facts").innerText(), /error .*\w/);
     await page.getByText("There is one once the snapshot is completed").waitFor();
-    await page.goto(`${service.endpoint}/console#/snapshots/snap-0ffffffffffffffff`);
+    await page.goto(`${suite.service.endpoint}/console#/snapshots/snap-0ffffffffffffffff`);
     await page.getByText("There is no snapshot snap-0ffffffffffffffff").waitFor();
   });
 
   test("draws a million blocks of 64 TiB in less than a second", async (t) => {
-    const page = await openPage(t, { browser, service });
+    const page = await suite.open(t);
     await page.route("**/snapshots/*/digests*", (route) => {
       const token = new URL(route.request().url()).searchParams.get("pageToken");
       const first = Number(token ?? 0);
@@ -132,7 +112,7 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
       const body = JSON.stringify({ Blocks, NextToken: next, VolumeSize: 65_536 });
       return route.fulfill({ contentType: "application/json", body });
     });
-    await open(page, history.monday);
+    await open(page, suite.history.monday);
     const map = page.getByRole("slider", { name: "Block map" });
     await page.getByText("own: 1,048,576 (512 GiB)").waitFor({ timeout: 60_000 });
     await page.getByText("The whole volume, 64 TiB").waitFor();

@@ -1,45 +1,21 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
-import type { Browser } from "playwright-core";
-import type { Service } from "../../src/service.ts";
+import { describe, test } from "node:test";
 import { describeSnapshot } from "../support/operations.ts";
-import { startService } from "../support/service.ts";
-import {
-  assertAccessible,
-  assertFits,
-  builtConsole,
-  openBrowser,
-  openPage,
-  SKIP,
-  signIn,
-  suiteCleanup,
-} from "./_browser.ts";
-import { type History, writeHistory } from "./_history.ts";
-
-const PHONE = { viewport: { width: 360, height: 740 } };
+import { assertAccessible, assertFits, consoleSuite, PHONE, SKIP } from "./_browser.ts";
 
 describe("the screen of all snapshots", { skip: SKIP }, () => {
-  const suite = suiteCleanup();
-  let service: Service;
-  let browser: Browser;
-  let history: History;
-  before(async () => {
-    service = await startService(suite, { consoleFiles: await builtConsole(suite) });
-    history = await writeHistory(service);
-    browser = await openBrowser(suite);
-  });
+  const suite = consoleSuite();
 
   test("lists them with state, sizes, tags and verification, and finds some", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await signIn(page, service);
+    const page = await suite.open(t);
     const row = (id: string) => page.getByRole("row").filter({ hasText: id });
     assert.match(
-      await row(history.monday).innerText(),
+      await row(suite.history.monday).innerText(),
       /Monday\s+completed\s+1 GiB\s+40 MiB\s+Environment=production\s*Host=db1\s+\d{4}-.*never/s,
     );
-    assert.match(await row(history.encrypted).innerText(), /completed\s*encrypted/);
-    assert.match(await row(history.pending).innerText(), /pending\s+64 GiB\s+–/);
-    assert.match(await row(history.failed).innerText(), /error/);
+    assert.match(await row(suite.history.encrypted).innerText(), /completed\s*encrypted/);
+    assert.match(await row(suite.history.pending).innerText(), /pending\s+64 GiB\s+–/);
+    assert.match(await row(suite.history.failed).innerText(), /error/);
     await assertAccessible(page);
     const rows = page.getByRole("row");
     await page.getByLabel("Search").fill("tuesday");
@@ -49,10 +25,10 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
     assert.match(await rows.nth(1).innerText(), /Under way/);
     await page.getByLabel("State").selectOption("");
     await page.getByLabel("Tag", { exact: true }).fill("Environment=test");
-    assert.equal(await rows.count(), 2);
-    await page.getByText("1 of 7 snapshots").waitFor();
+    assert.equal(await rows.count(), 4);
+    await page.getByText("3 of 13 snapshots").waitFor();
     await page.getByLabel("Tag", { exact: true }).fill("Environment");
-    assert.equal(await rows.count(), 5);
+    assert.equal(await rows.count(), 11);
     await page.getByLabel("Tag", { exact: true }).fill("");
     await page.getByRole("button", { name: "Volume" }).click();
     await page.getByRole("button", { name: "Started" }).click();
@@ -60,36 +36,39 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
   });
 
   test("shows which descends from which, also on a phone in the dark", async (t) => {
-    const page = await openPage(t, { browser, service, ...PHONE, colorScheme: "dark" });
-    await signIn(page, service);
-    await page.getByRole("link", { name: history.branch }).waitFor();
+    const page = await suite.open(t, { ...PHONE, colorScheme: "dark" });
+    await page.getByRole("link", { name: suite.history.branch }).waitFor();
     await assertFits(page);
     await assertAccessible(page);
     await page.getByLabel("Lineages").check();
     const lines = page.getByRole("listitem");
-    assert.equal(await lines.count(), 7);
+    assert.equal(await lines.count(), 13);
     const text = (await lines.allInnerTexts()).join("\n\n");
-    const order = [history.monday, history.tuesday, history.wednesday, history.branch];
-    const places = order.map((id) => text.search(new RegExp(`^${id}`, "m")));
-    assert.ok(places.every((place, i) => place >= 0 && place > (places[i - 1] ?? -1)) || text);
-    assert.match(text, new RegExp(`a branch from ${history.monday}`));
-    assert.match(text, new RegExp(`23 MiB of its own, from ${history.monday}`));
+    const { monday, branch, tuesday, wednesday } = suite.history;
+    const places = [monday, branch, tuesday, wednesday].map((id) =>
+      text.search(new RegExp(`^${id}`, "m")),
+    );
+    assert.ok(
+      places.every((place, i) => place >= 0 && place > (places[i - 1] ?? -1)),
+      text,
+    );
+    assert.match(text, new RegExp(`a branch from ${suite.history.monday}`));
+    assert.match(text, new RegExp(`23 MiB of its own, from ${suite.history.monday}`));
     await assertFits(page);
     await assertAccessible(page);
   });
 
   test("verifies, tags and deletes many, each after a question", async (t) => {
-    const page = await openPage(t, { browser, service });
-    await signIn(page, service);
+    const page = await suite.open(t);
     const select = async (...ids: string[]) => {
       for (const id of ids) await page.getByLabel(`Select ${id}`).check();
     };
     const button = (name: string | RegExp) => page.getByRole("button", { name });
-    await select(history.tuesday, history.wednesday);
+    await select(suite.history.tuesday, suite.history.wednesday);
     await button("Verify …").click();
     const dialog = page.getByRole("dialog");
     await assertAccessible(page);
-    assert.match(await dialog.innerText(), new RegExp(`${history.tuesday} Tuesday`));
+    assert.match(await dialog.innerText(), new RegExp(`${suite.history.tuesday} Tuesday`));
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     await button("Verify …").click();
@@ -97,7 +76,7 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
     await page.getByText("2 of 2 snapshots verified").waitFor();
     await page.getByRole("row").filter({ hasText: "whole, 2" }).nth(1).waitFor();
 
-    await select(history.failed, history.pending);
+    await select(suite.history.failed, suite.history.pending);
     await button("Tag …").click();
     await dialog.getByLabel("Key").fill("Keep");
     await dialog.getByLabel("Value").fill("no");
@@ -109,10 +88,10 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
     await page.getByLabel("Select all shown").check();
     await button("Delete …").click();
     await dialog.getByRole("button", { name: "Cancel" }).click();
-    assert.equal((await describeSnapshot(service, history.failed))["status"], "error");
+    assert.equal((await describeSnapshot(suite.service, suite.history.failed))["status"], "error");
     await button("Delete …").click();
     await button("Delete 2 snapshots").click();
     await page.getByText("2 of 2 snapshots deleted").waitFor();
-    await page.getByText("0 of 5 snapshots").waitFor();
+    await page.getByText("0 of 11 snapshots").waitFor();
   });
 });

@@ -14,6 +14,7 @@ import {
 } from "../../client/index.ts";
 import { durationArgument } from "../arguments.ts";
 import { formatTable } from "../format.ts";
+import { addSimulateCommand } from "../key-simulate.ts";
 import { type Session, withSession } from "../session.ts";
 import { accountIdArgument } from "./account.ts";
 
@@ -30,7 +31,7 @@ interface SessionOptions {
 /** Name of the federated user that `varve key session --policy` makes credentials for. */
 const SESSION_NAME = "varve";
 
-/** Adds `varve key create|list|session|activate|deactivate|delete|policy|rotate-tokens`. */
+/** Adds `varve key create|list|session|activate|…` and all else on access keys. */
 export function addKeyCommand(program: Command): void {
   const key = program.command("key").summary("create, list, rotate and revoke access keys");
   key
@@ -67,6 +68,7 @@ export function addKeyCommand(program: Command): void {
     session.output.result({ accessKeyId }, accessKeyId);
   });
   addPolicyCommands(key);
+  addSimulateCommand(key, { accessKeyId: accessKeyIdArgument, readPolicy });
   key
     .command("rotate-tokens")
     .description(

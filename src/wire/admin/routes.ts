@@ -9,9 +9,15 @@ export type AdminOperationName =
   | "GetAccessKey"
   | "UpdateAccessKey"
   | "DeleteAccessKey"
+  | "SimulatePolicy"
   | "StartCollection"
   | "GetCollection"
+  | "StopCollection"
   | "DescribeStore"
+  | "DescribeService"
+  | "GetStoreStatus"
+  | "ListStoreSamples"
+  | "ListAuditEntries"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -24,12 +30,23 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   GetAccessKey: { method: "GET", path: "/varve/keys/{accessKeyId}" },
   UpdateAccessKey: { method: "POST", path: "/varve/keys/{accessKeyId}" },
   DeleteAccessKey: { method: "DELETE", path: "/varve/keys/{accessKeyId}" },
+  SimulatePolicy: { method: "POST", path: "/varve/policy-simulations" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  DescribeService: { method: "GET", path: "/varve/service" },
+  GetStoreStatus: { method: "GET", path: "/varve/status" },
+  ListStoreSamples: { method: "GET", path: "/varve/samples" },
+  ListAuditEntries: { method: "GET", path: "/varve/audit" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
+
+/** True for the name of one of these operations. */
+export function isAdminOperation(name: string | undefined): name is AdminOperationName {
+  return name !== undefined && Object.hasOwn(ADMIN_ROUTES, name);
+}
 
 /** The operation at that method and path, or undefined. */
 export function matchAdminRoute(method: string, path: string) {

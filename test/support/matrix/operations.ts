@@ -151,7 +151,7 @@ function admin(name: string, [method, path]: readonly [string, string], rest: Re
   const about: Row["about"] = (_world, id) => ({
     method,
     path: `/varve${path.replace("ID", id)}`,
-    ...(method === "POST" ? { body: Buffer.from(bodyOf(name)) } : {}),
+    ...(method === "POST" ? { body: Buffer.from(bodyOf(name, id)) } : {}),
   });
   return {
     ...{ name, service: "admin", place: path.includes("ID") ? "path" : "-", about },
@@ -161,7 +161,8 @@ function admin(name: string, [method, path]: readonly [string, string], rest: Re
   };
 }
 
-function bodyOf(name: string): string {
+function bodyOf(name: string, id: string): string {
+  if (name === "SimulatePolicy") return JSON.stringify({ AccessKeyId: id });
   return name === "UpdateAccessKey" ? '{"Status":"Active"}' : "{}";
 }
 
@@ -252,6 +253,9 @@ const EBS_ROWS: readonly Row[] = [
     // Of one's own only: it tells of all the snapshots around it.
     { permission: "ebs:ListSnapshotBlocks", recipient: NOT_FOUND },
   ),
+  ebs("GetSnapshotProgress", (_world, id) => integrityParts("GET", `/snapshots/${id}/progress`), {
+    ...{ permission: "ec2:DescribeSnapshots", resource: () => "*", recipient: NOT_FOUND },
+  }),
 ];
 
 function integrityParts(method: string, path: string): RequestParts {
@@ -397,12 +401,23 @@ const ADMIN_ROWS: readonly Row[] = [
     ];
     return admin(name, [method, "/keys/ID"], { ...keyRest, recipient: NO_ENTITY });
   }),
+  // Harmless, and so open to every account's own keys; of another's keys nothing is told.
+  admin("SimulatePolicy", ["POST", "/policy-simulations"], {
+    ...{ ...keyRest, place: "body", recipient: NO_ENTITY },
+  }),
   admin("StartCollection", ["POST", "/collections"], { owner: [202] }),
   // One that was never begun: what matters is who is let as far as to hear that.
   admin("GetCollection", ["GET", "/collections/ID"], {
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
+  admin("StopCollection", ["DELETE", "/collections/ID"], {
+    ...{ subject: async () => "999", owner: NO_ENTITY },
+  }),
   admin("DescribeStore", ["GET", "/store"]),
+  admin("DescribeService", ["GET", "/service"]),
+  admin("GetStoreStatus", ["GET", "/status"]),
+  admin("ListStoreSamples", ["GET", "/samples"]),
+  admin("ListAuditEntries", ["GET", "/audit"]),
   admin("ScrubStore", ["POST", "/scrub"]),
   admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { DiskFullError } from "../../model/errors.ts";
+import { SqliteDatabase, type WritePurpose } from "./_sqlite-database.ts";
+
+test("SqliteDatabase keeps nothing of a transaction that finds the disk full", async (t) => {
+  const { database, isRoomy, asked } = await setUp(t);
+  isRoomy(false);
+  assert.throws(() => addRows(database, 100, "new-data"), DiskFullError);
+  assert.throws(() => database.run("INSERT INTO rows VALUES (zeroblob(100000))"), DiskFullError);
+  assert.deepEqual(asked, ["new-data", "upkeep"]);
+  assert.equal(countOf(database), 1);
+  isRoomy(true);
+  addRows(database, 100);
+  assert.equal(countOf(database), 101);
+});
+
+test("SqliteDatabase repeats a transaction once when room has been made", async (t) => {
+  const { database, isRoomy, asked } = await setUp(t, () => isRoomy(true));
+  isRoomy(false);
+  addRows(database, 100);
+  assert.equal(countOf(database), 101);
+  assert.deepEqual(asked, ["upkeep"]);
+});
+
+test("SqliteDatabase carries its log over, so that it does not grow for ever", async (t) => {
+  const { database } = await setUp(t);
+  const framesIn = () => Number(database.get("PRAGMA wal_checkpoint(NOOP)")?.["log"]);
+  let greatest = 0;
+  for (let i = 0; i < 1_200; i++) {
+    database.run("UPDATE rows SET bytes = ?", Buffer.alloc(10, i));
+    if (i % 100 === 0) greatest = Math.max(greatest, framesIn());
+  }
+  assert.ok(greatest > 0 && greatest <= 1_000, `at most ${greatest} frames`);
+});
+
+/** A database with one row, whose file may be kept from growing, as on a full disk. */
+async function setUp(t: TestContext, makeRoom?: () => void) {
+  const asked: WritePurpose[] = [];
+  const path = join(await temporaryDirectory(t), "database.sqlite");
+  const database = new SqliteDatabase(path, {
+    makeRoom(purpose) {
+      asked.push(purpose);
+      makeRoom?.();
+      return makeRoom !== undefined;
+    },
+  });
+  t.after(() => database.close());
+  database.exec("CREATE TABLE rows (bytes BLOB)");
+  addRows(database, 1);
+  const isRoomy = (roomy: boolean) => {
+    database.exec(`PRAGMA max_page_count = ${roomy ? 1_000_000 : 5}`);
+  };
+  return { database, isRoomy, asked };
+}
+
+function addRows(database: SqliteDatabase, count: number, purpose?: WritePurpose): void {
+  database.transaction(() => {
+    for (let i = 0; i < count; i++) database.run("INSERT INTO rows VALUES (zeroblob(1000))");
+  }, purpose);
+}
+
+function countOf(database: SqliteDatabase): unknown {
+  return database.get("SELECT count(*) AS count FROM rows")?.["count"];
+}

@@ -1,0 +1,117 @@
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  type RecordName,
+  recordNameFromBytes,
+} from "../../model/digest.ts";
+import type { Domain, SnapshotId } from "../../model/ids.ts";
+import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+
+/** The parent's root is needed until a snapshot is settled, its own from then on. */
+const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
+  WHEN state IN ('pending', 'sealing') THEN parent_root END`;
+
+/** `LivenessTable` on SQLite. */
+export class SqliteLivenessTable implements LivenessTable {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async roots(domain: Domain): Promise<LiveRoot[]> {
+    const rows = this.#database.all(
+      `SELECT lineage, root FROM (
+         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms FROM snapshots WHERE domain = ?
+         UNION ALL
+         SELECT 'writers ' || lineage, writers_root, start_time_ms FROM snapshots
+         WHERE domain = ?
+         UNION ALL
+         SELECT '' AS lineage, source_root AS root, 0 AS start_time_ms FROM snapshot_copies
+         WHERE source_domain = ?
+       ) WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
+      domain,
+      domain,
+      domain,
+    );
+    return rows.map((row) => ({ lineage: row["lineage"] as string, root: rootFrom(row) }));
+  }
+
+  async nearestRoots(
+    { domain, lineage, startTimeMs }: GarbageRoot,
+    limit: number,
+  ): Promise<Digest[]> {
+    const half = (comparison: string, order: string) => `SELECT * FROM (
+      SELECT ${NEEDED_ROOT} AS root FROM snapshots
+      WHERE lineage = ? AND domain = ? AND start_time_ms ${comparison} ?
+        AND state IN ('completed', 'recycled', 'pending', 'sealing')
+      ORDER BY start_time_ms ${order} LIMIT ?) WHERE root IS NOT NULL`;
+    const sql = `${half("<=", "DESC")} UNION ${half(">", "ASC")}`;
+    const values = [lineage, domain, startTimeMs, limit];
+    return this.#database.all(sql, ...values, ...values).map(rootFrom);
+  }
+
+  async manifests(domain: Domain): Promise<RecordName[]> {
+    const rows = this.#database.all(
+      `SELECT manifest AS name FROM snapshots WHERE domain = ? AND manifest IS NOT NULL
+       UNION ALL SELECT name FROM journal_entries WHERE domain = ?`,
+      domain,
+      domain,
+    );
+    return rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
+  }
+
+  async pendingNames(domain: Domain, after: PendingPlace | undefined, limit: number) {
+    const rows = this.#database.all(
+      `SELECT snapshot, block_index, name FROM pending_writes
+       WHERE (snapshot, block_index) > (?, ?) AND snapshot IN (
+         SELECT number FROM snapshots
+         WHERE domain = ? AND state IN ('pending', 'sealing', 'copying'))
+       ORDER BY snapshot, block_index LIMIT ?`,
+      after?.snapshot ?? -1,
+      after?.blockIndex ?? -1,
+      domain,
+      limit,
+    );
+    const names = rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
+    const last = rows.at(-1);
+    const place = last && {
+      snapshot: last["snapshot"] as number,
+      blockIndex: last["block_index"] as number,
+    };
+    return { names, last: place };
+  }
+
+  async beginSealing(id: SnapshotId): Promise<void> {
+    this.#database.run(
+      `UPDATE snapshots SET seal_generation = (SELECT generation FROM collection) WHERE id = ?`,
+      id,
+    );
+  }
+
+  async refer(domain: Domain, name: RecordName): Promise<boolean> {
+    return refer(this.#database, domain, name);
+  }
+}
+
+/** Gives a location the generation of now; false when there is none. Also in a transaction. */
+export function refer(database: SqliteDatabase, domain: Domain, name: RecordName): boolean {
+  const bytes = digestToBytes(name);
+  const row = database.get(
+    `SELECT locations.generation < collection.generation AS old FROM locations, collection
+     WHERE domain = ? AND name = ?`,
+    domain,
+    bytes,
+  );
+  if (!row) return false;
+  if (row["old"] === 0) return true;
+  const sql = `UPDATE locations SET generation = (SELECT generation FROM collection)
+    WHERE domain = ? AND name = ?`;
+  return database.run(sql, domain, bytes) > 0;
+}
+
+function rootFrom(row: Row): Digest {
+  return digestFromBytes(row["root"] as Uint8Array);
+}

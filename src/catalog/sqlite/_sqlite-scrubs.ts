@@ -1,0 +1,82 @@
+import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
+import { recordFrom } from "./_sqlite-damage.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
+
+/** Every segment that holds a record; each is found by one seek in the index. */
+const SEGMENTS_IN_USE = `WITH RECURSIVE used (segment) AS (
+    SELECT min(segment) FROM locations
+    UNION ALL
+    SELECT (SELECT min(segment) FROM locations WHERE segment > used.segment)
+    FROM used WHERE segment IS NOT NULL
+  )`;
+/** Faults told of; a catalog that has any is to be brought back from elsewhere. */
+const FAULTS_COUNT_MAX = 20;
+
+/** `ScrubTable` on SQLite. */
+export class SqliteScrubTable implements ScrubTable {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async recordsFrom({ segment, offset }: Place, limit: number): Promise<StoredRecord[]> {
+    const rows = this.#database.all(
+      `SELECT domain, name, segment, offset, length FROM locations
+       WHERE (segment, offset) >= (?, ?) ORDER BY segment, offset LIMIT ?`,
+      segment,
+      offset,
+      limit,
+    );
+    return rows.map(recordFrom);
+  }
+
+  async scrubs(nowMs: number): Promise<SegmentScrub[]> {
+    const rows = this.#database.all(
+      `${SEGMENTS_IN_USE} SELECT used.segment, verified_at_ms, started_at_ms, next_offset
+       FROM used LEFT JOIN segment_scrubs ON segment_scrubs.segment = used.segment
+       WHERE used.segment IS NOT NULL ORDER BY used.segment`,
+    );
+    const isNews = rows.some((row) => row["verified_at_ms"] === null);
+    const known = this.#database.get("SELECT count(*) AS count FROM segment_scrubs");
+    // Written only when segments came or went: a commit is a sync.
+    if (isNews || known?.["count"] !== rows.length) this.#follow(nowMs);
+    return rows.map((row) => ({
+      segment: row["segment"] as number,
+      verifiedAtMs: (row["verified_at_ms"] as number | null) ?? nowMs,
+      startedAtMs: (row["started_at_ms"] as number | null) ?? undefined,
+      nextOffset: (row["next_offset"] as number | null) ?? 0,
+    }));
+  }
+
+  #follow(nowMs: number): void {
+    this.#database.transaction(() => {
+      this.#database.run(
+        `${SEGMENTS_IN_USE} INSERT INTO segment_scrubs (segment, verified_at_ms, next_offset)
+         SELECT segment, ?, 0 FROM used WHERE segment IS NOT NULL ON CONFLICT DO NOTHING`,
+        nowMs,
+      );
+      this.#database.run(
+        `DELETE FROM segment_scrubs WHERE NOT EXISTS (
+           SELECT 1 FROM locations WHERE locations.segment = segment_scrubs.segment)`,
+      );
+    });
+  }
+
+  async noteScrub(scrub: SegmentScrub): Promise<void> {
+    const { segment, verifiedAtMs, startedAtMs, nextOffset } = scrub;
+    this.#database.run(
+      `UPDATE segment_scrubs SET verified_at_ms = ?, started_at_ms = ?, next_offset = ?
+       WHERE segment = ?`,
+      verifiedAtMs,
+      startedAtMs ?? null,
+      nextOffset,
+      segment,
+    );
+  }
+
+  async findFaults(): Promise<string[]> {
+    const rows = this.#database.all(`PRAGMA integrity_check(${FAULTS_COUNT_MAX})`);
+    return rows.map((row) => String(row["integrity_check"])).filter((text) => text !== "ok");
+  }
+}

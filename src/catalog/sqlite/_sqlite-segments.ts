@@ -1,0 +1,36 @@
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
+import type { Location } from "../catalog.ts";
+import type { SegmentTable } from "../collection.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
+
+/** `SegmentTable` on SQLite. */
+export class SqliteSegmentTable implements SegmentTable {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async liveBytes(): Promise<ReadonlyMap<number, number>> {
+    const rows = this.#database.all("SELECT segment, live_bytes FROM segment_usage");
+    return new Map(
+      rows.map((row) => [row["segment"] as number, row["live_bytes"] as number] as const),
+    );
+  }
+
+  async isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean> {
+    const row = this.#database.get(
+      `SELECT 1 FROM locations WHERE domain = ? AND name = ? AND segment = ? AND offset = ?`,
+      domain,
+      digestToBytes(name),
+      location.segment,
+      location.offset,
+    );
+    return row !== undefined;
+  }
+
+  async forget(segment: number): Promise<void> {
+    this.#database.run("DELETE FROM segment_usage WHERE segment = ?", segment);
+  }
+}

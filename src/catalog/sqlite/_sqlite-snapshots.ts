@@ -1,0 +1,275 @@
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  recordNameFromBytes,
+} from "../../model/digest.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
+import type {
+  ClientTokenUse,
+  DeletionOutcome,
+  DeletionTerms,
+  EarlierStart,
+  SnapshotTable,
+  StartRefusal,
+  StateChange,
+} from "../catalog.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { refer } from "./_sqlite-liveness.ts";
+
+/** Column of each field of a `Snapshot`, and how it is written. */
+const COLUMNS = [
+  "id",
+  "account",
+  "domain",
+  "state",
+  "state_message",
+  "parent",
+  "lineage",
+  "volume_size_gib",
+  "description",
+  "tags",
+  "start_time_ms",
+  "completion_time_ms",
+  "timeout_minutes",
+  "expires_at_ms",
+  "parent_root",
+  "parent_block_count",
+  "root",
+  "block_count",
+  "written_block_count",
+  "completion",
+  "writers_root",
+  "manifest",
+] as const;
+
+/** Adds a snapshot; its parameters are `snapshotValues`. */
+export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
+  VALUES (${COLUMNS.map(() => "?").join(", ")})`;
+
+/** `SnapshotTable` on SQLite. */
+export class SqliteSnapshotTable implements SnapshotTable {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  async startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined> {
+    return this.#startedWith(account, token);
+  }
+
+  async start(
+    snapshot: Snapshot,
+    token: ClientTokenUse | undefined,
+  ): Promise<StartRefusal | undefined> {
+    return this.#database.transaction(() => {
+      const earlier = token && this.#startedWith(snapshot.account, token);
+      if (earlier) return earlier;
+      const { parent, state, domain, manifest } = snapshot;
+      const isGone = parent && state === "pending" && !this.#isCompleted(parent);
+      if (isGone) return { outcome: "parent-gone" };
+      const isStored = !manifest || refer(this.#database, domain, manifest);
+      if (!isStored) return { outcome: "manifest-gone" };
+      this.#database.run(INSERT_SNAPSHOT, ...snapshotValues(snapshot));
+      if (token) {
+        this.#database.run(
+          `INSERT INTO client_tokens (account, client_token, fingerprint, snapshot)
+           SELECT ?, ?, ?, number FROM snapshots WHERE id = ?`,
+          snapshot.account,
+          token.clientToken,
+          digestToBytes(token.fingerprint),
+          snapshot.id,
+        );
+      }
+      return undefined;
+    }, "new-data");
+  }
+
+  #isCompleted(id: SnapshotId): boolean {
+    const sql = "SELECT 1 FROM snapshots WHERE id = ? AND state = 'completed'";
+    return this.#database.get(sql, id) !== undefined;
+  }
+
+  #startedWith(account: AccountId, token: ClientTokenUse): EarlierStart | undefined {
+    const row = this.#database.get(
+      `SELECT snapshots.*, client_tokens.fingerprint FROM client_tokens
+       JOIN snapshots ON snapshots.number = client_tokens.snapshot
+       WHERE client_tokens.account = ? AND client_tokens.client_token = ?`,
+      account,
+      token.clientToken,
+    );
+    if (!row) return undefined;
+    const fingerprint = digestFromBytes(row["fingerprint"] as Uint8Array);
+    if (fingerprint !== token.fingerprint) return { outcome: "conflict" };
+    return { outcome: "replayed", snapshot: snapshotFrom(row) };
+  }
+
+  async get(id: SnapshotId): Promise<Snapshot | undefined> {
+    const row = this.#database.get("SELECT * FROM snapshots WHERE id = ?", id);
+    return row && snapshotFrom(row);
+  }
+
+  async page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
+    const rows = this.#database.all(
+      `SELECT * FROM snapshots WHERE account = ? AND id > ? AND state <> 'recycled'
+       ORDER BY id LIMIT ?`,
+      account,
+      afterId,
+      limit,
+    );
+    return rows.map(snapshotFrom);
+  }
+
+  async relatives(snapshot: Snapshot, limit: number): Promise<Snapshot[]> {
+    const { id, account, lineage, startTimeMs } = snapshot;
+    const rows = this.#database.all(
+      `SELECT * FROM snapshots
+       WHERE account = ? AND lineage = ? AND id <> ? AND state <> 'recycled'
+       ORDER BY abs(start_time_ms - ?), id LIMIT ?`,
+      account,
+      lineage,
+      id,
+      startTimeMs,
+      limit,
+    );
+    return rows.map(snapshotFrom);
+  }
+
+  async inState(state: SnapshotState): Promise<Snapshot[]> {
+    const rows = this.#database.all("SELECT * FROM snapshots WHERE state = ?", state);
+    return rows.map(snapshotFrom);
+  }
+
+  async changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean> {
+    return this.#database.transaction(() => {
+      const row = this.#database.get(
+        "SELECT * FROM snapshots WHERE id = ? AND state = ?",
+        id,
+        from,
+      );
+      if (!row) return false;
+      const assignments = COLUMNS.map((column) => `${column} = ?`).join(", ");
+      const values = snapshotValues({ ...snapshotFrom(row), ...change });
+      this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
+      return true;
+    });
+  }
+
+  async expire(nowMs: number, stateMessage: string): Promise<number> {
+    return this.#database.run(
+      `UPDATE snapshots SET state = 'error', state_message = ?
+       WHERE state = 'pending' AND expires_at_ms <= ?`,
+      stateMessage,
+      nowMs,
+    );
+  }
+
+  async delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome> {
+    return this.#database.transaction(() => {
+      const row = this.#database.get(
+        `SELECT number, state,
+           EXISTS (SELECT 1 FROM image_snapshots WHERE snapshot = number) AS used,
+           EXISTS (SELECT 1 FROM snapshot_locks WHERE snapshot = number AND expires_at_ms > ?)
+             AS locked
+         FROM snapshots WHERE id = ?`,
+        terms.nowMs,
+        id,
+      );
+      if (!row || row["state"] === "recycled") return "unknown";
+      if (row["locked"] === 1) return "locked";
+      if (row["used"] === 1) return "in-use";
+      if (terms.binnedUntilMs !== undefined && row["state"] === "completed") {
+        this.#recycle(row["number"] as number, { ...terms, exitsAtMs: terms.binnedUntilMs });
+      } else {
+        // Pending writes of a snapshot that is gone are settled; they are forgotten page by page.
+        this.#database.run("DELETE FROM snapshots WHERE id = ?", id);
+      }
+      return "deleted";
+    });
+  }
+
+  #recycle(number: number, { nowMs, exitsAtMs }: { nowMs: number; exitsAtMs: number }): void {
+    this.#database.run("UPDATE snapshots SET state = 'recycled' WHERE number = ?", number);
+    this.#database.run("DELETE FROM client_tokens WHERE snapshot = ?", number);
+    this.#database.run(
+      "INSERT INTO recycled_snapshots (snapshot, entered_at_ms, exits_at_ms) VALUES (?, ?, ?)",
+      number,
+      nowMs,
+      exitsAtMs,
+    );
+  }
+
+  async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
+    this.#database.run("UPDATE snapshots SET tags = ? WHERE id = ?", JSON.stringify(tags), id);
+  }
+}
+
+/** What is written in the columns of a snapshot's row. */
+export function snapshotValues(snapshot: Snapshot) {
+  return [
+    snapshot.id,
+    snapshot.account,
+    snapshot.domain,
+    snapshot.state,
+    snapshot.stateMessage ?? null,
+    snapshot.parent ?? null,
+    snapshot.lineage,
+    snapshot.volumeSizeGib,
+    snapshot.description ?? null,
+    JSON.stringify(snapshot.tags),
+    snapshot.startTimeMs,
+    snapshot.completionTimeMs ?? null,
+    snapshot.timeoutMinutes,
+    snapshot.expiresAtMs,
+    snapshot.parentRoot ? digestToBytes(snapshot.parentRoot) : null,
+    snapshot.parentBlockCount,
+    snapshot.root ? digestToBytes(snapshot.root) : null,
+    snapshot.blockCount,
+    snapshot.writtenBlockCount,
+    snapshot.completion ? JSON.stringify(snapshot.completion) : null,
+    snapshot.writersRoot ? digestToBytes(snapshot.writersRoot) : null,
+    snapshot.manifest ? digestToBytes(snapshot.manifest) : null,
+  ];
+}
+
+/** The snapshot in a row of the table. */
+export function snapshotFrom(row: Row): Snapshot {
+  return {
+    id: row["id"] as SnapshotId,
+    account: row["account"] as AccountId,
+    domain: row["domain"] as Domain,
+    state: row["state"] as SnapshotState,
+    stateMessage: (row["state_message"] as string | null) ?? undefined,
+    parent: (row["parent"] as SnapshotId | null) ?? undefined,
+    lineage: row["lineage"] as SnapshotId,
+    volumeSizeGib: row["volume_size_gib"] as number,
+    description: (row["description"] as string | null) ?? undefined,
+    tags: JSON.parse(row["tags"] as string) as Tag[],
+    startTimeMs: row["start_time_ms"] as number,
+    completionTimeMs: (row["completion_time_ms"] as number | null) ?? undefined,
+    timeoutMinutes: row["timeout_minutes"] as number,
+    expiresAtMs: row["expires_at_ms"] as number,
+    parentRoot: digestFrom(row["parent_root"]),
+    parentBlockCount: row["parent_block_count"] as number,
+    root: digestFrom(row["root"]),
+    blockCount: row["block_count"] as number,
+    writtenBlockCount: row["written_block_count"] as number,
+    completion: completionFrom(row["completion"] as string | null),
+    ...(row["writers_root"] === null ? {} : { writersRoot: digestFrom(row["writers_root"]) }),
+    ...(row["manifest"] === null
+      ? {}
+      : { manifest: recordNameFromBytes(row["manifest"] as Uint8Array) }),
+  };
+}
+
+function digestFrom(value: unknown): Digest | undefined {
+  return value === null ? undefined : digestFromBytes(value as Uint8Array);
+}
+
+function completionFrom(text: string | null): CompletionRequest | undefined {
+  if (text === null) return undefined;
+  const { changedBlocksCount, linearDigest } = JSON.parse(text);
+  return { changedBlocksCount, linearDigest };
+}
