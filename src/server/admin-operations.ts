@@ -22,9 +22,9 @@ import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
 import { getCollection, startCollection } from "./collection-operations.ts";
-import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
+import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
 import { describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
