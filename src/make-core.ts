@@ -8,10 +8,12 @@ import { openKeyEncryptionKey } from "./keys/open-key-encryption-key.ts";
 import { TokenSecrets } from "./keys/token-secrets.ts";
 import type { Domain } from "./model/ids.ts";
 import {
+  COLLECT_MINUTES_DEFAULT,
   NODE_CACHE_BYTES_MAX,
   RECYCLE_BIN_DAYS_MAX,
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
+  TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRET_DAYS_MAX,
 } from "./model/limits.ts";
 import { logger } from "./model/log.ts";
@@ -23,7 +25,7 @@ import { AwsTokens } from "./snapshots/aws-tokens.ts";
 import { Collections } from "./snapshots/collections.ts";
 import { Collector } from "./snapshots/collector.ts";
 import { Copier } from "./snapshots/copier.ts";
-import type { Core } from "./snapshots/core.ts";
+import type { Core, StartOptions } from "./snapshots/core.ts";
 import { Sealer } from "./snapshots/sealer.ts";
 import { Tokens } from "./snapshots/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
@@ -81,6 +83,7 @@ export async function makeCore(
   checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
   checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
   const settings = { region, recycleBinDays, checkRoom: () => room.checkRoom() };
+  const startOptions = startOptionsOf(config);
   return {
     catalog,
     blocks,
@@ -96,7 +99,21 @@ export async function makeCore(
     scrubber: makeScrubber(config, parts),
     clock,
     random,
+    startOptions,
     ...settings,
+  };
+}
+
+/** What can be asked of how the service was started. */
+function startOptionsOf(config: ClockedConfig): StartOptions {
+  const { emulation } = config;
+  const told = Object.entries(emulation ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    collectMinutes: config.collectMinutes ?? COLLECT_MINUTES_DEFAULT,
+    scrubDays: config.scrubDays ?? SCRUB_DAYS_DEFAULT,
+    tokenSecretDays: config.tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
+    isKeyEncryptionKeyGiven: config.keyEncryptionKey !== undefined,
+    emulation: told.length === 0 ? undefined : Object.fromEntries(told),
   };
 }
 

@@ -97,7 +97,7 @@ async function startService(
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing(config, store);
   const blocks = watchedBlockStore(store, keys, signals);
-  const core = await makeCore(config, { ...store, blocks, keys });
+  const core = await makeCore({ ...config, emulation }, { ...store, blocks, keys });
   const log = logger(config.log, clock);
   await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });

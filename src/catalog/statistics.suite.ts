@@ -91,7 +91,7 @@ function measuresSuite(name: string, { open }: Subject): void {
     assert.deepEqual(await (await reopen()).statistics.measures(), kept);
   });
 
-  test(`${name} keeps the last measure of each day of long ago, and none before that`, async (t) => {
+  test(`${name} keeps one measure of each day of long ago, none before that`, async (t) => {
     const { catalog } = await open(t);
     for (let hour = 0; hour < 5 * 24; hour += 8) {
       const bounds = { fullFromMs: 0, keptFromMs: 0 };
@@ -107,7 +107,7 @@ function measuresSuite(name: string, { open }: Subject): void {
 function noticesSuite(name: string, { open, account, snapshot }: Subject): void {
   const completed = { state: "completed", root: ROOT, completionTimeMs: 5 } as const;
 
-  test(`${name} has one for each snapshot that is completed or fails, once turned on`, async (t) => {
+  test(`${name} has one for each snapshot completed or failed, once turned on`, async (t) => {
     const { catalog, reopen } = await open(t);
     const settle = async (id: string, to: "completed" | "error") => {
       await catalog.snapshots.start(snapshot(id), undefined);

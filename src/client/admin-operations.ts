@@ -31,8 +31,20 @@ import {
   type StartCollectionRequest,
   writeGetCollectionRequest,
   writeStartCollectionRequest,
+  writeStopCollectionRequest,
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
+import {
+  readDescribeServiceResponse,
+  type ServiceDescription,
+  writeDescribeServiceRequest,
+} from "../wire/admin/service.ts";
+import {
+  readSimulatePolicyResponse,
+  type SimulatePolicyRequest,
+  type SimulatePolicyResponse,
+  writeSimulatePolicyRequest,
+} from "../wire/admin/simulate-policy.ts";
 import {
   readGetStoreStatusResponse,
   readListStoreSamplesResponse,
@@ -41,12 +53,6 @@ import {
   writeGetStoreStatusRequest,
   writeListStoreSamplesRequest,
 } from "../wire/admin/status.ts";
-import {
-  readSimulatePolicyResponse,
-  type SimulatePolicyRequest,
-  type SimulatePolicyResponse,
-  writeSimulatePolicyRequest,
-} from "../wire/admin/simulate-policy.ts";
 import {
   readDescribeStoreResponse,
   type StoreDescription,
@@ -180,10 +186,29 @@ export function getCollection(
   return client.send(callOf("GetCollection", request, readCollectionResponse), options);
 }
 
+/** Ends a collection at its next page; the next one goes on. */
+export function stopCollection(
+  client: Client,
+  collectionId: string,
+  options?: CallOptions,
+): Promise<CollectionDescription> {
+  const request = writeStopCollectionRequest(collectionId);
+  return client.send(callOf("StopCollection", request, readCollectionResponse), options);
+}
+
 /** How the whole store is. Answered to the account that manages it. */
 export function describeStore(client: Client, options?: CallOptions): Promise<StoreDescription> {
   const request = writeDescribeStoreRequest();
   return client.send(callOf("DescribeStore", request, readDescribeStoreResponse), options);
+}
+
+/** How the service was started. Answered to the account that manages the store. */
+export function describeService(
+  client: Client,
+  options?: CallOptions,
+): Promise<ServiceDescription> {
+  const request = writeDescribeServiceRequest();
+  return client.send(callOf("DescribeService", request, readDescribeServiceResponse), options);
 }
 
 /**

@@ -2,6 +2,13 @@ import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/pro
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { OpenFiles } from "./_open-files.ts";
+import {
+  SEGMENT_FORMAT_VERSION,
+  SEGMENT_HEADER_BYTES,
+  segmentHeader,
+  segmentName,
+  segmentNumber,
+} from "./_segment-header.ts";
 import { writeAll } from "./_write-all.ts";
 import {
   type Entry,
@@ -15,17 +22,10 @@ import {
  * One file per segment, named by its number: segments/0000000001.segment. A process never appends
  * to a file that an earlier process wrote: it begins a new one with its first append. So a torn
  * tail is never written over, and whatever follows the last whole record of a file is garbage.
- *
- *   offset  0        8         12              16
- *           "VARVESEG" version u32 segment u32  entries, one after another …
  */
 
-const MAGIC = "VARVESEG";
-/** Version of the segment file's own header. */
-export const SEGMENT_FORMAT_VERSION = 1;
-/** Bytes before the first entry. */
-export const SEGMENT_HEADER_BYTES = 16;
-const FILE_NAME = /^([0-9]{10})\.segment$/;
+export { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES };
+
 const OPEN_FILES_MAX = 64;
 
 /** Options of `FileSegments.open`. */
@@ -188,7 +188,7 @@ export class FileSegments implements SegmentStore {
   }
 
   #pathOf(segment: number): string {
-    return join(this.#directory, `${String(segment).padStart(10, "0")}.segment`);
+    return join(this.#directory, segmentName(segment));
   }
 }
 
@@ -210,21 +210,12 @@ async function fill(bytes: Uint8Array, file: FileHandle, placement: Placement): 
   }
 }
 
-function segmentHeader(segment: number): Uint8Array {
-  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  header.write(MAGIC, 0, "latin1");
-  header.writeUInt32LE(SEGMENT_FORMAT_VERSION, 8);
-  header.writeUInt32LE(segment, 12);
-  return header;
-}
-
 /** Ascending numbers of the segment files in a folder; other files are left alone. */
 async function segmentNumbers(directory: string): Promise<number[]> {
   const names = await readdir(directory);
   return names
-    .map((name) => FILE_NAME.exec(name)?.[1])
-    .filter((digits) => digits !== undefined)
-    .map(Number)
+    .map(segmentNumber)
+    .filter((number) => number !== undefined)
     .sort((a, b) => a - b);
 }
 

@@ -20,9 +20,22 @@ export const getCollection: AdminOperation = async (core, call) => {
   const id = call.parameters["collectionId"] ?? "";
   const status = core.collections.get(id);
   if (status) return writeCollectionResponse(200, describe(status));
-  const message = `There is no collection ${id.slice(0, 64)}`;
-  throw new ServiceFault({ status: 404, code: "NoSuchEntityException", message });
+  throw noSuchCollection(id);
 };
+
+/** Ends a collection at its next page; it says so of itself once it has. */
+export const stopCollection: AdminOperation = async (core, call) => {
+  await checkManagesStore(core, call, "StopCollection");
+  const id = call.parameters["collectionId"] ?? "";
+  const status = core.collections.stop(id);
+  if (status) return writeCollectionResponse(200, describe(status));
+  throw noSuchCollection(id);
+};
+
+function noSuchCollection(id: string): ServiceFault {
+  const message = `There is no collection ${id.slice(0, 64)}`;
+  return new ServiceFault({ status: 404, code: "NoSuchEntityException", message });
+}
 
 const STATES = { running: "Running", done: "Done", failed: "Failed" } as const;
 

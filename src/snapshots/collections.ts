@@ -5,12 +5,15 @@ import type { Collected, CollectOptions, Collector } from "./collector.ts";
 export interface CollectionStatus {
   readonly id: string;
   readonly state: "running" | "done" | "failed";
-  /** Why it failed. */
+  /** Why it failed, or that it was stopped. */
   readonly message: string | undefined;
   /** What it found and did. */
   readonly result: Collected | undefined;
   readonly durationMs: number | undefined;
 }
+
+/** Said of one that was stopped: what it did is done. */
+const STOPPED = "Stopped before its end; the next collection goes on";
 
 /** Collections remembered: far more than anybody follows at once (ours). */
 const KEPT_COUNT = 100;
@@ -20,6 +23,8 @@ export class Collections {
   readonly #collector: Collector;
   readonly #clock: Clock;
   readonly #statuses = new Map<string, CollectionStatus>();
+  /** Of those under way, what stops each. */
+  readonly #stops = new Map<string, AbortController>();
   #startedCount = 0;
 
   constructor(collector: Collector, clock: Clock) {
@@ -33,11 +38,15 @@ export class Collections {
     const id = String(this.#startedCount);
     const startMs = this.#clock.monotonicMs();
     const end = (outcome: Pick<CollectionStatus, "state" | "message" | "result">) => {
+      this.#stops.delete(id);
       const durationMs = Math.round(this.#clock.monotonicMs() - startMs);
       this.#keep({ id, ...outcome, durationMs });
     };
-    this.#collector.collect(options).then(
-      (result) => end({ state: "done", message: undefined, result }),
+    const stop = new AbortController();
+    this.#stops.set(id, stop);
+    const messageOf = () => (stop.signal.aborted ? STOPPED : undefined);
+    this.#collector.collect({ ...options, signal: stop.signal }).then(
+      (result) => end({ state: "done", message: messageOf(), result }),
       (error: Error) => end({ state: "failed", message: error.message, result: undefined }),
     );
     const nothingYet = { message: undefined, result: undefined, durationMs: undefined };
@@ -47,6 +56,12 @@ export class Collections {
   /** How one stands; undefined when there is none of that id, or not any more. */
   get(id: string): CollectionStatus | undefined {
     return this.#statuses.get(id);
+  }
+
+  /** Ends one at its next page, if it is under way; undefined when there is none of that id. */
+  stop(id: string): CollectionStatus | undefined {
+    this.#stops.get(id)?.abort(new Error(STOPPED));
+    return this.get(id);
   }
 
   #keep(status: CollectionStatus): CollectionStatus {

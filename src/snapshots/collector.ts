@@ -33,6 +33,8 @@ export interface CollectOptions {
   readonly graceSeconds: number;
   /** True to find out what would be done, and do none of it. */
   readonly isDryRun: boolean;
+  /** Ends the run at its next page; what is left is taken up by the next one. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a run found and did. */
@@ -97,6 +99,8 @@ export class Collector {
   #latest: CollectorRun | undefined;
   #totals = { doneCount: 0, failedCount: 0, removedCount: 0, removedBytes: 0 };
   #isStopped = false;
+  /** Of the run under way. */
+  #signal: AbortSignal | undefined;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
@@ -162,6 +166,7 @@ export class Collector {
 
   async #collect(options: CollectOptions): Promise<Collected> {
     const { catalog, compactor, clock } = this.#parts;
+    this.#signal = options.signal;
     await this.#checkClock();
     await this.#expandRoots();
     // Before any root is looked at: what is stored or referred to from now on is safe.
@@ -173,8 +178,12 @@ export class Collector {
         if (!(error instanceof KeyDestroyedError)) this.#parts.onError(domain, error);
       });
     }
-    const compacted = options.isDryRun || this.#isStopped ? {} : await compactor.compact();
+    const compacted = options.isDryRun || this.#isEnding() ? {} : await compactor.compact();
     return { ...total.result(), ...compacted };
+  }
+
+  #isEnding(): boolean {
+    return this.#isStopped || (this.#signal?.aborted ?? false);
   }
 
   /** A clock that was set back or forward would end a grace too early or never. */
@@ -198,14 +207,14 @@ export class Collector {
     const lost = new Set<Domain>();
     for (;;) {
       const roots = await garbage.roots(ROOTS_AT_ONCE);
-      if (roots.length === 0 || this.#isStopped) return;
+      if (roots.length === 0 || this.#isEnding()) return;
       for (const root of roots) {
         await this.#expand(root).catch(async (error: unknown) => {
           if (!(error instanceof KeyDestroyedError)) throw error;
           if (!lost.has(root.domain)) await this.#noteAll(root.domain);
           lost.add(root.domain);
         });
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
         await garbage.removeRoot(root.number);
       }
     }
@@ -214,7 +223,7 @@ export class Collector {
   /** Notes all of a domain whose key is gone: no tree in it can be walked. */
   async #noteAll(domain: Domain): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let after: RecordName | undefined; !this.#isStopped; ) {
+    for (let after: RecordName | undefined; !this.#isEnding(); ) {
       const names = await garbage.stored(domain, after, COLLECT_PAGE_COUNT);
       await garbage.addCandidates(domain, names);
       after = names.at(-1);
@@ -237,7 +246,7 @@ export class Collector {
       for await (const reached of reachable(maps(domain), garbage.root, { others })) {
         page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
         if (page.length >= COLLECT_PAGE_COUNT) await flush();
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
       }
     } catch (error) {
       // What cannot be read is damaged, or was removed with another tree that shared it; in both
@@ -253,7 +262,7 @@ export class Collector {
     { options, total }: { readonly options: CollectOptions; readonly total: Tally },
   ): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let afterName: RecordName | undefined; !this.#isStopped; ) {
+    for (let afterName: RecordName | undefined; !this.#isEnding(); ) {
       const candidates = await this.#pageOf(domain, afterName);
       const last = candidates.at(-1);
       if (!last) return;
@@ -356,7 +365,7 @@ export class Collector {
       const others = before?.lineage === lineage ? [before.root] : [];
       for await (const reached of reachable(maps(domain), root, { others })) {
         reach(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks]));
-        if (this.#isStopped) return false;
+        if (this.#isEnding()) return false;
       }
     }
     return true;

@@ -17,6 +17,16 @@ import { granteesInForce } from "./public-access.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
 
+/** How the service was started, for those who ask; it changes nothing that it stands here. */
+export interface StartOptions {
+  readonly collectMinutes: number;
+  readonly scrubDays: number;
+  readonly tokenSecretDays: number;
+  /** True where what wraps the secrets of encryption keys was given, and is not kept here. */
+  readonly isKeyEncryptionKeyGiven: boolean;
+  readonly emulation: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
 /** What the operations work with; made once by the composition root and passed to each. */
 export interface Core {
   readonly catalog: Catalog;
@@ -38,6 +48,7 @@ export interface Core {
   readonly region: string;
   /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
   readonly recycleBinDays: number;
+  readonly startOptions: StartOptions;
   /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
   readonly changesBy?: "writers" | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */

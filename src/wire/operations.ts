@@ -11,7 +11,8 @@ export type OperationName =
   | "VerifySnapshot"
   | "ListVerifications"
   | "ListLineages"
-  | "CountExclusiveBlocks";
+  | "CountExclusiveBlocks"
+  | "GetSnapshotProgress";
 
 /** Method and path of an operation; `{name}` stands for a parameter. */
 export interface Route {
@@ -33,6 +34,7 @@ export const ROUTES: Readonly<Record<OperationName, Route>> = {
   ListVerifications: { method: "GET", path: "/varve/verifications" },
   ListLineages: { method: "GET", path: "/varve/lineages" },
   CountExclusiveBlocks: { method: "GET", path: "/varve/snapshots/{snapshotId}/exclusive" },
+  GetSnapshotProgress: { method: "GET", path: "/varve/snapshots/{snapshotId}/progress" },
 };
 
 /** An operation and the parameters found in the path. */

@@ -18,7 +18,7 @@ import { digestOf } from "../../src/blocks/hash.ts";
 import { Journaler } from "../../src/blocks/journaler.ts";
 import { Scrubber } from "../../src/blocks/scrubber.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
 import { TokenSecrets } from "../../src/keys/token-secrets.ts";
@@ -239,7 +239,11 @@ export async function composeCore(
   const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
   const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
   const tokens = new Tokens(tokenSecrets.tokens, clock, random);
-  const settings = { region: "us-east-1", recycleBinDays };
+  const startOptions = {
+    ...{ collectMinutes: 0, scrubDays: 0, tokenSecretDays: 0 },
+    ...{ isKeyEncryptionKeyGiven: true, emulation: undefined },
+  };
+  const settings = { region: "us-east-1", recycleBinDays, startOptions };
   const core: Core = {
     catalog,
     blocks,

@@ -57,4 +57,5 @@ const VIEWS: Readonly<Record<OperationName, See | undefined>> = {
   ListVerifications: undefined,
   ListLineages: undefined,
   CountExclusiveBlocks: withJustCompletedStillSealing,
+  GetSnapshotProgress: undefined,
 };

@@ -12,7 +12,9 @@ export type AdminOperationName =
   | "SimulatePolicy"
   | "StartCollection"
   | "GetCollection"
+  | "StopCollection"
   | "DescribeStore"
+  | "DescribeService"
   | "GetStoreStatus"
   | "ListStoreSamples"
   | "ListAuditEntries"
@@ -31,7 +33,9 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   SimulatePolicy: { method: "POST", path: "/varve/policy-simulations" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  DescribeService: { method: "GET", path: "/varve/service" },
   GetStoreStatus: { method: "GET", path: "/varve/status" },
   ListStoreSamples: { method: "GET", path: "/varve/samples" },
   ListAuditEntries: { method: "GET", path: "/varve/audit" },

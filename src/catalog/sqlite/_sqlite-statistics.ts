@@ -1,13 +1,13 @@
-import type { SnapshotId } from "../model/ids.ts";
-import { MS_PER_DAY } from "../model/limits.ts";
-import type { SqliteDatabase } from "./_sqlite-database.ts";
-import type { VerificationProgress } from "./integrity.ts";
+import type { SnapshotId } from "../../model/ids.ts";
+import { MS_PER_DAY } from "../../model/limits.ts";
+import type { VerificationProgress } from "../integrity.ts";
 import type {
   SnapshotTotals,
   StatisticsTable,
   StoreMeasure,
   VerificationUnderWay,
-} from "./statistics.ts";
+} from "../statistics.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `StatisticsTable` on SQLite. */
 export class SqliteStatisticsTable implements StatisticsTable {

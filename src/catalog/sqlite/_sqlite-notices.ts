@@ -1,7 +1,7 @@
-import { recordNameFromBytes } from "../model/digest.ts";
-import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
+import { recordNameFromBytes } from "../../model/digest.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { Notice, NoticeTable } from "../statistics.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { Notice, NoticeTable } from "./statistics.ts";
 
 /** `NoticeTable` on SQLite. */
 export class SqliteNoticeTable implements NoticeTable {
