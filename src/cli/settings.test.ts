@@ -6,10 +6,17 @@ import { test } from "node:test";
 import { makeCertificates } from "../../test/support/certificates.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { UsageError } from "./errors.ts";
-import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
+import { serveSettings } from "./serve-settings.ts";
 import { endpointFrom } from "./settings.ts";
 
 const ARN = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
+
+/** What a service tells of itself when nothing is said. */
+const QUIET = {
+  ...{ logLevel: "info", accessLog: false },
+  ...{ audit: undefined, metrics: undefined, webhook: undefined },
+};
 
 test("the endpoint comes from the option, then the variables in order", () => {
   const env = {
@@ -75,6 +82,7 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
   const env = {
     VARVE_CONFIG: config,
@@ -101,6 +109,7 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
   const keys = { keyEncryptionKey: "env:KEY", previousKeyEncryptionKey: `file:${previous}` };
   const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1", ...keys };
