@@ -165,6 +165,12 @@ export interface SharingTable {
   /** Gives and takes away leave to read; what is there or gone already stays so. */
   changeGrantees(id: SnapshotId, change: GranteesChange): Promise<void>;
   /**
+   * The snapshot of that id, if it is the account's own or granted to it or to all, and not in the
+   * recycle bin. Another one is looked for no longer than one that is not there: how long an answer
+   * takes must not tell.
+   */
+  visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined>;
+  /**
    * The snapshots that an account owns or may know of, with ids after `afterId`, in order of id,
    * at most `limit`.
    */
