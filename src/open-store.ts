@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 import type { AccessKey, Catalog } from "./catalog/catalog.ts";
-import { openSqliteCatalog } from "./catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "./catalog/sqlite/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
 import { DiskSpace } from "./data-folder/disk-space.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";

@@ -5,7 +5,7 @@ import { LruCache } from "./base/lru-cache.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import { openSqliteCatalog, StoreInUseError } from "./catalog/sqlite-catalog.ts";
+import { openSqliteCatalog, StoreInUseError } from "./catalog/sqlite/sqlite-catalog.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { catalogPaths, replaceCatalog } from "./data-folder/replace-catalog.ts";
 import { KeyRing } from "./keys/key-ring.ts";

@@ -8,7 +8,7 @@ import { LruCache } from "../../src/base/lru-cache.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
 import { type Digest, digestFromBytes, type RecordName } from "../../src/model/digest.ts";
 import { blockCountOf } from "../../src/model/geometry.ts";

@@ -6,7 +6,7 @@ import { gate } from "../../test/support/fakes.ts";
 import { MovingClock } from "../../test/support/moving-clock.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemRandom } from "../base/random.ts";
-import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, EncryptionKeyId } from "../model/ids.ts";

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
-import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import {
   BLOCK_TOKEN_LIFETIME_SECONDS_MAX,
   MS_PER_DAY,

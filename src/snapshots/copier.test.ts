@@ -11,7 +11,7 @@ import { systemRandom } from "../base/random.ts";
 import { BlockStore } from "../blocks/block-store.ts";
 import { digestOf } from "../blocks/hash.ts";
 import { decodeRecord } from "../blocks/record.ts";
-import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import { KeyRing } from "../keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../keys/local-key-encryption-key.ts";
 import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";

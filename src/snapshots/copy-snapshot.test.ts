@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";

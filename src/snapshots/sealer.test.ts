@@ -12,7 +12,7 @@ import { BlockStore } from "../blocks/block-store.ts";
 import { decodePayload } from "../blocks/codec.ts";
 import { digestOf } from "../blocks/hash.ts";
 import { decodeRecord, RECORD_KIND } from "../blocks/record.ts";
-import { openSqliteCatalog } from "../catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { BlockMaps } from "../tree/block-map.ts";

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { MIGRATIONS } from "../../src/catalog/sqlite-catalog.ts";
+import { MIGRATIONS } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import {
   AWS_EXPIRY_MINUTES_MAX,

@@ -5,7 +5,7 @@ import { BlockStore } from "../../src/blocks/block-store.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { Scrubber } from "../../src/blocks/scrubber.ts";
 import type { StoredRecord } from "../../src/catalog/integrity.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import type { AccountId } from "../../src/model/ids.ts";
 import { MS_PER_DAY } from "../../src/model/limits.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";

@@ -7,7 +7,7 @@ import {
   CATALOG_VERSION,
   MIGRATIONS,
   openSqliteCatalog,
-} from "../../src/catalog/sqlite-catalog.ts";
+} from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import type { RecordName } from "../../src/model/digest.ts";
 import { type AccountId, isKeyDomain, type SnapshotId } from "../../src/model/ids.ts";
 import { openService, type Service } from "../../src/service.ts";

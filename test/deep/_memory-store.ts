@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import type { SegmentStore } from "../../src/segments/segment-store.ts";
 import { MemorySegments } from "./_memory-segments.ts";
 

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { NO_SHIM, readLog, shim } from "./shim.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/varve.mjs");
-const MODULE = import.meta.resolve("../../src/catalog/_sqlite-database.ts");
+const MODULE = import.meta.resolve("../../src/catalog/sqlite/_sqlite-database.ts");
 
 /** Commits until one fails, then tries to go on; prints what came of it. */
 const SCRIPT = `

@@ -18,7 +18,7 @@ import { digestOf } from "../../src/blocks/hash.ts";
 import { Journaler } from "../../src/blocks/journaler.ts";
 import { Scrubber } from "../../src/blocks/scrubber.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
 import { TokenSecrets } from "../../src/keys/token-secrets.ts";

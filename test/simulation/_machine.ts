@@ -3,7 +3,7 @@ import { type Clock, repeat } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import type { SegmentStore } from "../../src/segments/segment-store.ts";
 import { Collector } from "../../src/snapshots/collector.ts";

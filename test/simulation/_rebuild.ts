@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { LruCache } from "../../src/base/lru-cache.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { KeyDestroyedError, KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
 import { CorruptionError } from "../../src/model/errors.ts";

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSqliteCatalog } from "../../src/catalog/sqlite-catalog.ts";
+import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import type { RecordName } from "../../src/model/digest.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";

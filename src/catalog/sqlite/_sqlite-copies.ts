@@ -1,9 +1,9 @@
-import { digestFromBytes, digestToBytes } from "../model/digest.ts";
-import type { Domain, SnapshotId } from "../model/ids.ts";
-import type { Snapshot } from "../model/snapshot.ts";
+import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import type { Domain, SnapshotId } from "../../model/ids.ts";
+import type { Snapshot } from "../../model/snapshot.ts";
+import type { CopySource, CopyTable, SnapshotCopy } from "../catalog.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { INSERT_SNAPSHOT, snapshotValues } from "./_sqlite-snapshots.ts";
-import type { CopySource, CopyTable, SnapshotCopy } from "./catalog.ts";
 
 /** `CopyTable` on SQLite. */
 export class SqliteCopyTable implements CopyTable {

@@ -1,10 +1,10 @@
 import type { SQLInputValue } from "node:sqlite";
-import { digestToBytes, type RecordName } from "../model/digest.ts";
-import type { Domain } from "../model/ids.ts";
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
+import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
 import { refer } from "./_sqlite-liveness.ts";
-import type { JournalChange, JournalEntry, JournalTable } from "./journal.ts";
 
 /** A table whose rows are journaled, with the columns of its key in order. */
 interface Source {

@@ -3,11 +3,9 @@ import {
   digestFromBytes,
   digestToBytes,
   recordNameFromBytes,
-} from "../model/digest.ts";
-import type { AccountId, Domain, SnapshotId } from "../model/ids.ts";
-import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../model/snapshot.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import { refer } from "./_sqlite-liveness.ts";
+} from "../../model/digest.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
 import type {
   ClientTokenUse,
   DeletionOutcome,
@@ -16,7 +14,9 @@ import type {
   SnapshotTable,
   StartRefusal,
   StateChange,
-} from "./catalog.ts";
+} from "../catalog.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { refer } from "./_sqlite-liveness.ts";
 
 /** Column of each field of a `Snapshot`, and how it is written. */
 const COLUMNS = [

@@ -4,11 +4,11 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
+import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
+import { catalogSuite } from "../catalog.suite.ts";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
-import { catalogSuite } from "./catalog.suite.ts";
 import { openSqliteCatalog, StoreInUseError } from "./sqlite-catalog.ts";
 
 catalogSuite("SqliteCatalog", async (t) => {

@@ -1,7 +1,7 @@
-import type { AccountId } from "../model/ids.ts";
-import type { Image } from "../model/image.ts";
+import type { AccountId } from "../../model/ids.ts";
+import type { Image } from "../../model/image.ts";
+import type { ImageRefusal, ImageTable } from "../catalog.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { ImageRefusal, ImageTable } from "./catalog.ts";
 
 /** `ImageTable` on SQLite: what is searched for in columns, the whole as JSON. */
 export class SqliteImageTable implements ImageTable {

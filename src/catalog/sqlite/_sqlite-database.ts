@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { assert } from "../base/assert.ts";
-import { DiskFullError } from "../model/errors.ts";
-import { CHECKPOINT_ROWS } from "../model/limits.ts";
+import { assert } from "../../base/assert.ts";
+import { DiskFullError } from "../../model/errors.ts";
+import { CHECKPOINT_ROWS } from "../../model/limits.ts";
 
 /** A row as SQLite answers it, columns by name. */
 export type Row = Record<string, unknown>;

@@ -1,7 +1,7 @@
-import { digestToBytes, type RecordName, recordNameFromBytes } from "../model/digest.ts";
-import type { Domain } from "../model/ids.ts";
+import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
+import type { DamagedRecord, DamageTable, StoredRecord } from "../integrity.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { DamagedRecord, DamageTable, StoredRecord } from "./integrity.ts";
 
 /** Forgets that a record is damaged. */
 export const REMOVE_DAMAGED = "DELETE FROM damaged_records WHERE domain = ? AND name = ?";

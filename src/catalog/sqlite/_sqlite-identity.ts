@@ -1,6 +1,5 @@
-import type { AccountId } from "../model/ids.ts";
-import type { StoreSecret } from "../model/store-secret.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import type { AccountId } from "../../model/ids.ts";
+import type { StoreSecret } from "../../model/store-secret.ts";
 import type {
   AccessKey,
   AccessKeyChange,
@@ -8,7 +7,8 @@ import type {
   IdentityTable,
   SecretName,
   SecretsChange,
-} from "./catalog.ts";
+} from "../catalog.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `IdentityTable` on SQLite. */
 export class SqliteIdentityTable implements IdentityTable {

@@ -1,8 +1,8 @@
-import { digestToBytes, type RecordName } from "../model/digest.ts";
-import type { Domain } from "../model/ids.ts";
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
+import type { Location } from "../catalog.ts";
+import type { SegmentTable } from "../collection.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
-import type { Location } from "./catalog.ts";
-import type { SegmentTable } from "./collection.ts";
 
 /** `SegmentTable` on SQLite. */
 export class SqliteSegmentTable implements SegmentTable {

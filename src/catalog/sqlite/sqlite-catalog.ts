@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync } from "node:fs";
+import type { Catalog } from "../catalog.ts";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteCopyTable } from "./_sqlite-copies.ts";
@@ -16,7 +17,6 @@ import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
 import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
-import type { Catalog } from "./catalog.ts";
 
 export { CATALOG_VERSION, MIGRATIONS };
 

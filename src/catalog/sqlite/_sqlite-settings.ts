@@ -1,6 +1,6 @@
-import type { AccountId } from "../model/ids.ts";
+import type { AccountId } from "../../model/ids.ts";
+import type { SettingsTable } from "../catalog.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
-import type { SettingsTable } from "./catalog.ts";
 
 /** `SettingsTable` on SQLite. */
 export class SqliteSettingsTable implements SettingsTable {

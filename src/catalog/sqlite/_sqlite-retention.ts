@@ -1,8 +1,8 @@
-import type { AccountId, SnapshotId } from "../model/ids.ts";
-import type { LockMode, RecycledSnapshot, Snapshot, SnapshotLock } from "../model/snapshot.ts";
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
+import type { LockMode, RecycledSnapshot, Snapshot, SnapshotLock } from "../../model/snapshot.ts";
+import type { LockChange, RetentionTable } from "../catalog.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 import { snapshotFrom } from "./_sqlite-snapshots.ts";
-import type { LockChange, RetentionTable } from "./catalog.ts";
 
 const NUMBER = "(SELECT number FROM snapshots WHERE id = ?)";
 

@@ -1,11 +1,11 @@
-import type { AccountId, SnapshotId } from "../model/ids.ts";
-import type { SqliteDatabase } from "./_sqlite-database.ts";
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type {
   VerificationOutcome,
   VerificationProgress,
   VerificationTable,
   VerifiedSnapshot,
-} from "./integrity.ts";
+} from "../integrity.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `VerificationTable` on SQLite. */
 export class SqliteVerificationTable implements VerificationTable {

@@ -3,12 +3,8 @@ import {
   type RecordName,
   recordNameFromBytes,
   ZERO_BLOCK_NAME,
-} from "../model/digest.ts";
-import type { Domain, SnapshotId } from "../model/ids.ts";
-import { REMOVE_DAMAGED, SqliteDamageTable } from "./_sqlite-damage.ts";
-import type { SqliteDatabase } from "./_sqlite-database.ts";
-import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
-import { refer } from "./_sqlite-liveness.ts";
+} from "../../model/digest.ts";
+import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type {
   BlockTable,
   BlockWrite,
@@ -16,7 +12,11 @@ import type {
   NewLocation,
   PendingWrite,
   WriteRefusal,
-} from "./catalog.ts";
+} from "../catalog.ts";
+import { REMOVE_DAMAGED, SqliteDamageTable } from "./_sqlite-damage.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
+import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
+import { refer } from "./_sqlite-liveness.ts";
 
 const NEW_LOCATION = `INSERT INTO locations (domain, name, segment, offset, length, generation)
   SELECT ?, ?, ?, ?, ?, generation FROM collection WHERE true`;

@@ -4,16 +4,16 @@ import {
   digestToBytes,
   type RecordName,
   recordNameFromBytes,
-} from "../model/digest.ts";
-import type { Domain } from "../model/ids.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+} from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
 import {
   type CollectionRun,
   FencedError,
   type GarbageCandidate,
   type GarbageRoot,
   type GarbageTable,
-} from "./collection.ts";
+} from "../collection.ts";
+import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `GarbageTable` on SQLite. */
 export class SqliteGarbageTable implements GarbageTable {

@@ -4,10 +4,10 @@ import {
   digestToBytes,
   type RecordName,
   recordNameFromBytes,
-} from "../model/digest.ts";
-import type { Domain, SnapshotId } from "../model/ids.ts";
+} from "../../model/digest.ts";
+import type { Domain, SnapshotId } from "../../model/ids.ts";
+import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "./collection.ts";
 
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
-import { DiskFullError } from "../model/errors.ts";
+import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { DiskFullError } from "../../model/errors.ts";
 import { SqliteDatabase, type WritePurpose } from "./_sqlite-database.ts";
 
 test("SqliteDatabase keeps nothing of a transaction that finds the disk full", async (t) => {

@@ -1,6 +1,6 @@
+import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
 import { recordFrom } from "./_sqlite-damage.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
-import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "./integrity.ts";
 
 /** Every segment that holds a record; each is found by one seek in the index. */
 const SEGMENTS_IN_USE = `WITH RECURSIVE used (segment) AS (

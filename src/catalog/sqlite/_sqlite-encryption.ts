@@ -4,10 +4,10 @@ import type {
   EncryptionKeyManager,
   EncryptionKeyState,
   WrappedSecret,
-} from "../model/encryption-key.ts";
-import type { AccountId, EncryptionKeyId, KeyDomain } from "../model/ids.ts";
+} from "../../model/encryption-key.ts";
+import type { AccountId, EncryptionKeyId, KeyDomain } from "../../model/ids.ts";
+import type { EncryptionTable } from "../catalog.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import type { EncryptionTable } from "./catalog.ts";
 
 /** `EncryptionTable` on SQLite. */
 export class SqliteEncryptionTable implements EncryptionTable {
