@@ -117,8 +117,17 @@ export interface LivenessTable {
     after: PendingPlace | undefined,
     limit: number,
   ): Promise<{ readonly names: readonly RecordName[]; readonly last: PendingPlace | undefined }>;
-  /** Notes the beginning of a sealing: what is stored from now on is safe until it has ended. */
-  beginSealing(id: SnapshotId): Promise<void>;
+  /**
+   * Notes the beginning of an attempt to seal a snapshot: what is stored from now on is safe until
+   * it has ended. Answers the attempt's number. What an earlier one stored is safe no more, so from
+   * now on that one can change nothing (`StateChange.attempt`).
+   */
+  beginSealing(id: SnapshotId): Promise<number>;
+  /**
+   * Snapshots to be sealed that this process tried to seal last and, with `takesOver`, those that
+   * no living process did.
+   */
+  sealings(takesOver: boolean): Promise<SnapshotId[]>;
   /**
    * True when the record is stored; it is then referred to as of now, so that no run which has
    * begun by now removes it.
@@ -138,6 +147,11 @@ export interface SegmentTable {
   liveBytes(): Promise<ReadonlyMap<number, number>>;
   /** True when a record that lies there is the one to be found under its name. */
   isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean>;
+  /**
+   * True when nothing is located in a segment, nor ever will be: so it may be removed at any later
+   * time, too. Of a segment to which nothing is appended any more.
+   */
+  isRemovable(segment: number): Promise<boolean>;
   /** Forgets a segment that has been removed. */
   forget(segment: number): Promise<void>;
 }

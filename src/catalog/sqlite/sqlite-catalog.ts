@@ -9,7 +9,7 @@ import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteJournalTable } from "./_sqlite-journal.ts";
-import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
+import { SealingAttempts, SqliteLivenessTable } from "./_sqlite-liveness.ts";
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
 import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
@@ -32,8 +32,9 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     database.close();
     throw error;
   }
+  const attempts = new SealingAttempts();
   return {
-    snapshots: new SqliteSnapshotTable(database),
+    snapshots: new SqliteSnapshotTable(database, attempts),
     blocks: new SqliteBlockTable(database),
     identity: new SqliteIdentityTable(database),
     sharing: new SqliteSharingTable(database),
@@ -43,7 +44,7 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     copies: new SqliteCopyTable(database),
     settings: new SqliteSettingsTable(database),
     garbage: new SqliteGarbageTable(database),
-    liveness: new SqliteLivenessTable(database),
+    liveness: new SqliteLivenessTable(database, attempts),
     segments: new SqliteSegmentTable(database),
     journal: new SqliteJournalTable(database),
     scrubs: new SqliteScrubTable(database),
