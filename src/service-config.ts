@@ -3,14 +3,17 @@ import type { Random } from "./base/random.ts";
 import type { KeyPair } from "./identity/first-account.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import type { LogEntry } from "./model/log.ts";
+import type { BucketAddress } from "./segments/bucket.ts";
 import type { ConsoleFiles } from "./server/console.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { TlsIdentity } from "./server/http-server.ts";
 
 /** What a service is made from. Read once; changing it later changes nothing. */
 export interface ServiceConfig {
-  /** Folder of the embedded store; made if missing. */
-  readonly dataDirectory: string;
+  /** Folder of the embedded store; made if missing. Not looked at where `scaled` is given. */
+  readonly dataDirectory?: string | undefined;
+  /** The engines that hold the store, and that other processes may use at the same time. */
+  readonly scaled?: ScaledStore | undefined;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -40,6 +43,23 @@ export interface ServiceConfig {
   readonly random?: Random;
   /** Takes each line of the log; the default writes JSON lines to standard error. */
   readonly log?: (entry: LogEntry) => void;
+}
+
+/**
+ * A store in two engines: segments in a bucket, the catalog in a database. Any number of processes
+ * may serve it at once, each with the same of these.
+ */
+export interface ScaledStore {
+  readonly bucket: BucketAddress;
+  readonly catalog: PostgresAddress;
+}
+
+/** Where a catalog is. */
+export interface PostgresAddress {
+  /** `postgres://user@host:port/database`; what it leaves out comes from PGHOST and the like. */
+  readonly connectionString: string;
+  /** Kept out of the connection string, where it would be seen. */
+  readonly password?: string | undefined;
 }
 
 /** A configuration together with the time and the chance it goes by. */

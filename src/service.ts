@@ -8,7 +8,7 @@ import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import { makeCore, openKeyRing } from "./make-core.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Room, type Store } from "./open-store.ts";
+import { openEmbeddedStore, type Room, type Store, type StoreParts } from "./open-store.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
@@ -16,18 +16,25 @@ import { createEmulation, withSeed } from "./server/emulation/create-emulation.t
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
-import type { ServiceConfig } from "./service-config.ts";
+import type { ScaledStore, ServiceConfig } from "./service-config.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
-export type { EmulationConfig, KeyEncryptionKeySource, LogEntry, ServiceConfig, TlsIdentity };
+export type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  LogEntry,
+  ScaledStore,
+  ServiceConfig,
+  TlsIdentity,
+};
 
 /** A running service. */
 export interface Service {
   /** Where it listens, for example `http://127.0.0.1:7788`. */
   readonly endpoint: string;
   readonly region: string;
-  /** Absolute path of the embedded store. */
+  /** Where the store lies: the folder's absolute path, or `s3://bucket/prefix/`. */
   readonly dataDirectory: string;
   readonly firstKey: FirstKey;
   /**
@@ -51,28 +58,44 @@ export interface Service {
 }
 
 /**
- * Opens the embedded store, making it at the first start, and serves it. Rejects with a
- * `StoreInUseError` when another process has it, and with the system's error when the folder
- * cannot be written or the address cannot be had; then nothing is left open.
+ * Opens the store, making it at the first start, and serves it. Rejects with a `StoreInUseError`
+ * when another process has the folder, with an `UnavailableError` when an engine does not answer,
+ * and with the system's error when the folder cannot be written or the address cannot be had; then
+ * nothing is left open.
  */
 export async function openService(config: ServiceConfig): Promise<Service> {
   const { clock = systemClock, random = systemRandom } = config;
   const log = logger(config.log, clock);
-  const store = await openEmbeddedStore(config.dataDirectory, { clock, random, log });
+  const store = await openStore(config, { clock, random, log });
   try {
-    return await startService(config, store);
+    return await serveStore(config, store);
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-async function startService(config: ServiceConfig, store: Store): Promise<Service> {
+async function openStore(
+  { scaled, dataDirectory }: ServiceConfig,
+  parts: StoreParts,
+): Promise<Store> {
+  if (scaled) {
+    // Brought up only here: an embedded store does without the clients of both engines.
+    const { openScaledStore } = await import("./open-scaled-store.ts");
+    return openScaledStore(scaled, parts);
+  }
+  if (dataDirectory === undefined) throw new TypeError("Give dataDirectory or scaled");
+  return openEmbeddedStore(dataDirectory, parts);
+}
+
+/** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
+export async function serveStore(config: ServiceConfig, store: Store): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
   const { catalog, segments, failed } = store;
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
+  await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, store);
@@ -85,7 +108,7 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       : catalog.identity.accessKey(accessKeyId);
   const log = logger(config.log, clock);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
-  await core.sealer.resume();
+  if (!store.isReadOnly) await core.sealer.resume();
   const server = await listen(
     {
       core,
@@ -102,17 +125,15 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
     },
     config,
   );
-  const chores = [...startChores(core, log, choresOf(config, store.room)), core.scrubber];
-  core.scrubber.start();
-  // A catalog that cannot be read is told by the next look for copies.
-  core.copier.resume().catch(() => undefined);
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store.room));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
     await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
-    await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
+    const onError = (error: unknown) => log("Journaling failed", { error });
+    if (!store.isReadOnly) await core.journaler.flush().catch(onError);
     await blocks.idle();
     await store.close();
   };
@@ -133,6 +154,14 @@ async function startService(config: ServiceConfig, store: Store): Promise<Servic
       return closing;
     },
   };
+}
+
+function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise<void> }[] {
+  const begun = startChores(core, log, chores);
+  core.scrubber.start();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
+  return [...begun, core.scrubber];
 }
 
 /** What chores are to do besides what every core needs. */

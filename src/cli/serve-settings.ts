@@ -10,15 +10,28 @@ import {
   TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRET_DAYS_MAX,
 } from "../model/limits.ts";
-import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../service.ts";
+import type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  ScaledStore,
+  TlsIdentity,
+} from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
+import {
+  keyNeeded,
+  ownKeyPair,
+  SCALED_NAMES,
+  type ScaledOptions,
+  scaledOptionsOf,
+  scaledSettings,
+} from "./scaled-settings.ts";
 import { type Environment, regionGiven } from "./settings.ts";
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
-export interface ServeOptions {
+export interface ServeOptions extends ScaledOptions {
   readonly data?: string;
   readonly listen?: string;
   readonly region?: string;
@@ -36,6 +49,8 @@ export interface ServeOptions {
 /** Everything `varve serve` needs to know, put together and checked. */
 export interface ServeSettings {
   readonly dataDirectory: string;
+  /** The engines that hold the store instead of the folder. */
+  readonly scaled?: ScaledStore;
   readonly host: string;
   readonly port: number;
   readonly region: string;
@@ -78,6 +93,7 @@ const CONFIG_NAMES = [
   "previousKeyEncryptionKey",
   "accessKeyId",
   "secretAccessKey",
+  ...SCALED_NAMES,
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
@@ -88,6 +104,7 @@ export async function serveSettings(
 ): Promise<ServeSettings> {
   const path = options.config ?? (env["VARVE_CONFIG"] || undefined);
   const file = path === undefined ? {} : await readConfig(path);
+  const keyEncryptionKey = await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env);
   const listen = options.listen ?? (env["VARVE_LISTEN"] || file.listen || LISTEN_DEFAULT);
   const { host, port } = parseListen(listen);
   const tlsFiles = tlsFilesOf({
@@ -95,8 +112,11 @@ export async function serveSettings(
     key: options.tlsKey ?? (env["VARVE_TLS_KEY"] || file.tlsKey),
   });
   const isPlain = tlsFiles === undefined;
+  const scaled = await scaledSettings(scaledOptionsOf({ ...file, ...options }), env);
   if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  if (scaled && !keyEncryptionKey) throw keyNeeded();
   return {
+    ...(scaled && { scaled }),
     dataDirectory: options.data ?? (env["VARVE_DATA"] || file.data || DATA_DEFAULT),
     host,
     port,
@@ -108,8 +128,8 @@ export async function serveSettings(
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
     tokenSecretDays: parseSecretDays(file.tokenSecretDays ?? `${TOKEN_SECRET_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
-    keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
-    keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
+    keyPair: ownKeyPair(env) ?? (scaled ? undefined : keyPairFrom(env)) ?? keyPairOf(path, file),
+    keyEncryptionKey,
     previousKeyEncryptionKey: await keyFrom(
       options.previousKeyEncryptionKey ?? file.previousKeyEncryptionKey,
       env,
