@@ -99,7 +99,7 @@ test("serve tells of itself what it was asked to, and no secret with it", async 
   }
 });
 
-test("serve says nothing on standard error unless asked to, and less with --log-level", async (t) => {
+test("serve is silent on standard error unless asked, and more so with --log-level", async (t) => {
   const folder = await temporaryDirectory(t);
   const use = async (served: Served) => {
     const { code } = await runVarve(["list"], { env: environment(served) });
