@@ -16,25 +16,26 @@ const ONLY_LOOKS = /^(Describe|List|Get(?!SnapshotBlock$|SessionToken|Federation
 
 type Outcome = AuditEntry["Outcome"] | "";
 
+/** Which entries are wanted. */
+interface Wanted {
+  /** "" for all. */
+  readonly text: string;
+  readonly outcome: Outcome;
+  /** True for what changes nothing, too. */
+  readonly isAll: boolean;
+}
+
 /** Who did what, the latest first. */
 export function AuditLog() {
   const { client } = useConsole();
   const [pages, setPages] = useState(1);
-  const [text, setText] = useState("");
-  const [outcome, setOutcome] = useState<Outcome>("");
-  const [isAll, setIsAll] = useState(false);
   const loaded = useLoad(
     `audit ${pages}`,
     (signal) => ifManager(loadEntries(client, pages, signal)),
     { againAfterMs: (log) => (log?.isKept && pages === 1 ? AGAIN_MS : undefined) },
   );
   const log = loaded.value;
-  const wanted = text.trim().toLowerCase();
-  const entries = (log?.entries ?? []).filter((entry) => {
-    if (!isAll && entry.Outcome === "Done" && ONLY_LOOKS.test(entry.Action ?? "")) return false;
-    return (outcome === "" || entry.Outcome === outcome) && wordsOf(entry).includes(wanted);
-  });
-  if (loaded.value === undefined && !loaded.isLoading && loaded.error === undefined) {
+  if (log === undefined && !loaded.isLoading && loaded.error === undefined) {
     return <p class="empty">It is told to access keys without a policy of the first account.</p>;
   }
   return (
@@ -47,56 +48,71 @@ export function AuditLog() {
           management call is written there before it is answered.
         </p>
       ) : null}
-      {log?.isKept ? (
-        <>
-          <search class="filters">
-            <label>
-              Search
-              <input
-                type="search"
-                placeholder="action, key, address, snapshot …"
-                value={text}
-                onInput={(event) => setText(event.currentTarget.value)}
-              />
-            </label>
-            <label class="check">
-              <input
-                type="checkbox"
-                checked={isAll}
-                onChange={(event) => setIsAll(event.currentTarget.checked)}
-              />
-              Also what only looks
-            </label>
-            <label>
-              Outcome
-              <select
-                value={outcome}
-                onChange={(event) => setOutcome(event.currentTarget.value as Outcome)}
-              >
-                <option value="">any</option>
-                <option value="Done">done</option>
-                <option value="Refused">refused</option>
-                <option value="Failed">failed</option>
-              </select>
-            </label>
-          </search>
-          <p class="quiet" role="status">
-            {entries.length === log.entries.length
-              ? counted(entries.length, "entry", "entries")
-              : `${entries.length} of ${counted(log.entries.length, "entry", "entries")}`}
-            {log.isMore ? ", of the latest that there are" : ""}
-          </p>
-          <EntryTable entries={entries} />
-          {log.isMore ? (
-            <button type="button" disabled={loaded.isLoading} onClick={() => setPages(pages + 1)}>
-              Show older ones
-            </button>
-          ) : null}
-        </>
+      {log?.isKept ? <Entries log={log} /> : null}
+      {log?.isKept && log.isMore ? (
+        <button type="button" disabled={loaded.isLoading} onClick={() => setPages(pages + 1)}>
+          Show older ones
+        </button>
       ) : null}
     </section>
   );
 }
+
+function Entries({ log }: { readonly log: Log }) {
+  const [wanted, setWanted] = useState<Wanted>({ text: "", outcome: "", isAll: false });
+  const entries = log.entries.filter((entry) => isWanted(entry, wanted));
+  const change = (part: Partial<Wanted>) => setWanted({ ...wanted, ...part });
+  return (
+    <>
+      <search class="filters">
+        <label>
+          Search
+          <input
+            type="search"
+            placeholder="action, key, address, snapshot …"
+            value={wanted.text}
+            onInput={(event) => change({ text: event.currentTarget.value })}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={wanted.isAll}
+            onChange={(event) => change({ isAll: event.currentTarget.checked })}
+          />
+          Also what only looks
+        </label>
+        <label>
+          Outcome
+          <select
+            value={wanted.outcome}
+            onChange={(event) => change({ outcome: event.currentTarget.value as Outcome })}
+          >
+            <option value="">any</option>
+            <option value="Done">done</option>
+            <option value="Refused">refused</option>
+            <option value="Failed">failed</option>
+          </select>
+        </label>
+      </search>
+      <p class="quiet" role="status">
+        {entries.length === log.entries.length
+          ? counted(entries.length, "entry", "entries")
+          : `${entries.length} of ${counted(log.entries.length, "entry", "entries")}`}
+        {log.isMore ? ", of the latest that there are" : ""}
+      </p>
+      <EntryTable entries={entries} />
+    </>
+  );
+}
+
+function isWanted(entry: AuditEntry, { text, outcome, isAll }: Wanted): boolean {
+  const isLook = entry.Outcome === "Done" && ONLY_LOOKS.test(entry.Action ?? "");
+  if ((!isAll && isLook) || (outcome !== "" && entry.Outcome !== outcome)) return false;
+  return wordsOf(entry).includes(text.trim().toLowerCase());
+}
+
+type Log = Awaited<ReturnType<typeof loadEntries>>;
 
 async function loadEntries(client: Client, pages: number, signal: AbortSignal) {
   const entries: AuditEntry[] = [];

@@ -5,33 +5,30 @@ import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
 import { PolicyEditor } from "./policy-editor.tsx";
 import { POLICY_TEMPLATES } from "./policy-templates.ts";
+import { useAttempt } from "./use-attempt.ts";
 
 /** The policy of one key: to write, to try, and to set. */
 export function KeyPolicy(props: { readonly accessKeyId: string; readonly onChanged: () => void }) {
-  const { client, report } = useConsole();
+  const { client } = useConsole();
   const { accessKeyId } = props;
   const loaded = useLoad(accessKeyId, (signal) => getAccessKey(client, accessKeyId, { signal }));
   const [text, setText] = useState("");
   const [isValid, setIsValid] = useState(false);
   const [isAsked, setIsAsked] = useState(false);
   const [outcome, setOutcome] = useState("");
-  const [failure, setFailure] = useState("");
+  const { failure, attempt } = useAttempt();
   const stored = loaded.value?.PolicyDocument;
   useEffect(() => {
     if (stored !== undefined) setText(stored ?? POLICY_TEMPLATES[0]?.document ?? "");
   }, [stored]);
-  const change = async (PolicyDocument: string | null, done: string) => {
+  const change = (PolicyDocument: string | null, done: string) => {
     setIsAsked(false);
-    setFailure("");
     setOutcome("");
-    try {
-      await updateAccessKey(client, { AccessKeyId: accessKeyId, PolicyDocument });
+    void attempt(updateAccessKey(client, { AccessKeyId: accessKeyId, PolicyDocument }), () => {
       setOutcome(done);
       loaded.reload();
       props.onChanged();
-    } catch (error) {
-      setFailure(report(error));
-    }
+    });
   };
   return (
     <section aria-labelledby="policy-heading">
@@ -52,7 +49,7 @@ export function KeyPolicy(props: { readonly accessKeyId: string; readonly onChan
           type="button"
           class="primary"
           disabled={!isValid || text === stored}
-          onClick={() => void change(text, "The policy is set, and counts from the next request.")}
+          onClick={() => change(text, "The policy is set, and counts from the next request.")}
         >
           Set policy
         </button>
@@ -73,7 +70,7 @@ export function KeyPolicy(props: { readonly accessKeyId: string; readonly onChan
           action="Remove policy"
           isDangerous
           onCancel={() => setIsAsked(false)}
-          onConfirm={() => void change(null, "The policy is gone: every right is its own.")}
+          onConfirm={() => change(null, "The policy is gone: every right is its own.")}
         >
           <p>The key then has every right of its account, management of its keys included.</p>
         </Dialog>

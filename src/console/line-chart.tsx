@@ -95,7 +95,6 @@ function optionsOf(place: HTMLElement, props: LineChartProps): uPlot.Options {
     width: Math.max(1, place.clientWidth),
     height: HEIGHT_PX,
     legend: { show: false },
-    cursor: { show: false },
     // Twenty-four hours, and the day first: as everywhere in the console.
     axes: [
       { ...axis, values: TIME_FORMAT, space: 70, size: 30 },

@@ -3,7 +3,7 @@ import { useConsole } from "./console-context.ts";
 import { counted, formatAge, formatTime } from "./format.ts";
 import { snapshotHref } from "./route.ts";
 import { Tags } from "./snapshot-cells.tsx";
-import { latestOfVolumes, type SnapshotRow } from "./snapshot-rows.ts";
+import { latestOfVolumes, type SnapshotRow, type VolumeRow } from "./snapshot-rows.ts";
 
 const MS_PER_HOUR = 3_600_000;
 const CHOICES = [
@@ -49,35 +49,7 @@ export function OverdueVolumes({ rows }: { readonly rows: readonly SnapshotRow[]
             : `All of ${counted(volumes.length, "volume")} have one.`}
         </p>
       ) : (
-        <table class="stacked">
-          <thead>
-            <tr>
-              <th scope="col">Last snapshot</th>
-              <th scope="col">Started</th>
-              <th scope="col">Age</th>
-              <th scope="col">Snapshots</th>
-              <th scope="col">Tags</th>
-            </tr>
-          </thead>
-          <tbody>
-            {overdue.slice(0, ROWS_COUNT).map(({ volume, latest, count }) => (
-              <tr key={volume}>
-                <th scope="row">
-                  <a class="id" href={snapshotHref(latest.id)}>
-                    {latest.id}
-                  </a>
-                  <span class="description">{latest.snapshot.Description}</span>
-                </th>
-                <td data-label="Started">{formatTime(latest.snapshot.StartTime)}</td>
-                <td data-label="Age">{formatAge(nowMs - Date.parse(latest.snapshot.StartTime))}</td>
-                <td data-label="Snapshots">{count}</td>
-                <td>
-                  <Tags tags={latest.snapshot.Tags} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <VolumeTable volumes={overdue.slice(0, ROWS_COUNT)} nowMs={nowMs} />
       )}
       {overdue.length > ROWS_COUNT ? (
         <p class="quiet">and {counted(overdue.length - ROWS_COUNT, "more", "more")}</p>
@@ -86,5 +58,41 @@ export function OverdueVolumes({ rows }: { readonly rows: readonly SnapshotRow[]
         Snapshots of one volume, or of one lineage where no volume is known, are looked at together.
       </p>
     </section>
+  );
+}
+
+function VolumeTable(props: { readonly volumes: readonly VolumeRow[]; readonly nowMs: number }) {
+  return (
+    <table class="stacked">
+      <thead>
+        <tr>
+          <th scope="col">Last snapshot</th>
+          <th scope="col">Started</th>
+          <th scope="col">Age</th>
+          <th scope="col">Snapshots</th>
+          <th scope="col">Tags</th>
+        </tr>
+      </thead>
+      <tbody>
+        {props.volumes.map(({ volume, latest, count }) => (
+          <tr key={volume}>
+            <th scope="row">
+              <a class="id" href={snapshotHref(latest.id)}>
+                {latest.id}
+              </a>
+              <span class="description">{latest.snapshot.Description}</span>
+            </th>
+            <td data-label="Started">{formatTime(latest.snapshot.StartTime)}</td>
+            <td data-label="Age">
+              {formatAge(props.nowMs - Date.parse(latest.snapshot.StartTime))}
+            </td>
+            <td data-label="Snapshots">{count}</td>
+            <td>
+              <Tags tags={latest.snapshot.Tags} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -11,12 +11,13 @@ import {
   type PruneResult,
   pruneSnapshots,
 } from "../client/browser.ts";
-import { useConsole } from "./console-context.ts";
+import { type ConsoleParts, useConsole } from "./console-context.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
 import { counted, formatTime } from "./format.ts";
 import { snapshotHref } from "./route.ts";
+import type { TaskControls } from "./task-board.ts";
 
 const COUNTS = [
   { name: "last", title: "Latest", value: 3 },
@@ -51,8 +52,7 @@ export function PruneSimulator() {
     setResult(undefined);
     setPolicy(wanted);
     if (isEmptyRules(wanted.rules)) {
-      setFailure("These rules keep nothing: give a number above 0, or a tag that keeps.");
-      return;
+      return setFailure("These rules keep nothing: give a number above 0, or a tag that keeps.");
     }
     setIsBusy(true);
     try {
@@ -69,21 +69,9 @@ export function PruneSimulator() {
     // Just what was shown and confirmed, whatever else has come since.
     const ids = doomed.map(({ snapshot }) => snapshot.snapshotId);
     await tasks
-      .run(`Prune ${counted(ids.length, "snapshot")}`, async ({ signal, onProgress }) => {
-        let done = 0;
-        const failures: string[] = [];
-        await forEachConcurrent(ids, AT_ONCE, async (id) => {
-          signal.throwIfAborted();
-          await deleteSnapshot(client, id, { signal }).catch((error: unknown) => {
-            failures.push(`${id}: ${report(error)}`);
-          });
-          done += 1;
-          onProgress(done, ids.length, `${done} of ${ids.length}`);
-        });
-        const text = `${counted(done - failures.length, "snapshot")} deleted`;
-        if (failures.length > 0) throw new Error(`${text}; ${failures.join("; ")}`);
-        return text;
-      })
+      .run(`Prune ${counted(ids.length, "snapshot")}`, (controls) =>
+        deleteAll({ client, report }, ids, controls),
+      )
       .catch((error: unknown) => setFailure((error as Error).message));
     if (policy) await simulate(policy);
   };
@@ -113,21 +101,56 @@ export function PruneSimulator() {
         </>
       ) : null}
       {isAsked ? (
-        <Dialog
-          title={`Delete ${counted(doomed.length, "snapshot")}?`}
-          action={`Delete ${counted(doomed.length, "snapshot")}`}
-          isDangerous
+        <DeleteDialog
+          count={doomed.length}
           onCancel={() => setIsAsked(false)}
           onConfirm={() => void prune()}
-        >
-          <p>
-            These are the snapshots that the list says no rule keeps. What was only in them is gone,
-            unless the service keeps a recycle bin; those that descend from them keep their
-            contents.
-          </p>
-        </Dialog>
+        />
       ) : null}
     </section>
+  );
+}
+
+/** One that cannot be deleted does not save the others; they are told of together. */
+async function deleteAll(
+  { client, report }: Pick<ConsoleParts, "client" | "report">,
+  ids: readonly string[],
+  { signal, onProgress }: TaskControls,
+): Promise<string> {
+  let done = 0;
+  const failures: string[] = [];
+  await forEachConcurrent(ids, AT_ONCE, async (id) => {
+    signal.throwIfAborted();
+    await deleteSnapshot(client, id, { signal }).catch((error: unknown) => {
+      failures.push(`${id}: ${report(error)}`);
+    });
+    done += 1;
+    onProgress(done, ids.length, `${done} of ${ids.length}`);
+  });
+  const text = `${counted(done - failures.length, "snapshot")} deleted`;
+  if (failures.length > 0) throw new Error(`${text}; ${failures.join("; ")}`);
+  return text;
+}
+
+function DeleteDialog(props: {
+  readonly count: number;
+  readonly onCancel: () => void;
+  readonly onConfirm: () => void;
+}) {
+  const what = `Delete ${counted(props.count, "snapshot")}`;
+  return (
+    <Dialog
+      title={`${what}?`}
+      action={what}
+      isDangerous
+      onCancel={props.onCancel}
+      onConfirm={props.onConfirm}
+    >
+      <p>
+        These are the snapshots that the list says no rule keeps. What was only in them is gone,
+        unless the service keeps a recycle bin; those that descend from them keep their contents.
+      </p>
+    </Dialog>
   );
 }
 

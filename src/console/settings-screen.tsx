@@ -98,8 +98,8 @@ function quotaText({ Emulation }: ServiceDescription): string {
   const isLimited = Emulation !== null && Emulation["quotas"] === true;
   return isLimited
     ? "AWS's quotas are emulated: requests a second of each account, and snapshots pending at once."
-    : "There are no quotas: requests a second and pending snapshots are not limited. With --emulate " +
-        "quotas the service has those of AWS, for tests of clients.";
+    : "There are none: requests a second and pending snapshots are not limited. With " +
+        "--emulate quotas the service has those of AWS, for tests of clients.";
 }
 
 /** A start option, its value in words, and what changes it. */

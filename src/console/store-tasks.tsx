@@ -46,12 +46,7 @@ export function StoreTasks(props: {
     <section aria-labelledby="store-tasks">
       <h2 id="store-tasks">The store</h2>
       <dl class="facts">
-        <Fact name="Last collection">
-          {last === null ? "none yet" : formatTime(last.Time)}
-          {last !== null && last.RemovedBytes !== null
-            ? `, ${counted(last.RemovedRecords ?? 0, "record")} removed (${formatBytes(last.RemovedBytes)})`
-            : ""}
-        </Fact>
+        <Fact name="Last collection">{last === null ? "none yet" : lastText(last)}</Fact>
         <Fact name="All read again since">{formatTime(Scrub.VerifiedSince ?? "")}</Fact>
         <Fact name="Damaged records">
           <span class={Scrub.DamagedRecordCount > 0 ? "failure" : ""}>
@@ -68,35 +63,50 @@ export function StoreTasks(props: {
         </button>
         <span class="quiet">The service does both by itself; this does them now.</span>
       </div>
-      {isAsked ? (
-        <Dialog
-          title="Collect garbage?"
-          action="Collect"
-          onCancel={() => setIsAsked(false)}
-          onConfirm={collect}
-        >
-          <p>
-            Removes records that nothing needs any more, and gives segments back to the disk. No
-            snapshot is touched.
-          </p>
-          <label>
-            Grace, in hours
-            <input
-              name="graceHours"
-              type="number"
-              min={0}
-              max={720}
-              value={GRACE_HOURS_DEFAULT}
-              required
-            />
-          </label>
-          <label class="check">
-            <input name="dryRun" type="checkbox" />
-            Only say what it would do
-          </label>
-        </Dialog>
-      ) : null}
+      {isAsked ? <CollectDialog onCancel={() => setIsAsked(false)} onConfirm={collect} /> : null}
     </section>
+  );
+}
+
+function lastText({ Time, RemovedRecords, RemovedBytes }: LastCollection): string {
+  if (RemovedBytes === null) return formatTime(Time);
+  const records = counted(RemovedRecords ?? 0, "record");
+  return `${formatTime(Time)}, ${records} removed (${formatBytes(RemovedBytes)})`;
+}
+
+type LastCollection = NonNullable<StoreStatus["LastCollection"]>;
+
+function CollectDialog(props: {
+  readonly onCancel: () => void;
+  readonly onConfirm: (form: FormData) => void;
+}) {
+  return (
+    <Dialog
+      title="Collect garbage?"
+      action="Collect"
+      onCancel={props.onCancel}
+      onConfirm={props.onConfirm}
+    >
+      <p>
+        Removes records that nothing needs any more, and gives segments back to the disk. No
+        snapshot is touched.
+      </p>
+      <label>
+        Grace, in hours
+        <input
+          name="graceHours"
+          type="number"
+          min={0}
+          max={720}
+          defaultValue={String(GRACE_HOURS_DEFAULT)}
+          required
+        />
+      </label>
+      <label class="check">
+        <input name="dryRun" type="checkbox" />
+        Only say what it would do
+      </label>
+    </Dialog>
   );
 }
 

@@ -7,6 +7,7 @@ import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import type { StoreStatus } from "../../src/wire/admin/status.ts";
 import { admin, newAccount, withNewKey } from "../support/keys.ts";
 import { startService } from "../support/service.ts";
+import { waitUntil } from "../support/wait-until.ts";
 import {
   assertAccessible,
   assertFits,
@@ -39,6 +40,10 @@ describe("the overview", { skip: SKIP }, () => {
   const suite = consoleSuite({ clock: systemClock });
 
   test("counts snapshots and compares what is protected with what is stored", async (t) => {
+    const { Sizes } = await waitUntil(
+      async () => (await admin(suite.service, ["GET", "/status"])).json as unknown as StoreStatus,
+      (status) => status.Sizes.DedupFactor !== null,
+    );
     const page = await suite.open(t);
     const told = await figures(page);
     assert.equal(told["Completed"], "11");
@@ -47,8 +52,6 @@ describe("the overview", { skip: SKIP }, () => {
     assert.match(told["Protected"] ?? "", /^612 MiB;/);
     assert.match(told["Written"] ?? "", /^117 MiB;/);
     assert.match(told["Found damaged"] ?? "", /^0; when last verified; 11 never were/);
-    const { json } = await admin(suite.service, ["GET", "/status"]);
-    const { Sizes } = json as unknown as StoreStatus;
     assert.equal(Sizes.ProtectedBytes, 1_223 * BLOCK_SIZE_BYTES);
     assert.match(told["Protected bytes"] ?? "", /^612 MiB; 11 completed snapshots/);
     assert.match(told["Stored bytes"] ?? "", new RegExp(`^${formatBytes(Sizes.StoredBytes)};`));
@@ -89,7 +92,7 @@ describe("the overview", { skip: SKIP }, () => {
     const clock = clockOfHistory();
     const consoleFiles = await builtConsole(t);
     const service = await startService(t, { consoleFiles, clock });
-    const { sunday, encrypted } = await writeHistory(service);
+    const { sunday, encrypted } = await writeHistory({ ...service, clock });
     clock.advance(HISTORY_DAYS * 86_400_000);
     const page = await openPage(t, { browser: suite.browser, service });
     await signIn(page, service);

@@ -9,7 +9,7 @@ import { getParts, list, send } from "../support/operations.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { builtConsole, openBrowser, openPage, signIn } from "./_browser.ts";
-import { clockOfHistory, writeHistory } from "./_history.ts";
+import { clockOfHistory, type History, writeHistory } from "./_history.ts";
 
 const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, "../../docs/console"));
 /** Names of pictures; all if none is given. */
@@ -31,7 +31,7 @@ async function takeAll(): Promise<void> {
   const consoleFiles = await builtConsole(cleanup);
   const audit = { path: join(await temporaryDirectory(cleanup), "audit.ndjson") };
   const service = await startService(cleanup, { consoleFiles, clock, audit });
-  const { monday, tuesday, branch, sunday } = await writeHistory(service, clock);
+  const history = await writeHistory(service, clock);
   await writeGrowth(service);
   await withNewKey(service, { policy: READ_ONLY });
   const browser = await openBrowser(cleanup);
@@ -49,23 +49,31 @@ async function takeAll(): Promise<void> {
     await page.close();
   };
   const goTo = (page: Page, hash: string) => page.goto(`${service.endpoint}/console${hash}`);
+  await takeSnapshots({ take, goTo }, history);
+  await takeStore({ take, goTo }, () => readBlocks(service, history.sunday));
+  await takeAccess({ take, goTo });
+  await takeSettings({ take, goTo });
+}
+
+/** What a picture is taken with. */
+interface Camera {
+  readonly take: (
+    name: string,
+    options: BrowserContextOptions,
+    show: (page: Page) => Promise<void>,
+  ) => Promise<void>;
+  readonly goTo: (page: Page, hash: string) => Promise<unknown>;
+}
+
+async function takeSnapshots(
+  { take, goTo }: Camera,
+  { monday, tuesday, branch }: History,
+): Promise<void> {
   await take("snapshots", wide(900), async (page) => {
     await page.getByLabel(`Select ${tuesday}`).check();
     await page.getByRole("button", { name: "Verify …" }).click();
     await page.getByRole("button", { name: "Verify 1 snapshot" }).click();
     await page.getByText("whole, ").waitFor();
-  });
-  await take("overview", wide(1_220), async (page) => {
-    await goTo(page, "#/overview");
-    await page.getByText("Volumes without a recent snapshot").waitFor();
-    await readBlocks(service, sunday);
-    await page.getByText("Latency, 99 of 100").waitFor();
-    // An interval of throughput is drawn once it is over.
-    await page.waitForTimeout(7_000);
-  });
-  await take("overview-phone", { ...PHONE, colorScheme: "dark" }, async (page) => {
-    await goTo(page, "#/overview");
-    await page.getByText("Stored over time").waitFor();
   });
   await take("lineages", { ...PHONE, colorScheme: "dark" }, async (page) => {
     await page.getByLabel("Lineages").check();
@@ -82,11 +90,29 @@ async function takeAll(): Promise<void> {
     await goTo(page, `#/compare?first=${monday}&second=${tuesday}`);
     await page.getByText("46 blocks differ").waitFor();
   });
+}
+
+async function takeStore({ take, goTo }: Camera, readBlocks: () => Promise<void>): Promise<void> {
+  await take("overview", wide(1_220), async (page) => {
+    await goTo(page, "#/overview");
+    await page.getByText("Volumes without a recent snapshot").waitFor();
+    await readBlocks();
+    await page.getByText("Latency, 99 of 100").waitFor();
+    // An interval of throughput is drawn once it is over.
+    await page.waitForTimeout(7_000);
+  });
+  await take("overview-phone", { ...PHONE, colorScheme: "dark" }, async (page) => {
+    await goTo(page, "#/overview");
+    await page.getByText("Stored over time").waitFor();
+  });
   await take("tasks", wide(760), async (page) => {
     await goTo(page, "#/tasks");
     await page.getByRole("button", { name: "Scrub" }).click();
     await page.getByText("0 damaged").first().waitFor();
   });
+}
+
+async function takeAccess({ take, goTo }: Camera): Promise<void> {
   await take("access", wide(1_120), async (page) => {
     await goTo(page, "#/access");
     await page.getByRole("button", { name: "Create access key …" }).click();
@@ -104,6 +130,9 @@ async function takeAll(): Promise<void> {
     await goTo(page, "#/access/audit");
     await page.getByRole("cell", { name: "done" }).first().waitFor();
   });
+}
+
+async function takeSettings({ take, goTo }: Camera): Promise<void> {
   await take("retention", wide(1_000), async (page) => {
     await goTo(page, "#/settings");
     await page.getByLabel("Daily").fill("3");

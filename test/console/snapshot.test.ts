@@ -28,7 +28,7 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     assert.match(await legend.innerText(), /own: 46 \(23 MiB\)/);
     assert.match(await legend.innerText(), /zeros: 20 \(10 MiB\)/);
     await assertAccessible(page);
-    await page.getByRole("link", { name: suite.history.monday }).click();
+    await facts.getByRole("link", { name: suite.history.monday }).click();
     await page.getByText("own: 60").waitFor();
   });
 
