@@ -14,11 +14,18 @@ import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../se
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
 import { type Environment, regionGiven } from "./settings.ts";
+import {
+  SIGNAL_CONFIG_NAMES,
+  type SignalOptions,
+  type SignalSettings,
+  signalSettings,
+} from "./signal-settings.ts";
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
-export interface ServeOptions {
+export interface ServeOptions extends SignalOptions {
   readonly data?: string;
   readonly listen?: string;
   readonly region?: string;
@@ -34,7 +41,7 @@ export interface ServeOptions {
 }
 
 /** Everything `varve serve` needs to know, put together and checked. */
-export interface ServeSettings {
+export interface ServeSettings extends SignalSettings {
   readonly dataDirectory: string;
   readonly host: string;
   readonly port: number;
@@ -78,6 +85,7 @@ const CONFIG_NAMES = [
   "previousKeyEncryptionKey",
   "accessKeyId",
   "secretAccessKey",
+  ...SIGNAL_CONFIG_NAMES,
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
@@ -100,13 +108,14 @@ export async function serveSettings(
   });
   const isPlain = tlsFiles === undefined;
   if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  const tls = tlsFiles && (await readTlsFiles(tlsFiles));
   return {
     dataDirectory: options.data ?? (file.data || DATA_DEFAULT),
     host,
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     tlsFiles,
-    tls: tlsFiles && (await readTlsFiles(tlsFiles)),
+    tls,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
@@ -118,6 +127,7 @@ export async function serveSettings(
       options.previousKeyEncryptionKey ?? file.previousKeyEncryptionKey,
       env,
     ),
+    ...(await signalSettings(options, file, { env, tls })),
   };
 }
 
@@ -164,17 +174,6 @@ function keyPairOf(
   );
 }
 
-/** Parses `HOST:PORT`; an IPv6 address stands in brackets. */
-export function parseListen(listen: string): { readonly host: string; readonly port: number } {
-  const parts = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(listen);
-  const host = parts?.[1] ?? parts?.[2];
-  const port = Number(parts?.[3]);
-  if (host !== undefined && port <= 65_535) return { host, port };
-  throw new UsageError(
-    `Cannot listen on '${listen}': give HOST:PORT, for example 127.0.0.1:7788 or [::1]:7788.`,
-  );
-}
-
 function parseDays(text: string): number {
   const days = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (days <= RECYCLE_BIN_DAYS_MAX) return days;
@@ -204,11 +203,6 @@ function parseScrubDays(text: string): number {
   throw new UsageError(
     `Cannot read everything again in '${text}' days: give 1 to ${SCRUB_DAYS_MAX}, or 0 for never.`,
   );
-}
-
-/** True for names and addresses that never leave this machine. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }
 
 function plainHttpRefused(listen: string): UsageError {

@@ -7,11 +7,18 @@ import type { Command } from "commander";
 import { makeCertificates } from "../../test/support/certificates.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { UsageError } from "./errors.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
 import { createProgram } from "./main.ts";
-import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
+import { serveSettings } from "./serve-settings.ts";
 import { endpointFrom } from "./settings.ts";
 
 const ARN = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
+
+/** What a service tells of itself when nothing is said. */
+const QUIET = {
+  ...{ logLevel: "info", accessLog: false },
+  ...{ audit: undefined, metrics: undefined, webhook: undefined },
+};
 
 /** The settings of `varve serve` with these arguments and variables. */
 async function settingsOf(args: readonly string[], variables: Record<string, string>) {
@@ -97,6 +104,7 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
   const env = {
     VARVE_CONFIG: config,
@@ -123,6 +131,7 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
   const keys = ["--key-encryption-key", "env:KEY", "--previous-key-encryption-key"];
   const places = ["--data", "/option", "--listen", "127.0.0.1:3", "--region", "option-1"];

@@ -44,6 +44,11 @@ export interface Core {
   readonly scrubber: Scrubber;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Whether this process does what one of those that serve a store does for all; always, where it
+   * serves alone. What is begun while it leads may end when it does no more, and does no harm.
+   */
+  readonly leads: () => boolean;
   /** The region this service runs as. */
   readonly region: string;
   /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
