@@ -15,6 +15,7 @@ import { addScrubCommand } from "./commands/scrub.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSyncCommand } from "./commands/sync.ts";
 import { addTagCommand } from "./commands/tag.ts";
+import { addTopCommand } from "./commands/top.ts";
 import { addUploadCommand } from "./commands/upload.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWaitCommand } from "./commands/wait.ts";
@@ -79,6 +80,7 @@ export async function createProgram(): Promise<Command> {
   addCollectCommand(program);
   addVerifyCommand(program);
   addScrubCommand(program);
+  addTopCommand(program);
   addAccountCommand(program);
   addKeyCommand(program);
   addCompletionCommands(program);
