@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 import type { AccessKey, Catalog } from "./catalog/catalog.ts";
+import type { Membership } from "./catalog/membership.ts";
 import { openSqliteCatalog } from "./catalog/sqlite/sqlite-catalog.ts";
 import { keepCredentials } from "./data-folder/credentials-file.ts";
 import { DiskSpace } from "./data-folder/disk-space.ts";
@@ -23,6 +24,8 @@ export interface Store {
   readonly room: Room;
   /** What `/readyz` asks about. */
   readonly engines: readonly Engine[];
+  /** This process among those that serve the store; undefined where it is alone. */
+  readonly member?: Membership | undefined;
   /** Resolves, and only then, when the catalog takes no further call, ever. */
   readonly failed: Promise<Error>;
   /** Keeps the first access key; answers in which file, undefined where there is no folder. */

@@ -11,7 +11,7 @@ import { makeCore, openKeyRing } from "./make-core.ts";
 import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Room, type Store } from "./open-store.ts";
+import { openEmbeddedStore, type Store } from "./open-store.ts";
 import { CallAudit } from "./server/audit-calls.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
@@ -122,7 +122,7 @@ async function startService(
     },
     config,
   );
-  const chores = [...startChores(core, log, choresOf(config, store.room)), core.scrubber];
+  const chores = [...startChores(core, log, choresOf(config, store)), core.scrubber];
   core.scrubber.start();
   // A catalog that cannot be read is told by the next look for copies.
   core.copier.resume().catch(() => undefined);
@@ -178,7 +178,7 @@ function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
 }
 
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, room: Room): Chores {
+function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
   const { emulation = {}, collectMinutes, tokenSecretDays } = config;
   return {
     lookForRoom: () => room.look(),
@@ -186,6 +186,7 @@ function choresOf(config: ServiceConfig, room: Room): Chores {
     tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
+    isShared: member !== undefined,
   };
 }
 

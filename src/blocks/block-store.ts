@@ -1,4 +1,5 @@
 import { KeyedLock } from "../base/concurrency.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import type {
   BlockTable,
   Catalog,
@@ -80,6 +81,11 @@ export class BlockStore {
     return this.#damaged.recall(watch);
   }
 
+  /** Takes note of which records other processes have found damaged, or stored anew. */
+  refreshDamaged(): Promise<void> {
+    return this.#damaged.refresh();
+  }
+
   /** Blocks being put or read just now, for callers who wait for them. */
   get busyCount(): number {
     return this.#busyCount;
@@ -95,6 +101,8 @@ export class BlockStore {
     digest: Digest,
     bytes: Uint8Array,
   ): Promise<WriteRefusal | undefined> {
+    // From when it arrived: this process may be presumed dead, and begin anew, before it is done.
+    const term = this.#catalog.term();
     // An earlier put of the same block index may still be under way although its caller has gone;
     // it must not come after this one.
     const key = `${target.snapshotId} ${target.blockIndex}`;
@@ -102,14 +110,16 @@ export class BlockStore {
       this.#puts.run(key, async () => {
         const cipher = await this.records.cipherOf(target.domain);
         const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
-        return this.#putBlock(target, { identity, cipher, plain: bytes });
+        const refusal = await this.#putBlock(target, { identity, cipher, plain: bytes, term });
+        if (refusal !== "late") return refusal;
+        throw new UnavailableError("This process was presumed dead while the block was put");
       }),
     );
   }
 
   async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
     const { identity } = record;
-    const write = { ...target, name: identity.name };
+    const write = { ...target, name: identity.name, term: record.term };
     if (await this.#isStored(identity)) {
       const refusal = await this.#commits.commit({ record: undefined, write });
       // Refused as "not-stored": collected since the look-up. The bytes are here, so store them.
@@ -242,6 +252,8 @@ interface PlainRecord {
   readonly identity: RecordIdentity;
   readonly cipher: DomainCipher | undefined;
   readonly plain: Uint8Array;
+  /** Of the catalog, when the write that goes with it arrived. */
+  readonly term?: number;
 }
 
 function identityOf(

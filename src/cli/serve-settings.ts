@@ -89,24 +89,28 @@ const CONFIG_NAMES = [
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
-/** Puts the settings together: the command line goes before the environment before the file. */
+/**
+ * Puts the settings together: the options, which have the environment's words where the command
+ * line has none (`TwinnedCommand`), go before the file. Of the environment only what AWS's tools
+ * read is looked at here, and what a key-encryption key names.
+ */
 export async function serveSettings(
   options: ServeOptions,
   env: Environment,
 ): Promise<ServeSettings> {
-  const path = options.config ?? (env["VARVE_CONFIG"] || undefined);
+  const path = options.config;
   const file = path === undefined ? {} : await readConfig(path);
-  const listen = options.listen ?? (env["VARVE_LISTEN"] || file.listen || LISTEN_DEFAULT);
+  const listen = options.listen ?? (file.listen || LISTEN_DEFAULT);
   const { host, port } = parseListen(listen);
   const tlsFiles = tlsFilesOf({
-    certificate: options.tlsCertificate ?? (env["VARVE_TLS_CERTIFICATE"] || file.tlsCertificate),
-    key: options.tlsKey ?? (env["VARVE_TLS_KEY"] || file.tlsKey),
+    certificate: options.tlsCertificate ?? file.tlsCertificate,
+    key: options.tlsKey ?? file.tlsKey,
   });
   const isPlain = tlsFiles === undefined;
   if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
   const tls = tlsFiles && (await readTlsFiles(tlsFiles));
   return {
-    dataDirectory: options.data ?? (env["VARVE_DATA"] || file.data || DATA_DEFAULT),
+    dataDirectory: options.data ?? (file.data || DATA_DEFAULT),
     host,
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,

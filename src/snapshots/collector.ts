@@ -1,5 +1,5 @@
 import { type Clock, ClockWatch } from "../base/clock.ts";
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";

@@ -34,7 +34,7 @@ async function rebuild(options: RebuildOptions): Promise<void> {
   const source = options.keyEncryptionKey;
   const { rebuildStore } = await import("../../rebuild-store.ts");
   const outcome = await rebuildStore({
-    dataDirectory: options.data ?? (env["VARVE_DATA"] || "./data"),
+    dataDirectory: options.data ?? "./data",
     keyEncryptionKey: source === undefined ? undefined : await readKeyEncryptionKey(source, env),
     force: options.force ?? false,
   });
