@@ -105,7 +105,8 @@ async function openStore(
 
 /** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
 export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
-  const config = withDefaults(given);
+  // Processes that share a store share its time, too.
+  const config = withDefaults({ ...given, ...(store.member && { clock: store.member.clock }) });
   const signals = await makeSignals(config, store);
   try {
     return await startService(config, store, signals);
@@ -135,7 +136,7 @@ async function startService(
   const log = logger(config.log, clock);
   await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
-  if (!store.isReadOnly) await core.sealer.resume();
+  if (!store.isReadOnly) await core.sealer.resume(core.leads());
   const serverSignals = await signals.start(core);
   const server = await listen(
     {
