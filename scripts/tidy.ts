@@ -27,8 +27,9 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   snapshots: ["blocks", "tree", "keys", "catalog", "model", "base"],
   identity: ["catalog", "model", "base"],
   wire: ["model", "base"],
+  signals: ["wire", "snapshots", "blocks", "segments", "catalog", "model", "base"],
   client: ["wire", "model", "base"],
-  server: ["wire", "snapshots", "identity", "keys", "catalog", "model", "base"],
+  server: ["wire", "signals", "snapshots", "identity", "keys", "catalog", "model", "base"],
   console: ["client", "wire", "model", "base"],
   cli: ["client", "wire", "model", "base", "service.ts", "rebuild-store.ts", "migrate-store.ts"],
 };
@@ -40,6 +41,7 @@ const COMPOSITION_ROOTS = [
   "open-store.ts",
   "open-scaled-store.ts",
   "make-core.ts",
+  "make-signals.ts",
   "rebuild-store.ts",
   "migrate-store.ts",
   "read-only-store.ts",
@@ -55,7 +57,7 @@ const NODE_MODULE_RULES = [
   {
     rule: "disk",
     modules: /^node:fs(\/|$)/,
-    folders: ["segments", "catalog", "data-folder", "client", "cli"],
+    folders: ["segments", "catalog", "data-folder", "signals", "client", "cli"],
   },
   {
     rule: "socket",

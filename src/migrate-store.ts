@@ -19,6 +19,7 @@ import type { SegmentStore } from "./segments/segment-store.ts";
 import { markStore } from "./segments/store-mark.ts";
 import { type Service, serveStore } from "./service.ts";
 import type { ScaledStore, ServiceConfig } from "./service-config.ts";
+import { logLines } from "./signals/log-lines.ts";
 import {
   type Migrated,
   type MigrationProgress,
@@ -53,7 +54,8 @@ export type { Migrated, MigrationProgress };
  */
 export async function migrate(config: MigrationConfig): Promise<Migrated> {
   const [random, clock] = [systemRandom, systemClock];
-  const parts: StoreParts = { random, clock, log: logger(config.log, clock) };
+  const write = config.log ?? logLines("info").write;
+  const parts: StoreParts = { random, clock, log: logger(write, clock) };
   const folder = await openEmbeddedStore(config.dataDirectory, parts);
   let service: Service | undefined;
   try {

@@ -68,7 +68,11 @@ function storeOf(engines: Engines, member: Membership, { clock, random }: StoreP
     catalog,
     segments,
     // A bucket has no end that it would tell of beforehand; a write that it refuses has failed.
-    room: { checkRoom: () => undefined, look: async () => undefined },
+    room: {
+      checkRoom: () => undefined,
+      look: async () => undefined,
+      freeBytes: async () => undefined,
+    },
     engines: [
       { name: "catalog", check: () => catalog.check() },
       { name: "segments", check: () => bucket.get("store.json") },

@@ -47,6 +47,8 @@ export interface Room {
   checkRoom(): void;
   /** Looks whether it has changed; to be called again and again. */
   look(): Promise<void>;
+  /** Bytes free on the disk; undefined where segments lie on none. */
+  freeBytes(): Promise<number | undefined>;
 }
 
 /** What a store is opened with. */

@@ -6,20 +6,32 @@ import type { Store } from "./open-store.ts";
 const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table])[] } = {
   snapshots: ["startedWith", "get", "page", "relatives", "inState"],
   // What is found damaged while it is read is remembered: that is no change of anybody's.
-  blocks: ["locate", "pendingWrites", "damaged", "isDamaged", "addDamaged", "removeDamaged"],
+  blocks: [
+    "locate",
+    "pendingWrites",
+    "damaged",
+    "isDamaged",
+    "addDamaged",
+    "removeDamaged",
+    "term",
+  ],
   identity: ["accounts", "accessKey", "accessKeys", "secrets"],
-  sharing: ["grantees", "visiblePage"],
+  sharing: ["grantees", "visible", "visiblePage"],
   retention: ["lock", "lockedSnapshots", "recycled"],
   images: ["get", "named", "page"],
   encryption: ["get", "ofDomain", "page", "due", "madeFor", "ofStore", "notWrappedBy", "defaults"],
   copies: ["all"],
   settings: ["get"],
   garbage: ["seenMs"],
+  requests: ["get"],
   liveness: ["roots", "nearestRoots", "manifests", "pendingNames"],
   segments: ["liveBytes", "isLocated"],
   journal: ["all"],
   scrubs: ["recordsFrom", "scrubs", "findFaults"],
   verifications: ["progress", "page"],
+  // A measure is of the store as it is, and changes nothing of it.
+  statistics: ["snapshots", "verifications", "measures", "keepMeasure"],
+  notices: ["count"],
   close: [],
 };
 
@@ -40,7 +52,11 @@ export function readOnly(store: Store): Store {
     append: () => Promise.reject(new ReadOnlyError()),
     remove: () => Promise.reject(new ReadOnlyError()),
   };
-  return { ...store, catalog: { ...catalog, identity }, segments, isReadOnly: true };
+  // Nothing comes to pass that anybody would have to be told of.
+  const notices: Catalog["notices"] = Object.create(catalog.notices, {
+    turn: { value: async () => undefined },
+  });
+  return { ...store, catalog: { ...catalog, identity, notices }, segments, isReadOnly: true };
 }
 
 function onlyReading<T extends object>(table: T, reads: readonly string[]): T {

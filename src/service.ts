@@ -1,22 +1,29 @@
 import { systemClock } from "./base/clock.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import type { Catalog } from "./catalog/catalog.ts";
 import { ensureFirstAccount, type FirstKey } from "./identity/first-account.ts";
 import { SessionTokens } from "./identity/session-tokens.ts";
 import { SignatureVerifier } from "./identity/signature-verifier.ts";
+import type { KeyRing } from "./keys/key-ring.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import { makeCore, openKeyRing } from "./make-core.ts";
+import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Room, type Store, type StoreParts } from "./open-store.ts";
+import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
+import { CallAudit } from "./server/audit-calls.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
+import type { AccessLine } from "./server/exchange-parts.ts";
 import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
-import type { ScaledStore, ServiceConfig } from "./service-config.ts";
+import type { ClockedConfig, ScaledStore, ServiceConfig } from "./service-config.ts";
+import { logLines } from "./signals/log-lines.ts";
+import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
@@ -53,6 +60,10 @@ export interface Service {
   readonly core: Core;
   /** Has new connections see a renewed certificate. Throws where the service speaks no TLS. */
   renewCertificate(tls: TlsIdentity): void;
+  /** Address at which metrics are scraped; undefined where they are not. */
+  readonly metricsEndpoint: string | undefined;
+  /** Goes on in a new audit log, after the file so far was renamed. */
+  reopenFiles(): Promise<void>;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
   close(): Promise<void>;
 }
@@ -63,8 +74,9 @@ export interface Service {
  * and with the system's error when the folder cannot be written or the address cannot be had; then
  * nothing is left open.
  */
-export async function openService(config: ServiceConfig): Promise<Service> {
-  const { clock = systemClock, random = systemRandom } = config;
+export async function openService(given: ServiceConfig): Promise<Service> {
+  const config = clocked(given);
+  const { clock, random } = config;
   const log = logger(config.log, clock);
   const store = await openStore(config, { clock, random, log });
   try {
@@ -73,6 +85,12 @@ export async function openService(config: ServiceConfig): Promise<Service> {
     await store.close();
     throw error;
   }
+}
+
+/** A configuration as it is worked with: what was left out has been filled in. */
+function clocked(given: ServiceConfig): ClockedConfig {
+  const { clock = systemClock, random = systemRandom, logLevel = "info" } = given;
+  return { ...given, clock, random, log: given.log ?? logLines(logLevel).write };
 }
 
 async function openStore(
@@ -89,52 +107,70 @@ async function openStore(
 }
 
 /** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
-export async function serveStore(config: ServiceConfig, store: Store): Promise<Service> {
-  const { clock = systemClock, random = systemRandom, region } = config;
-  const { catalog, segments, failed } = store;
+export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
+  const config = clocked(given);
+  let signals: Signals | undefined;
+  try {
+    signals = await makeSignals(config, store);
+    return await startService(config, store, signals);
+  } catch (error) {
+    await signals?.stop();
+    await signals?.close();
+    throw error;
+  }
+}
+
+async function startService(
+  config: ClockedConfig,
+  store: Store,
+  signals: Signals,
+): Promise<Service> {
+  const { clock, random, region } = config;
+  const { catalog, failed } = store;
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
-  const keys = await openKeyRing({ ...config, clock, random }, store);
-  const blocks = new BlockStore(segments, catalog, keys);
-  const core = await makeCore({ ...config, clock, random }, { ...store, blocks, keys });
-  await watchForDamage(core, logger(config.log, clock));
-  const findKey = async (accessKeyId: string) =>
-    firstKey.origin === "given" && firstKey.key.accessKeyId === accessKeyId
-      ? firstKey.key
-      : catalog.identity.accessKey(accessKeyId);
+  const keys = await openKeyRing(config, store);
+  const blocks = watchedBlockStore(store, keys, signals);
+  const core = await makeCore({ ...config, emulation }, { ...store, blocks, keys });
   const log = logger(config.log, clock);
+  await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
   if (!store.isReadOnly) await core.sealer.resume();
+  const serverSignals = await signals.start(core);
   const server = await listen(
     {
       core,
       random,
       clock,
       region,
-      verifier: new SignatureVerifier(findKey, sessions),
+      verifier: new SignatureVerifier(keyFinder(catalog, firstKey), sessions),
       sessions,
       buffers: new BufferPool(),
       answerConsole: createConsole(config.consoleFiles, region),
       answerHealth: createHealth(clock, store.engines),
       emulation: emulation && createEmulation({ clock }, emulation),
+      signals: serverSignals,
+      callAudit: serverSignals.audit && new CallAudit(serverSignals.audit),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
+      onAnswered: config.accessLog ? accessLog(log) : undefined,
     },
     config,
   );
-  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store.room));
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
-    await Promise.all([...chores.map((chore) => chore.stop()), ...longWork]);
+    await Promise.all([...chores.map((chore) => chore.stop()), ...longWork, signals.stop()]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
     const onError = (error: unknown) => log("Journaling failed", { error });
     if (!store.isReadOnly) await core.journaler.flush().catch(onError);
     await blocks.idle();
+    await signals.close();
     await store.close();
   };
   let closing: Promise<void> | undefined;
@@ -149,6 +185,8 @@ export async function serveStore(config: ServiceConfig, store: Store): Promise<S
     failed,
     core,
     renewCertificate: (tls) => server.renew(tls),
+    metricsEndpoint: signals.metricsEndpoint,
+    reopenFiles: () => signals.reopenFiles(),
     close() {
       closing ??= close();
       return closing;
@@ -164,8 +202,27 @@ function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise
   return [...begun, core.scrubber];
 }
 
+function watchedBlockStore(
+  { segments, catalog }: Store,
+  keys: KeyRing,
+  { watch }: Signals,
+): BlockStore {
+  const tables = { blocks: watchedBlocks(catalog.blocks, watch), liveness: catalog.liveness };
+  return new BlockStore(watchedSegments(segments, watch), tables, keys);
+}
+
+function accessLog(log: Logger) {
+  return (request: AccessLine) => log("A request was answered", request, "info");
+}
+
+/** A key that was given is stored nowhere. */
+function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
+  return async (accessKeyId: string) =>
+    origin === "given" && key.accessKeyId === accessKeyId ? key : identity.accessKey(accessKeyId);
+}
+
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, room: Room): Chores {
+function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
   const { emulation = {}, collectMinutes, tokenSecretDays } = config;
   return {
     lookForRoom: () => room.look(),
@@ -173,6 +230,7 @@ function choresOf(config: ServiceConfig, room: Room): Chores {
     tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
+    isShared: member !== undefined,
   };
 }
 

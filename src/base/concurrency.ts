@@ -102,10 +102,3 @@ export async function forEachConcurrent<T>(
   }
   if (failures.length > 0) throw failures[0];
 }
-
-/** Resolves after whatever is ready to go on now has gone on. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}

@@ -82,6 +82,11 @@ export class BlockStore {
     return this.#damaged.recall(watch);
   }
 
+  /** Takes note of which records other processes have found damaged, or stored anew. */
+  refreshDamaged(): Promise<void> {
+    return this.#damaged.refresh();
+  }
+
   /** Blocks being put or read just now, for callers who wait for them. */
   get busyCount(): number {
     return this.#busyCount;

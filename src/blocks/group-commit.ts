@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";

@@ -14,6 +14,8 @@ const NOTE_MS = 300_000;
 const PLAN_MS = 3_600_000;
 /** How long after a failure it is tried again. */
 const RETRY_MS = 60_000;
+/** How often there is a look whether this process is to do it. */
+const LEAD_INTERVAL_MS = 1_000;
 /** Share of the period in which everything is to be read, so that there is time for mishaps. */
 const PERIOD_SHARE = 0.9;
 /** How long a record waits, at most, for blocks that are being put or read. */
@@ -34,6 +36,8 @@ export interface ScrubberParts {
   readonly days: number;
   /** Hears of what kept it from reading on; it tries again. */
   readonly onError: (error: unknown) => void;
+  /** True while this process is the one that reads all again; always, unless given. */
+  readonly leads?: () => boolean;
 }
 
 /** One record in so many, chosen by name: the `part`-th of `parts` equal samples, from 1. */
@@ -68,6 +72,9 @@ export class Scrubber {
   readonly #stopped = new AbortController();
   readonly #steps = new Limiter(1);
   #running: Promise<void> | undefined;
+  #verifiedCount = 0;
+  #verifiedBytes = 0;
+  #latestStep: { readonly step: ScrubStep; readonly endMs: number } | undefined;
   #plan: { readonly bytesPerSecond: number; readonly madeMs: number } | undefined;
 
   constructor(parts: ScrubberParts) {
@@ -85,10 +92,25 @@ export class Scrubber {
     await this.#running;
   }
 
+  /** What this process has read again since its start, by itself or because it was asked to. */
+  get verified(): { readonly recordCount: number; readonly bytes: number } {
+    return { recordCount: this.#verifiedCount, bytes: this.#verifiedBytes };
+  }
+
+  /** The latest step of a scrub that somebody asked for, if it was so recent that more follow. */
+  get stepUnderWay(): ScrubStep | undefined {
+    const { step, endMs } = this.#latestStep ?? {};
+    if (!step?.next || endMs === undefined) return undefined;
+    const isRecent = this.#parts.clock.monotonicMs() - endMs < 3 * STEP_MS;
+    return isRecent ? step : undefined;
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      await this.#readPage().catch(async (error: unknown) => {
+      const leads = this.#parts.leads?.() ?? true;
+      const turn = leads ? this.#readPage() : this.#sleep(LEAD_INTERVAL_MS);
+      await turn.catch(async (error: unknown) => {
         if (signal.aborted) return;
         this.#parts.onError(error);
         await this.#sleep(RETRY_MS).catch(() => undefined);
@@ -129,7 +151,10 @@ export class Scrubber {
       await this.#sleep(YIELD_STEP_MS);
       waitedMs += YIELD_STEP_MS;
     }
-    return this.#parts.blocks.records.verify(record);
+    const state = await this.#parts.blocks.records.verify(record);
+    this.#verifiedCount += 1;
+    this.#verifiedBytes += record.length;
+    return state;
   }
 
   /** Waits until that many bytes may be read. */
@@ -187,7 +212,9 @@ export class Scrubber {
         if (state === "damaged") damaged.push(record);
       }
     }
-    return { ...totals, damaged, next, ...(await this.#measure(next)) };
+    const step = { ...totals, damaged, next, ...(await this.#measure(next)) };
+    this.#latestStep = { step, endMs: clock.monotonicMs() };
+    return step;
   }
 
   async #measure(next: Place | undefined) {

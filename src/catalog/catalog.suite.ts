@@ -10,6 +10,7 @@ import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts
 import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
+import { statisticsSuite } from "./statistics.suite.ts";
 
 /** A catalog under test, and the way to close it and open it again where it lies. */
 export interface CatalogSubject {
@@ -46,6 +47,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   sharingSuite(name, subject);
   encryptionSuite(name, subject);
   integritySuite(name, { open, account: ACCOUNT, snapshot });
+  statisticsSuite(name, { open, account: ACCOUNT, snapshot });
 }
 
 function snapshotTableSuite(name: string, open: Open): void {

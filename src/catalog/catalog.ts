@@ -11,10 +11,11 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { StoreSecret } from "../model/store-secret.ts";
-import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { GarbageTable, LivenessTable, RequestTable, SegmentTable } from "./collection.ts";
 import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
+import type { NoticeTable, StatisticsTable } from "./statistics.ts";
 
 export type { Location };
 
@@ -38,9 +39,12 @@ export interface Catalog {
   readonly garbage: GarbageTable;
   readonly liveness: LivenessTable;
   readonly segments: SegmentTable;
+  readonly requests: RequestTable;
   readonly journal: JournalTable;
   readonly scrubs: ScrubTable;
   readonly verifications: VerificationTable;
+  readonly statistics: StatisticsTable;
+  readonly notices: NoticeTable;
   /** Releases the database; the lock on the store goes with it. */
   close(): Promise<void>;
 }
@@ -160,6 +164,12 @@ export interface SharingTable {
   grantees(id: SnapshotId): Promise<Grantee[]>;
   /** Gives and takes away leave to read; what is there or gone already stays so. */
   changeGrantees(id: SnapshotId, change: GranteesChange): Promise<void>;
+  /**
+   * The snapshot of that id, if it is the account's own or granted to it or to all, and not in the
+   * recycle bin. Another one is looked for no longer than one that is not there: how long an answer
+   * takes must not tell.
+   */
+  visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined>;
   /**
    * The snapshots that an account owns or may know of, with ids after `afterId`, in order of id,
    * at most `limit`.

@@ -141,6 +141,33 @@ export interface PendingPlace {
   readonly blockIndex: number;
 }
 
+/** A collection that somebody asked for, and how it stands; both as their caller writes them. */
+export interface RequestedCollection {
+  readonly id: string;
+  readonly request: string;
+  readonly status: string;
+  /** True when somebody asked for it to be stopped. */
+  readonly isStopAsked: boolean;
+  /** True when it has ended. */
+  readonly isDone: boolean;
+}
+
+/** Collections that were asked for, at whichever process; the latest of them. */
+export interface RequestTable {
+  /** Adds one; answers its id. */
+  add(asked: Pick<RequestedCollection, "request" | "status">): Promise<string>;
+  get(id: string): Promise<RequestedCollection | undefined>;
+  /** Takes up those not done that no living process has; this one has them from now on. */
+  take(): Promise<RequestedCollection[]>;
+  /** Notes how one stands. */
+  put(id: string, now: Pick<RequestedCollection, "status" | "isDone">): Promise<void>;
+  /** Asks for one to be stopped. */
+  askToStop(id: string): Promise<void>;
+}
+
+/** Collections remembered: far more than anybody follows at once (ours). */
+export const REQUESTS_KEPT_COUNT = 100;
+
 /** How much of each segment is still needed. */
 export interface SegmentTable {
   /** Bytes of located records by segment; segments without any may be missing. */

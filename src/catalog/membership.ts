@@ -38,6 +38,7 @@ export class Membership {
   #reserved: { readonly segments: number[]; readonly sinceMs: number } = emptyReserve();
   #reserving: Promise<unknown> = Promise.resolve();
   #beating: { stop(): Promise<void> } | undefined;
+  #stopping: Promise<void> | undefined;
   /** The database's time, the same for all processes; between two beats, this process counts on. */
   readonly clock: Clock;
 
@@ -104,8 +105,13 @@ export class Membership {
     return first;
   }
 
-  /** Leaves; another process may lead at once. */
-  async stop(): Promise<void> {
+  /** Leaves, once; another process may lead at once. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     await this.#beating?.stop();
     this.#leadsUntilMs = Number.NEGATIVE_INFINITY;
     await this.#parts.table.leave(this.#number);

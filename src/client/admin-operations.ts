@@ -20,19 +20,39 @@ import {
   writeListAccountsRequest,
 } from "../wire/admin/accounts.ts";
 import {
+  type ListAuditEntriesRequest,
+  type ListAuditEntriesResponse,
+  readListAuditEntriesResponse,
+  writeListAuditEntriesRequest,
+} from "../wire/admin/audit.ts";
+import {
   type CollectionDescription,
   readCollectionResponse,
   type StartCollectionRequest,
   writeGetCollectionRequest,
   writeStartCollectionRequest,
+  writeStopCollectionRequest,
 } from "../wire/admin/collections.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
+import {
+  readDescribeServiceResponse,
+  type ServiceDescription,
+  writeDescribeServiceRequest,
+} from "../wire/admin/service.ts";
 import {
   readSimulatePolicyResponse,
   type SimulatePolicyRequest,
   type SimulatePolicyResponse,
   writeSimulatePolicyRequest,
 } from "../wire/admin/simulate-policy.ts";
+import {
+  readGetStoreStatusResponse,
+  readListStoreSamplesResponse,
+  type StoreSample,
+  type StoreStatus,
+  writeGetStoreStatusRequest,
+  writeListStoreSamplesRequest,
+} from "../wire/admin/status.ts";
 import {
   readDescribeStoreResponse,
   type StoreDescription,
@@ -166,10 +186,61 @@ export function getCollection(
   return client.send(callOf("GetCollection", request, readCollectionResponse), options);
 }
 
+/** Ends a collection at its next page; the next one goes on. */
+export function stopCollection(
+  client: Client,
+  collectionId: string,
+  options?: CallOptions,
+): Promise<CollectionDescription> {
+  const request = writeStopCollectionRequest(collectionId);
+  return client.send(callOf("StopCollection", request, readCollectionResponse), options);
+}
+
 /** How the whole store is. Answered to the account that manages it. */
 export function describeStore(client: Client, options?: CallOptions): Promise<StoreDescription> {
   const request = writeDescribeStoreRequest();
   return client.send(callOf("DescribeStore", request, readDescribeStoreResponse), options);
+}
+
+/** How the service was started. Answered to the account that manages the store. */
+export function describeService(
+  client: Client,
+  options?: CallOptions,
+): Promise<ServiceDescription> {
+  const request = writeDescribeServiceRequest();
+  return client.send(callOf("DescribeService", request, readDescribeServiceResponse), options);
+}
+
+/**
+ * How the whole store is and what it does; may be asked every second or two. Answered to the
+ * account that manages the store.
+ */
+export function getStoreStatus(client: Client, options?: CallOptions): Promise<StoreStatus> {
+  const request = writeGetStoreStatusRequest();
+  return client.send(callOf("GetStoreStatus", request, readGetStoreStatusResponse), options);
+}
+
+/** How the store has grown, oldest first. Answered to the account that manages the store. */
+export async function listStoreSamples(
+  client: Client,
+  options?: CallOptions,
+): Promise<readonly StoreSample[]> {
+  const request = writeListStoreSamplesRequest();
+  const call = callOf("ListStoreSamples", request, readListStoreSamplesResponse);
+  return (await client.send(call, options)).Samples;
+}
+
+/**
+ * A page of the audit log, latest entries first. Answered to the account that manages the store;
+ * where several processes serve it, by the one that is asked, of its own file.
+ */
+export function listAuditEntries(
+  client: Client,
+  input: ListAuditEntriesRequest = {},
+  options?: CallOptions,
+): Promise<ListAuditEntriesResponse> {
+  const request = writeListAuditEntriesRequest(input);
+  return client.send(callOf("ListAuditEntries", request, readListAuditEntriesResponse), options);
 }
 
 /**

@@ -9,15 +9,50 @@
  */
 export type { Extent } from "../model/extent.ts";
 export type { Tag } from "../model/snapshot.ts";
+export type { AccessKeyDescription } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
+export type { CollectionDescription } from "../wire/admin/collections.ts";
+export type { ServiceDescription } from "../wire/admin/service.ts";
+export type { SimulatePolicyResponse, SimulationResult } from "../wire/admin/simulate-policy.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
+export type { LockedSnapshotDescription } from "../wire/ec2/lock-snapshot.ts";
+export type { RecycledSnapshotDescription } from "../wire/ec2/recycle-bin.ts";
 export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
 export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-changed-blocks.ts";
 export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
-export { describeStore, listAccounts } from "./admin-operations.ts";
+export {
+  createAccessKey,
+  createAccount,
+  deleteAccessKey,
+  describeService,
+  describeStore,
+  getAccessKey,
+  getCollection,
+  getStoreStatus,
+  listAccessKeys,
+  listAccounts,
+  listAuditEntries,
+  listStoreSamples,
+  simulatePolicy,
+  startCollection,
+  stopCollection,
+  updateAccessKey,
+} from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";
 export { createFetchClient as createClient } from "./create-fetch-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
@@ -29,6 +64,7 @@ export {
   snapshotsOf,
 } from "./ec2-operations.ts";
 export { ClientError, type ClientErrorKind, isAccessDenied, isSnapshotNotFound } from "./errors.ts";
+export { isEmptyRules, type KeepRules, type PruneDecision } from "./keep-rules.ts";
 export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
 export {
   type BlockPage,
@@ -48,8 +84,27 @@ export {
   putSnapshotBlock,
   startSnapshot,
 } from "./operations.ts";
+export {
+  type PrunedSnapshot,
+  type PruneGrouping,
+  type PruneResult,
+  pruneSnapshots,
+} from "./prune.ts";
+export { type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+export {
+  type EncryptionDefaults,
+  findLock,
+  getEncryptionDefaults,
+  lockSnapshot,
+  recycledSnapshotsOf,
+  restoreSnapshot,
+  setDefaultKey,
+  setEncryptionByDefault,
+  unlockSnapshot,
+} from "./snapshot-care.ts";
 export { filterMatcher, type SnapshotFilter } from "./snapshot-filter.ts";
+export { getSnapshotProgress, type SnapshotProgress } from "./snapshot-progress.ts";
 export { getCallerIdentity } from "./sts-operations.ts";
 export {
   type VerifyProgress,

@@ -17,18 +17,33 @@ export type {
   CreateAccessKeyResponse,
   GetAccessKeyResponse,
 } from "../wire/admin/access-keys.ts";
+export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
+export type { ServiceDescription } from "../wire/admin/service.ts";
 export type {
   ContextEntry,
   SimulatePolicyRequest,
   SimulatePolicyResponse,
   SimulationResult,
 } from "../wire/admin/simulate-policy.ts";
+export type {
+  Activity,
+  ActivityPoint,
+  EngineStatus,
+  LatencyQuantiles,
+  SnapshotCounts,
+  StoreSample,
+  StoreSizes,
+  StoreStatus,
+  TaskDescription,
+} from "../wire/admin/status.ts";
 export type { StoreDescription } from "../wire/admin/store.ts";
 export type { RotateTokenSecretsResponse } from "../wire/admin/token-secrets.ts";
 export type { CompleteSnapshotResponse } from "../wire/complete-snapshot.ts";
 export type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
+export type { LockedSnapshotDescription } from "../wire/ec2/lock-snapshot.ts";
+export type { RecycledSnapshotDescription } from "../wire/ec2/recycle-bin.ts";
 export type { TemporaryCredentials } from "../wire/ec2/sessions.ts";
 export type { GetSnapshotBlockResponse } from "../wire/get-snapshot-block.ts";
 export type { BlockChecksum } from "../wire/list-block-digests.ts";
@@ -52,14 +67,19 @@ export {
   createAccessKey,
   createAccount,
   deleteAccessKey,
+  describeService,
   describeStore,
   getAccessKey,
   getCollection,
+  getStoreStatus,
   listAccessKeys,
   listAccounts,
+  listAuditEntries,
+  listStoreSamples,
   rotateTokenSecrets,
   simulatePolicy,
   startCollection,
+  stopCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
 export { type ConnectionSettings, type GivenSettings, settingsFromAws } from "./aws-settings.ts";
@@ -157,7 +177,19 @@ export {
 } from "./service-errors.ts";
 export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
 export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
+export {
+  type EncryptionDefaults,
+  findLock,
+  getEncryptionDefaults,
+  lockSnapshot,
+  recycledSnapshotsOf,
+  restoreSnapshot,
+  setDefaultKey,
+  setEncryptionByDefault,
+  unlockSnapshot,
+} from "./snapshot-care.ts";
 export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
+export { getSnapshotProgress, type SnapshotProgress } from "./snapshot-progress.ts";
 export { getCallerIdentity, getFederationToken, getSessionToken } from "./sts-operations.ts";
 export {
   EmptySourceError,

@@ -84,7 +84,7 @@ export class DiskSpace {
     if (this.#hasReserve && !this.#isFull) return;
     this.#hasReserve ||= await this.#isReserveThere();
     const needed = DISK_ROOM_BYTES_MIN + (this.#hasReserve ? 0 : RESERVE_SIZE_BYTES);
-    if ((await this.#freeBytes()) < needed) return this.#change(true);
+    if ((await this.freeBytes()) < needed) return this.#change(true);
     if (!this.#hasReserve) this.#hasReserve = await this.#makeReserve();
     this.#change(!this.#hasReserve);
   }
@@ -94,7 +94,8 @@ export class DiskSpace {
     return found?.size === RESERVE_SIZE_BYTES;
   }
 
-  async #freeBytes(): Promise<number> {
+  /** Bytes that this user may still write on the disk. */
+  async freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#options.directory);
     return bavail * bsize;
   }

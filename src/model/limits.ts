@@ -67,6 +67,16 @@ export const PAGE_TOKEN_LIFETIME_SECONDS = 3_600;
 export const TOKEN_SECRET_DAYS_DEFAULT = 90;
 /** The same at the most, where it is wished less often (ours). */
 export const TOKEN_SECRET_DAYS_MAX = 3_650;
+/**
+ * Milliseconds after which a new secret mints, where several processes serve a store: each of them
+ * looks for new ones every second (ours).
+ */
+export const TOKEN_SECRET_SPREAD_MS = 5_000;
+/**
+ * Milliseconds for which a process goes on using the secrets of an encryption key that another one
+ * has destroyed or rotated meanwhile (ours: a look-up a second for each key in use).
+ */
+export const KEY_RECHECK_MS = 1_000;
 /** Secrets that open tokens at once: what a forged one may cost is so many attempts (ours). */
 export const TOKEN_SECRETS_COUNT_MAX = 16;
 
@@ -229,6 +239,10 @@ export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
 export const BAD_EXTENTS_COUNT_MAX = 1_000;
 /** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
 export const SEAL_PAGE_COUNT = 10_000;
+/** Entries on a page of the audit log at most (ours). */
+export const AUDIT_PAGE_COUNT_MAX = 1_000;
+/** The same, where nothing is said (ours). */
+export const AUDIT_PAGE_COUNT_DEFAULT = 100;
 
 assert(BLOCK_SIZE_BYTES * BLOCKS_PER_GIB === GIB_BYTES, "a GiB is a whole number of blocks");
 assert(

@@ -1,5 +1,6 @@
 import type { Principal } from "../identity/principal.ts";
 import { ServiceError } from "../model/errors.ts";
+import type { ServerSignals } from "../signals/signals.ts";
 import type { Core } from "../snapshots/core.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
@@ -10,6 +11,7 @@ export interface AdminCall {
   readonly request: WireRequest;
   /** Parameters of the path. */
   readonly parameters: Readonly<Record<string, string>>;
+  readonly signals: ServerSignals;
 }
 
 /** One operation from message to message. */

@@ -21,10 +21,11 @@ import { readScrubStoreRequest, writeScrubStoreResponse } from "../wire/admin/sc
 import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
-import { getCollection, startCollection } from "./collection-operations.ts";
+import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
-import { describeStore } from "./store-operations.ts";
+import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
+import { describeService, describeStore } from "./store-operations.ts";
 import { rotateTokenSecrets } from "./token-operations.ts";
 
 /**
@@ -99,7 +100,12 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   SimulatePolicy: simulatePolicy,
   StartCollection: startCollection,
   GetCollection: getCollection,
+  StopCollection: stopCollection,
   DescribeStore: describeStore,
+  DescribeService: describeService,
+  GetStoreStatus: getStoreStatus,
+  ListStoreSamples: listStoreSamples,
+  ListAuditEntries: listAuditEntries,
   RotateTokenSecrets: rotateTokenSecrets,
   async ScrubStore(core, { principal, request }) {
     if (!(await isOfFirstAccount(core, principal))) throw denied(principal, "ScrubStore");

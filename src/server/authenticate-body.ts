@@ -22,10 +22,12 @@ export async function authenticateBody(
     authenticatePeer(parts, exchange, { head, service, payloadHash });
   if (declared === undefined) {
     const body = await readSmallBody(exchange);
+    exchange.facts.body = body;
     return { principal: await prove(hash("sha256", body, "hex")), body };
   }
   const principal = await prove(declared);
   const body = await readSmallBody(exchange);
+  exchange.facts.body = body;
   if (declared !== hash("sha256", body, "hex")) throw payloadMismatch();
   return { principal, body };
 }
@@ -62,11 +64,12 @@ export async function authenticateBlock(
 /** Authenticates a request, and with it the peer that sent it. */
 async function authenticatePeer(
   parts: ExchangeParts,
-  { peer }: Exchange,
+  { peer, facts }: Exchange,
   request: { readonly head: RequestHead; readonly service: string; readonly payloadHash: string },
 ): Promise<Principal> {
   const principal = await authenticate(parts, request.head, request);
   peer.prove();
+  facts.principal = principal;
   return principal;
 }
 

@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { checksumOf, digestFromChecksum } from "../model/digest.ts";
 import { invalid } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";

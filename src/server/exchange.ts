@@ -2,18 +2,21 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomUuid } from "../base/random.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import { ServiceError } from "../model/errors.ts";
-import { matchAdminRoute } from "../wire/admin/routes.ts";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
+import type { EndedRequest } from "../signals/activity.ts";
+import { isAdminOperation, matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
-import { matchRoute } from "../wire/operations.ts";
+import { isOperation, matchRoute } from "../wire/operations.ts";
 import { callAdminOperation } from "./admin-operations.ts";
 import { authenticateBlock, authenticateBody } from "./authenticate-body.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
-import { callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
+import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
 import { drainBody } from "./request-body.ts";
+import type { RequestFacts } from "./request-facts.ts";
 
 /**
  * Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket.
@@ -24,16 +27,22 @@ export async function answer(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<boolean> {
-  const requestId = randomUuid(parts.random);
+  const facts = newFacts(parts, req);
+  const { requestId } = facts;
   const lent: Uint8Array[] = [];
   const borrow = () => {
     const buffer = parts.buffers.acquire();
     lent.push(buffer);
     return buffer;
   };
-  const exchange = { requestId, req, res, borrow, peer: parts.connections.of(req.socket) };
+  const peer = parts.connections.of(req.socket);
+  const exchange = { requestId, req, res, borrow, peer, facts };
+  const { requests, tracing } = parts.signals;
+  requests.began();
+  const span = tracing?.beginRequest(req.headers);
   try {
-    const response = await respond(parts, exchange);
+    const work = () => respondAndNote(parts, exchange);
+    const response = await (span ? span.run(work) : work());
     const isDrained = await drainBody(exchange);
     const isLast = !isDrained || response.status === 400;
     send(res, requestId, { ...response, isLast });
@@ -46,33 +55,68 @@ export async function answer(
     return false;
   } finally {
     // Not before both: the work may outlast the connection, and the answer outlasts the work.
-    const giveBack = () => {
+    const end = () => {
       for (const buffer of lent) parts.buffers.release(buffer);
+      const ended = endedRequest(parts, facts, res);
+      requests.ended(ended);
+      span?.end(ended, req.method);
+      parts.onAnswered?.(accessLine(facts, ended));
     };
-    if (res.closed) giveBack();
-    else res.once("close", giveBack);
+    if (res.closed) end();
+    else res.once("close", end);
+  }
+}
+
+/** What is answered is noted before; where it cannot be, nobody is told that it was done. */
+async function respondAndNote(parts: ExchangeParts, exchange: Exchange): Promise<WireResponse> {
+  const { facts } = exchange;
+  let response: WireResponse | undefined;
+  try {
+    response = await respond(parts, exchange);
+  } finally {
+    // Of a connection that is cut on purpose, too: what was asked for may have been done.
+    if (response === undefined)
+      await parts.callAudit?.note(facts, undefined).catch(() => undefined);
+  }
+  try {
+    await parts.callAudit?.note(facts, response);
+    return response;
+  } catch (error) {
+    return refusal(parts, exchange, error);
   }
 }
 
 async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireResponse> {
-  let service: Service | undefined;
+  const { facts } = exchange;
   try {
     const head = readRequestHead(exchange.req);
+    facts.head = head;
     if (head.path === "*") return ABOUT_SERVER;
     const page = parts.answerConsole(head) ?? (await parts.answerHealth(head));
+    facts.isPage = page !== undefined;
     if (page) return page;
-    service = serviceOf(head);
+    const service = serviceOf(head);
+    facts.service = service ?? "ebs";
     const call = { head, service };
     if (parts.emulation === undefined) return await answerCall(parts, exchange, call);
     return await parts.emulation.around(exchange, () => answerCall(parts, exchange, call));
   } catch (error) {
     if (exchange.req.errored === error || error instanceof ConnectionCut) throw error;
-    const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
-    if (!isCallers) parts.onError(exchange.requestId, error);
-    const told = error instanceof UnavailableError ? unavailable(error) : error;
-    if (service === undefined) return writeErrorResponse(told);
-    return writeServiceError(service, exchange.requestId, told);
+    return refusal(parts, exchange, error);
   }
+}
+
+/** Any error as the service that was called answers it. */
+function refusal(
+  parts: ExchangeParts,
+  { requestId, facts }: Exchange,
+  error: unknown,
+): WireResponse {
+  const isCallers = error instanceof ServiceFault || error instanceof ServiceError;
+  if (!isCallers) parts.onError(requestId, error);
+  const told = error instanceof UnavailableError ? unavailable(error) : error;
+  const service = facts.head && serviceOf(facts.head);
+  return service ? writeServiceError(service, requestId, told) : writeErrorResponse(told);
 }
 
 /** Clients repeat what is answered so. Which engine it is, and why, stands in the log. */
@@ -106,46 +150,82 @@ async function answerOperation(
   exchange: Exchange,
   head: RequestHead,
 ): Promise<WireResponse> {
-  const lenient = leniently(parts, head);
-  if (head.method === "PUT") {
-    const { principal, body } = await authenticateBlock(lenient, exchange, head);
-    return dispatch(parts, exchange, { principal, request: { ...head, body } });
-  }
-  const request = { head, service: "ebs" };
-  const { principal, body } = await authenticateBody(lenient, exchange, request);
+  const { facts } = exchange;
+  const admin = matchAdminRoute(head.method, head.path);
+  const match = admin ?? matchRoute(head.method, head.path);
+  if (match) ({ operation: facts.operation, parameters: facts.parameters } = match);
+  if (admin) facts.service = "varve";
+  // Where AWS is emulated, so is what it takes from signers; never where keys are managed.
+  const leniency = match && !admin ? parts.emulation?.leniency : undefined;
+  const lenient = leniency ? { ...parts, leniency } : parts;
+  const { principal, body } =
+    head.method === "PUT"
+      ? await authenticateBlock(lenient, exchange, head)
+      : await authenticateBody(lenient, exchange, { head, service: "ebs" });
+  await parts.callAudit?.checkWritable(facts);
   return dispatch(parts, exchange, { principal, request: { ...head, body } });
 }
 
-/** Where AWS is emulated, so is what it takes from signers; never where keys are managed. */
-function leniently(parts: ExchangeParts, { method, path }: RequestHead): ExchangeParts {
-  const leniency = parts.emulation?.leniency;
-  return leniency && matchRoute(method, path) ? { ...parts, leniency } : parts;
-}
-
 function dispatch(
-  { core, emulation, turns }: ExchangeParts,
+  { core, emulation, turns, signals }: ExchangeParts,
   exchange: Exchange,
   { principal, request }: Pick<Call, "principal" | "request">,
 ): Promise<WireResponse> {
-  const admin = matchAdminRoute(request.method, request.path);
-  if (admin) {
-    const { operation, parameters } = admin;
-    return callAdminOperation(core, operation, { principal, request, parameters });
+  const { operation, parameters } = exchange.facts;
+  if (isAdminOperation(operation)) {
+    return callAdminOperation(core, operation, { principal, request, parameters, signals });
   }
-  const match = matchRoute(request.method, request.path);
-  if (!match) {
+  if (!isOperation(operation)) {
     const message = `There is no operation at ${request.method} ${request.path.slice(0, 128)}`;
     throw new ServiceFault({ status: 404, code: "UnknownOperationException", message });
   }
   const { borrow } = exchange;
   const caller = callerOf(exchange, principal);
-  const { operation, parameters } = match;
   const { account } = principal;
   const { snapshotId } = parameters;
   const seen = emulation?.view(core, { operation, account, snapshotId }) ?? core;
   const carryOut = () =>
     EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
   return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
+}
+
+function newFacts({ clock, random }: ExchangeParts, req: IncomingMessage): RequestFacts {
+  return {
+    requestId: randomUuid(random),
+    receivedAtMs: clock.nowMs(),
+    startMs: clock.monotonicMs(),
+    sourceIp: req.socket.remoteAddress,
+    ...{ head: undefined, service: "ebs", operation: undefined, parameters: {} },
+    ...{ principal: undefined, body: undefined, isPage: false },
+  };
+}
+
+/** Status 0 where nothing was answered. */
+function endedRequest(
+  { clock }: ExchangeParts,
+  facts: RequestFacts,
+  res: ServerResponse,
+): EndedRequest {
+  const { service, operation = facts.isPage ? "Page" : "Unknown", parameters } = facts;
+  const status = res.headersSent ? res.statusCode : 0;
+  const isDone = status === 200 || status === 201;
+  return {
+    ...{ service, operation, status, snapshotId: parameters["snapshotId"] },
+    durationMs: clock.monotonicMs() - facts.startMs,
+    readBytes: isDone && operation === "GetSnapshotBlock" ? BLOCK_SIZE_BYTES : 0,
+    writtenBytes: isDone && operation === "PutSnapshotBlock" ? BLOCK_SIZE_BYTES : 0,
+  };
+}
+
+function accessLine(
+  { requestId, sourceIp, principal, head }: RequestFacts,
+  { service, operation, status, durationMs }: EndedRequest,
+): AccessLine {
+  return {
+    ...{ requestId, sourceIp, accessKeyId: principal?.accessKeyId },
+    ...{ method: head?.method, path: head?.path.slice(0, 256), service, operation, status },
+    durationMs: durationMs.toFixed(2),
+  };
 }
 
 /** Sends the head and half of the body; the caller ends the connection. */

@@ -110,6 +110,11 @@ const KEY_VERSIONS_MAX = 255;
 /** The operations there are, in the order of the table above. */
 export const KMS_OPERATION_NAMES: readonly string[] = Object.keys(OPERATIONS);
 
+/** True for the name of one of them. */
+export function isKmsOperation(name: string): boolean {
+  return Object.hasOwn(OPERATIONS, name);
+}
+
 /** Carries out one operation; one that is not there is a clear refusal. */
 export async function callKmsOperation(core: Core, call: KmsCall): Promise<WireResponse> {
   const { operation } = call;

@@ -1,10 +1,15 @@
 import type { Core } from "../snapshots/core.ts";
 import { countExclusiveBlocks } from "../snapshots/count-exclusive-blocks.ts";
 import { listLineages } from "../snapshots/list-lineages.ts";
+import { snapshotProgress } from "../snapshots/snapshot-progress.ts";
 import {
   readCountExclusiveBlocksRequest,
   writeCountExclusiveBlocksResponse,
 } from "../wire/count-exclusive-blocks.ts";
+import {
+  readGetSnapshotProgressRequest,
+  writeGetSnapshotProgressResponse,
+} from "../wire/get-snapshot-progress.ts";
 import { writeListLineagesResponse } from "../wire/list-lineages.ts";
 import type { WireRequest, WireResponse } from "../wire/message.ts";
 import { readSnapshotPageRequest } from "../wire/snapshot-page.ts";
@@ -16,7 +21,10 @@ interface LineageCall extends Caller {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** The operations of ours on where snapshots come from, and how much of them is their own. */
+/**
+ * The operations of ours on where snapshots come from, how much of them is their own, and how far
+ * they are.
+ */
 export const LINEAGE_OPERATIONS = {
   async ListLineages(core: Core, call: LineageCall): Promise<WireResponse> {
     const { NextToken = "" } = readSnapshotPageRequest(call.request);
@@ -46,6 +54,21 @@ export const LINEAGE_OPERATIONS = {
       SnapshotId: snapshotId,
       ExclusiveBlockCount: counted.count,
       NextBlockIndex: counted.nextIndex ?? null,
+    });
+  },
+
+  async GetSnapshotProgress(core: Core, call: LineageCall): Promise<WireResponse> {
+    const input = readGetSnapshotProgressRequest(call.request, call.parameters);
+    const { SnapshotId: snapshotId, StartingBlockIndex: fromIndex = 0 } = input;
+    await authorize(core, call, { action: "ec2:DescribeSnapshots", resourceId: undefined });
+    const { account } = call.principal;
+    const progress = await snapshotProgress(core, account, { snapshotId, fromIndex });
+    return writeGetSnapshotProgressResponse({
+      SnapshotId: snapshotId,
+      Stage: progress.stage,
+      BlocksDone: progress.blocksDone,
+      BlocksTotal: progress.blocksTotal ?? null,
+      NextBlockIndex: progress.nextIndex ?? null,
     });
   },
 } as const;

@@ -7,8 +7,8 @@ import { parseAuthorization } from "../wire/signature.ts";
 import { authenticateBody } from "./authenticate-body.ts";
 import { authorizeQuery } from "./authorize.ts";
 import { callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
-import { callKmsOperation } from "./kms-operations.ts";
-import { callQueryAction } from "./query-actions.ts";
+import { callKmsOperation, isKmsOperation } from "./kms-operations.ts";
+import { callQueryAction, isQueryAction } from "./query-actions.ts";
 import { forQueryService } from "./query-errors.ts";
 import type { RequestHead } from "./raw-request.ts";
 
@@ -66,6 +66,9 @@ async function answerQuery(
   const { requestId } = exchange;
   const { principal, body } = await authenticateBody(parts, exchange, { head, service });
   const parameters = new QueryParameters(body);
+  const { action } = parameters;
+  if (isQueryAction(service, action)) exchange.facts.operation = action;
+  await parts.callAudit?.checkWritable(exchange.facts);
   const caller = callerOf(exchange, principal);
   await authorizeQuery(parts.core, caller, { service, parameters });
   const { core, sessions } = parts;
@@ -79,6 +82,8 @@ async function answerKms(
 ): Promise<WireResponse> {
   const { principal, body } = await authenticateBody(parts, exchange, { head, service: "kms" });
   const operation = kmsOperationOf(head) ?? "";
+  if (isKmsOperation(operation)) exchange.facts.operation = operation;
+  await parts.callAudit?.checkWritable(exchange.facts);
   const call = { ...callerOf(exchange, principal), operation, request: { ...head, body } };
   return callKmsOperation(parts.core, call);
 }
@@ -90,6 +95,8 @@ async function answerListBuckets(
   head: RequestHead,
 ): Promise<WireResponse> {
   const { principal } = await authenticateBody(parts, exchange, { head, service: "s3" });
+  exchange.facts.operation = "ListBuckets";
+  await parts.callAudit?.checkWritable(exchange.facts);
   const { account } = principal;
   return writeListBucketsResponse({ id: hash("sha256", account, "hex"), displayName: account });
 }

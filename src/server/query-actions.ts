@@ -37,6 +37,11 @@ const ACTIONS: Readonly<Record<QueryService, QueryActions>> = {
   sts: STS_ACTIONS,
 };
 
+/** True for an action that is carried out, or refused by its own name. */
+export function isQueryAction(service: QueryService, action: string): boolean {
+  return Object.hasOwn(ACTIONS[service], action);
+}
+
 /** The actions there are. */
 export const QUERY_ACTION_NAMES: Readonly<Record<QueryService, readonly string[]>> = {
   ec2: Object.keys(ACTIONS.ec2),

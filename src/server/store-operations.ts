@@ -1,4 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
+import { writeDescribeServiceResponse } from "../wire/admin/service.ts";
 import { writeDescribeStoreResponse } from "../wire/admin/store.ts";
 import { type AdminOperation, checkManagesStore } from "./admin-call.ts";
 
@@ -26,5 +27,21 @@ export const describeStore: AdminOperation = async (core, call) => {
     DamagedRecordCount: damaged.length,
     VerifiedSince: Number.isFinite(sinceMs) ? formatTimeMs(sinceMs) : null,
     LastCollectionTime: collectedMs > 0 ? formatTimeMs(collectedMs) : null,
+  });
+};
+
+/** How the service was started. */
+export const describeService: AdminOperation = async (core, call) => {
+  await checkManagesStore(core, call, "DescribeService");
+  const { region, recycleBinDays, startOptions } = core;
+  const { isKeyEncryptionKeyGiven } = startOptions;
+  return writeDescribeServiceResponse({
+    Region: region,
+    RecycleBinDays: recycleBinDays,
+    CollectMinutes: startOptions.collectMinutes,
+    ScrubDays: startOptions.scrubDays,
+    TokenSecretDays: startOptions.tokenSecretDays,
+    KeyEncryptionKey: isKeyEncryptionKeyGiven ? "given at the start" : "kept with the store",
+    Emulation: startOptions.emulation ?? null,
   });
 };

@@ -1,5 +1,5 @@
 import { type Clock, ClockWatch } from "../base/clock.ts";
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -33,6 +33,8 @@ export interface CollectOptions {
   readonly graceSeconds: number;
   /** True to find out what would be done, and do none of it. */
   readonly isDryRun: boolean;
+  /** Ends the run at its next page; what is left is taken up by the next one. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a run found and did. */
@@ -51,6 +53,22 @@ export interface Collected {
   readonly segmentBytes: number;
   /** Bytes that were still needed in them and were moved to new ones. */
   readonly movedBytes: number;
+}
+
+/** A run that has ended. */
+export interface CollectorRun {
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** Undefined where it failed. */
+  readonly result: Collected | undefined;
+}
+
+/** What several runs came to. */
+export interface CollectorTotals {
+  readonly doneCount: number;
+  readonly failedCount: number;
+  readonly removedCount: number;
+  readonly removedBytes: number;
 }
 
 /** Live roots that a garbage root is compared with: its neighbours share most of it. */
@@ -77,7 +95,12 @@ export class Collector {
   /** When the clock was last found to be wrong, on the clock that never jumps. */
   #wrongAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
+  #startedAtMs: number | undefined;
+  #latest: CollectorRun | undefined;
+  #totals = { doneCount: 0, failedCount: 0, removedCount: 0, removedBytes: 0 };
   #isStopped = false;
+  /** Of the run under way. */
+  #signal: AbortSignal | undefined;
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
@@ -89,9 +112,50 @@ export class Collector {
    * nothing, when the clock has jumped.
    */
   collect(options: CollectOptions): Promise<Collected> {
-    const run = this.#running.then(() => this.#collect(options));
+    const run = this.#running.then(() => this.#timed(options));
     this.#running = run.catch(() => undefined);
     return run;
+  }
+
+  /** When the run under way began, in milliseconds since 1970; undefined when there is none. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
+  }
+
+  /** How the latest run of this process went, dry runs aside; undefined before the first. */
+  get latest(): CollectorRun | undefined {
+    return this.#latest;
+  }
+
+  /** What the runs of this process came to together, dry runs aside. */
+  get totals(): CollectorTotals {
+    return this.#totals;
+  }
+
+  async #timed(options: CollectOptions): Promise<Collected> {
+    const { clock } = this.#parts;
+    const [startedAtMs, startMs] = [clock.nowMs(), clock.monotonicMs()];
+    this.#startedAtMs = startedAtMs;
+    let result: Collected | undefined;
+    try {
+      result = await this.#collect(options);
+      return result;
+    } finally {
+      this.#startedAtMs = undefined;
+      const durationMs = clock.monotonicMs() - startMs;
+      if (!options.isDryRun) this.#keep({ startedAtMs, durationMs, result });
+    }
+  }
+
+  #keep(run: CollectorRun): void {
+    const { doneCount, failedCount, removedCount, removedBytes } = this.#totals;
+    this.#latest = run;
+    this.#totals = {
+      doneCount: doneCount + (run.result ? 1 : 0),
+      failedCount: failedCount + (run.result ? 0 : 1),
+      removedCount: removedCount + (run.result?.removedCount ?? 0),
+      removedBytes: removedBytes + (run.result?.removedBytes ?? 0),
+    };
   }
 
   /** Ends at the next page; what is left is taken up by the next run. */
@@ -102,6 +166,7 @@ export class Collector {
 
   async #collect(options: CollectOptions): Promise<Collected> {
     const { catalog, compactor, clock } = this.#parts;
+    this.#signal = options.signal;
     await this.#checkClock();
     await this.#expandRoots();
     // Before any root is looked at: what is stored or referred to from now on is safe.
@@ -113,8 +178,12 @@ export class Collector {
         if (!(error instanceof KeyDestroyedError)) this.#parts.onError(domain, error);
       });
     }
-    const compacted = options.isDryRun || this.#isStopped ? {} : await compactor.compact();
+    const compacted = options.isDryRun || this.#isEnding() ? {} : await compactor.compact();
     return { ...total.result(), ...compacted };
+  }
+
+  #isEnding(): boolean {
+    return this.#isStopped || (this.#signal?.aborted ?? false);
   }
 
   /** A clock that was set back or forward would end a grace too early or never. */
@@ -138,14 +207,14 @@ export class Collector {
     const lost = new Set<Domain>();
     for (;;) {
       const roots = await garbage.roots(ROOTS_AT_ONCE);
-      if (roots.length === 0 || this.#isStopped) return;
+      if (roots.length === 0 || this.#isEnding()) return;
       for (const root of roots) {
         await this.#expand(root).catch(async (error: unknown) => {
           if (!(error instanceof KeyDestroyedError)) throw error;
           if (!lost.has(root.domain)) await this.#noteAll(root.domain);
           lost.add(root.domain);
         });
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
         await garbage.removeRoot(root.number);
       }
     }
@@ -154,7 +223,7 @@ export class Collector {
   /** Notes all of a domain whose key is gone: no tree in it can be walked. */
   async #noteAll(domain: Domain): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let after: RecordName | undefined; !this.#isStopped; ) {
+    for (let after: RecordName | undefined; !this.#isEnding(); ) {
       const names = await garbage.stored(domain, after, COLLECT_PAGE_COUNT);
       await garbage.addCandidates(domain, names);
       after = names.at(-1);
@@ -177,7 +246,7 @@ export class Collector {
       for await (const reached of reachable(maps(domain), garbage.root, { others })) {
         page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
         if (page.length >= COLLECT_PAGE_COUNT) await flush();
-        if (this.#isStopped) return;
+        if (this.#isEnding()) return;
       }
     } catch (error) {
       // What cannot be read is damaged, or was removed with another tree that shared it; in both
@@ -193,7 +262,7 @@ export class Collector {
     { options, total }: { readonly options: CollectOptions; readonly total: Tally },
   ): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    for (let afterName: RecordName | undefined; !this.#isStopped; ) {
+    for (let afterName: RecordName | undefined; !this.#isEnding(); ) {
       const candidates = await this.#pageOf(domain, afterName);
       const last = candidates.at(-1);
       if (!last) return;
@@ -296,7 +365,7 @@ export class Collector {
       const others = before?.lineage === lineage ? [before.root] : [];
       for await (const reached of reachable(maps(domain), root, { others })) {
         reach(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks]));
-        if (this.#isStopped) return false;
+        if (this.#isEnding()) return false;
       }
     }
     return true;

@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Core, isVisible } from "./core.ts";

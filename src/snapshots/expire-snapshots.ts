@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { SEAL_PAGE_COUNT } from "../model/limits.ts";
 import type { Core } from "./core.ts";
 

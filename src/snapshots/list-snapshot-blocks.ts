@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/concurrency.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { blockCountOf } from "../model/geometry.ts";
 import type { AccountId } from "../model/ids.ts";
 import { type Core, readable } from "./core.ts";

@@ -74,6 +74,11 @@ export class Sealer {
     for (const id of await this.#parts.catalog.liveness.sealings(takesOver)) void this.seal(id);
   }
 
+  /** The sealings of this process that are under way or wait for their turn. */
+  get underWay(): readonly SnapshotId[] {
+    return [...this.#running.keys()];
+  }
+
   /** Waits for the sealings under way. */
   async idle(): Promise<void> {
     await Promise.all(this.#running.values());

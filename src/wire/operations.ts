@@ -11,7 +11,8 @@ export type OperationName =
   | "VerifySnapshot"
   | "ListVerifications"
   | "ListLineages"
-  | "CountExclusiveBlocks";
+  | "CountExclusiveBlocks"
+  | "GetSnapshotProgress";
 
 /** Method and path of an operation; `{name}` stands for a parameter. */
 export interface Route {
@@ -33,12 +34,18 @@ export const ROUTES: Readonly<Record<OperationName, Route>> = {
   ListVerifications: { method: "GET", path: "/varve/verifications" },
   ListLineages: { method: "GET", path: "/varve/lineages" },
   CountExclusiveBlocks: { method: "GET", path: "/varve/snapshots/{snapshotId}/exclusive" },
+  GetSnapshotProgress: { method: "GET", path: "/varve/snapshots/{snapshotId}/progress" },
 };
 
 /** An operation and the parameters found in the path. */
 export interface RouteMatch<Name extends string = OperationName> {
   readonly operation: Name;
   readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** True for the name of one of these operations. */
+export function isOperation(name: string | undefined): name is OperationName {
+  return name !== undefined && Object.hasOwn(ROUTES, name);
 }
 
 /** The operation at that method and path, or undefined. */

@@ -109,7 +109,7 @@ describe("simulating a policy", () => {
     assert.equal(await of([]), "implicitDeny");
   });
 
-  test("says of a key without a policy that all is allowed, and refuses what it cannot read", async () => {
+  test("allows all to a key without a policy, and refuses what it cannot read", async () => {
     const { accessKeyId: AccessKeyId } = service.firstKey.key;
     const { json, results } = await simulate({ AccessKeyId, Actions: ["ec2:DeleteSnapshot"] });
     assert.equal(json["HasPolicy"], false);

@@ -17,7 +17,7 @@ const PATIENCE_MS = 30_000;
 const skip = whyNoScaledStore();
 
 test("Varve answers as documented on a bucket and a database, too", { skip }, async (t) => {
-  const store = { scaled: await scaledStore(t), keyEncryptionKey };
+  const store = { scaled: await scaledStore(), keyEncryptionKey };
   const varve = await openVarve({ patienceMs: PATIENCE_MS, store });
   t.after(() => varve.close());
   const results = await runChecks(ALL_CHECKS, await prepare(varve.caller, varve.others));

@@ -239,7 +239,11 @@ export async function composeCore(
   const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
   const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
   const tokens = new Tokens(tokenSecrets.tokens, clock, random);
-  const settings = { region: "us-east-1", recycleBinDays };
+  const startOptions = {
+    ...{ collectMinutes: 0, scrubDays: 0, tokenSecretDays: 0 },
+    ...{ isKeyEncryptionKeyGiven: true, emulation: undefined },
+  };
+  const settings = { region: "us-east-1", recycleBinDays, startOptions };
   const core: Core = {
     catalog,
     blocks,
@@ -250,7 +254,10 @@ export async function composeCore(
     sealer,
     copier,
     collector,
-    collections: new Collections(collector, clock),
+    leads: () => true,
+    collections: new Collections({
+      ...{ collector, clock, table: catalog.requests, leads: () => true },
+    }),
     journaler: new Journaler({
       ...{ table: catalog.journal, blocks },
       domain: () => keys.storeDomain(ACCOUNT),

@@ -74,7 +74,7 @@ async function storyOf(t: TestContext, engine: "segments" | "catalog", state: Li
 
 /** A store with a link of its own to each engine. */
 async function linked(t: TestContext) {
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   const endpoint = new URL(scaled.bucket.endpoint);
   const database = new URL(scaled.catalog.connectionString);
   const links = {

@@ -20,19 +20,16 @@ export async function startService(
   config: Partial<ServiceConfig> = {},
 ): Promise<Service> {
   const logged: LogEntry[] = [];
-  // What the store lies in is given up after the service, not before.
-  const afterwards: (() => unknown)[] = [];
   const service = await openService({
     host: "127.0.0.1",
     port: 0,
     region: REGION,
     log: (entry) => logged.push(entry),
     ...config,
-    ...(await storeOf({ after: (work) => afterwards.push(work) }, config)),
+    ...(await storeOf(t, config)),
   });
   t.after(async () => {
     await service.close();
-    for (const work of afterwards) await work();
     assert.deepEqual(logged, [], "the service logged no error");
   });
   return service;
@@ -59,8 +56,7 @@ async function storeOf(
   // Only here, for most tests do without: it brings in the clients of both engines.
   const { SCALED_KEY, scaledStore } = await import("./scaled-store.ts");
   const known = dataDirectory === undefined ? undefined : standIns.get(dataDirectory);
-  // One that may be opened again goes with the process.
-  const store = known ?? (await scaledStore(dataDirectory ? { after: () => undefined } : t));
+  const store = known ?? (await scaledStore());
   if (dataDirectory !== undefined) standIns.set(dataDirectory, store);
   standIns.set(`s3://${store.bucket.bucket}/${store.bucket.prefix}`, store);
   return { scaled: store, keyEncryptionKey: SCALED_KEY };

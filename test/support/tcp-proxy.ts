@@ -4,8 +4,8 @@ import { setTimeout } from "node:timers/promises";
 import type { Cleanup } from "./temporary-directory.ts";
 
 /**
- * What a link does to those who use it. `away`: connections are refused and those that were are cut.
- * `silent`: connections are taken, and nothing is passed on in either direction. `slow`: a few
+ * What a link does to those who use it. `away`: connections are refused, and those there were are
+ * cut. `silent`: connections are taken, and nothing is passed on in either direction. `slow`: a few
  * hundred kilobytes a second. `cutting`: every connection is cut after so many bytes.
  */
 export type LinkState = "up" | "away" | "silent" | "slow" | "cutting";

@@ -2,6 +2,7 @@ import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model
 import type { Domain } from "../../model/ids.ts";
 import type { DamagedRecord, DamageTable, StoredRecord } from "../integrity.ts";
 import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import { noticeDamage } from "./_postgres-notices.ts";
 
 /** `DamageTable` on PostgreSQL. */
 export class PostgresDamageTable implements DamageTable {
@@ -30,20 +31,23 @@ export class PostgresDamageTable implements DamageTable {
 
   async addDamaged(record: DamagedRecord): Promise<boolean> {
     const { domain, name, segment, offset, foundAtMs } = record;
-    // The lock keeps the record where it is until this is noted.
-    const added = await this.#database.run(
-      `INSERT INTO damaged_records (domain, name, segment, at_byte, found_at_ms)
-       SELECT domain, name, segment, at_byte, $1 FROM (
-         SELECT domain, name, segment, at_byte FROM locations
-         WHERE domain = $2 AND name = $3 AND segment = $4 AND at_byte = $5 FOR SHARE
-       ) AS there ON CONFLICT (domain, name) DO NOTHING`,
-      foundAtMs,
-      domain,
-      digestToBytes(name),
-      segment,
-      offset,
-    );
-    return added > 0;
+    return this.#database.transaction(async (queries) => {
+      // The lock keeps the record where it is until this is noted.
+      const added = await queries.get(
+        `INSERT INTO damaged_records (domain, name, segment, at_byte, found_at_ms)
+         SELECT domain, name, segment, at_byte, $1 FROM (
+           SELECT domain, name, segment, at_byte FROM locations
+           WHERE domain = $2 AND name = $3 AND segment = $4 AND at_byte = $5 FOR SHARE
+         ) AS there ON CONFLICT (domain, name) DO NOTHING RETURNING *`,
+        foundAtMs,
+        domain,
+        digestToBytes(name),
+        segment,
+        offset,
+      );
+      if (added) await noticeDamage(queries, added);
+      return added !== undefined;
+    });
   }
 
   async removeDamaged(domain: Domain, name: RecordName): Promise<boolean> {

@@ -12,6 +12,7 @@ import type {
 } from "../catalog.ts";
 import { noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
+import { noticeSnapshot } from "./_postgres-notices.ts";
 import { forgetCopies, removeSnapshots } from "./_snapshot-ends.ts";
 import {
   INSERT_SNAPSHOT,
@@ -115,6 +116,7 @@ export class PostgresSnapshotTable implements SnapshotTable {
       await noteRoots(queries, rootsLost(row, changed));
       if (from === "copying" && change.state !== "copying") await forgetCopies(queries, [number]);
       if (isLasting(change.state)) await noteChanges(queries, [`snapshot/${id}`]);
+      if (isSettling(from, change.state)) await noticeSnapshot(queries, changed);
       return true;
     });
   }
@@ -124,7 +126,11 @@ export class PostgresSnapshotTable implements SnapshotTable {
       `WITH expired AS (
          UPDATE snapshots SET state = 'error', state_message = $1
          WHERE state = 'pending' AND expires_at_ms <= $2
-         RETURNING domain, lineage, start_time_ms, parent_root
+         RETURNING id, account, domain, lineage, start_time_ms, parent_root
+       ), noticed AS (
+         INSERT INTO notices (kind, snapshot, account)
+         SELECT 'failed', id, expired.account FROM expired, (
+           SELECT 1 FROM notice_switch WHERE one = 1 AND is_on = 1) AS switch
        ), noted AS (
          INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
          SELECT domain, lineage, start_time_ms, parent_root FROM expired
@@ -205,7 +211,15 @@ async function start(
     if (taken === 0) throw new TokenTaken();
   }
   if (isLasting(state)) await noteChanges(queries, [`snapshot/${id}`]);
+  // A copy within a domain shares everything and is completed from the start.
+  if (state === "completed") await noticeSnapshot(queries, snapshot);
   return undefined;
+}
+
+/** What comes back from the recycle bin was completed before. */
+function isSettling(from: SnapshotState, to: SnapshotState): boolean {
+  const wasUnderWay = from === "pending" || from === "sealing" || from === "copying";
+  return wasUnderWay && (to === "completed" || to === "error");
 }
 
 /** A settled snapshot needs its parent's root no more, nor a writer map that was replaced. */

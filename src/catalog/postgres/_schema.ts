@@ -241,13 +241,45 @@ CREATE INDEX segment_reservations_by_process ON segment_reservations (process);
 -- Collections that somebody asked for, at whichever process.
 CREATE TABLE collections (
   number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- Which has taken it up.
   process BIGINT,
-  status TEXT NOT NULL
+  request TEXT NOT NULL,
+  status TEXT NOT NULL,
+  is_done BIGINT NOT NULL,
+  is_stop_asked BIGINT NOT NULL
+);
+`;
+
+/** What those who operate the store are told; see statistics.ts. */
+const SIGNALS = `
+CREATE TABLE store_measures (
+  time_ms BIGINT PRIMARY KEY,
+  protected_bytes BIGINT NOT NULL,
+  stored_bytes BIGINT NOT NULL,
+  free_bytes BIGINT,
+  snapshot_count BIGINT NOT NULL
+);
+CREATE TABLE notice_switch (one BIGINT PRIMARY KEY CHECK (one = 1), is_on BIGINT NOT NULL);
+INSERT INTO notice_switch (one, is_on) VALUES (1, 0);
+CREATE TABLE notices (
+  number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind TEXT NOT NULL,
+  -- The snapshot's id and account; of a damaged record the rest.
+  snapshot TEXT,
+  account TEXT,
+  domain TEXT,
+  name BYTEA,
+  segment BIGINT,
+  at_byte BIGINT,
+  -- Until when nobody else may take it.
+  taken_until_ms BIGINT NOT NULL DEFAULT 0
 );
 `;
 
 /** What brings a catalog from each version to the next; an empty database has version 0. */
-export const MIGRATIONS: readonly string[] = [[IDENTITY, SNAPSHOTS, RECORDS, PROCESSES].join("")];
+export const MIGRATIONS: readonly string[] = [
+  [IDENTITY, SNAPSHOTS, RECORDS, PROCESSES, SIGNALS].join(""),
+];
 
 /** Version of the schema that this code reads and writes; a newer one is refused. */
 export const POSTGRES_CATALOG_VERSION = MIGRATIONS.length;

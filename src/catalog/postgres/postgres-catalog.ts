@@ -12,13 +12,16 @@ import { PostgresIdentityTable } from "./_postgres-identity.ts";
 import { PostgresImageTable } from "./_postgres-images.ts";
 import { PostgresJournalTable } from "./_postgres-journal.ts";
 import { PostgresLivenessTable } from "./_postgres-liveness.ts";
+import { PostgresNoticeTable } from "./_postgres-notices.ts";
 import { PostgresProcessTable } from "./_postgres-processes.ts";
+import { PostgresRequestTable } from "./_postgres-requests.ts";
 import { PostgresRetentionTable } from "./_postgres-retention.ts";
 import { PostgresScrubTable } from "./_postgres-scrubs.ts";
 import { PostgresSegmentTable } from "./_postgres-segments.ts";
 import { PostgresSettingsTable } from "./_postgres-settings.ts";
 import { PostgresSharingTable } from "./_postgres-sharing.ts";
 import { PostgresSnapshotTable } from "./_postgres-snapshots.ts";
+import { PostgresStatisticsTable } from "./_postgres-statistics.ts";
 import { PostgresVerificationTable } from "./_postgres-verifications.ts";
 import { POSTGRES_CATALOG_VERSION } from "./_schema.ts";
 
@@ -30,9 +33,9 @@ export interface PostgresCatalog extends Catalog {
   /** Resolves when the database answers; rejects with an `UnavailableError` when it does not. */
   check(): Promise<void>;
   /**
-   * Joins the processes that serve this store; once. From then on blocks are committed only to
-   * segments whose numbers the membership gave. Whoever does not join, as a rebuild or a migration,
-   * commits to any segment, and has to be alone.
+   * Joins the processes that serve this store, once, until the catalog is closed. From then on
+   * blocks are committed only to segments whose numbers the membership gave. Whoever does not join,
+   * as a rebuild or a migration, commits to any segment, and has to be alone.
    */
   join(parts: Omit<MembershipParts, "table">): Promise<Membership>;
 }
@@ -75,15 +78,22 @@ function tablesOn(database: PostgresDatabase): PostgresCatalog {
     garbage: new PostgresGarbageTable(database),
     liveness: new PostgresLivenessTable(database, processNumber),
     segments: new PostgresSegmentTable(database),
+    requests: new PostgresRequestTable(database, processNumber),
     journal: new PostgresJournalTable(database),
     scrubs: new PostgresScrubTable(database),
     verifications: new PostgresVerificationTable(database),
+    statistics: new PostgresStatisticsTable(database),
+    notices: new PostgresNoticeTable(database),
     check: async () => void (await database.get("SELECT 1 AS one")),
     async join(parts) {
       member = await Membership.join({ ...parts, table: new PostgresProcessTable(database) });
       return member;
     },
-    close: () => database.close(),
+    async close() {
+      // Where the database is away, others find out by themselves that this process has left.
+      await member?.stop().catch(() => undefined);
+      await database.close();
+    },
   };
 }
 

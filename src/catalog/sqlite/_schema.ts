@@ -5,6 +5,7 @@
  */
 
 import { JOURNAL } from "./_journal-schema.ts";
+import { SIGNALS } from "./_signals-schema.ts";
 
 const VERSION_1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -332,6 +333,7 @@ export const MIGRATIONS: readonly string[] = [
   JOURNAL,
   INTEGRITY,
   SECRET_ROTATION,
+  SIGNALS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

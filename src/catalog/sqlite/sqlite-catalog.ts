@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { Catalog } from "../catalog.ts";
+import { MemoryRequestTable } from "./_memory-requests.ts";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteCopyTable } from "./_sqlite-copies.ts";
@@ -9,13 +10,18 @@ import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteJournalTable } from "./_sqlite-journal.ts";
+
 import { SealingAttempts, SqliteLivenessTable } from "./_sqlite-liveness.ts";
+
+import { SqliteNoticeTable } from "./_sqlite-notices.ts";
+
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
 import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
 import { SqliteSettingsTable } from "./_sqlite-settings.ts";
 import { SqliteSharingTable } from "./_sqlite-sharing.ts";
 import { SqliteSnapshotTable } from "./_sqlite-snapshots.ts";
+import { SqliteStatisticsTable } from "./_sqlite-statistics.ts";
 import { SqliteVerificationTable } from "./_sqlite-verifications.ts";
 
 export { CATALOG_VERSION, MIGRATIONS };
@@ -46,9 +52,12 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     garbage: new SqliteGarbageTable(database),
     liveness: new SqliteLivenessTable(database, attempts),
     segments: new SqliteSegmentTable(database),
+    requests: new MemoryRequestTable(),
     journal: new SqliteJournalTable(database),
     scrubs: new SqliteScrubTable(database),
     verifications: new SqliteVerificationTable(database),
+    statistics: new SqliteStatisticsTable(database),
+    notices: new SqliteNoticeTable(database),
     async close() {
       database.close();
     },

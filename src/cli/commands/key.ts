@@ -31,7 +31,7 @@ interface SessionOptions {
 /** Name of the federated user that `varve key session --policy` makes credentials for. */
 const SESSION_NAME = "varve";
 
-/** Adds `varve key create|list|session|activate|deactivate|delete|policy|simulate|rotate-tokens`. */
+/** Adds `varve key create|list|session|activate|…` and all else on access keys. */
 export function addKeyCommand(program: Command): void {
   const key = program.command("key").summary("create, list, rotate and revoke access keys");
   key

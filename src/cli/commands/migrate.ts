@@ -4,6 +4,7 @@ import type { Migrated, MigrationConfig } from "../../migrate-store.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import { readKeyEncryptionKey } from "../key-encryption-key.ts";
+import { isLoopback, parseListen } from "../listen-address.ts";
 import type { Output } from "../output.ts";
 import {
   addReachOptions,
@@ -14,7 +15,6 @@ import {
   scaledOptionsOf,
   scaledSettings,
 } from "../scaled-settings.ts";
-import { isLoopback, parseListen } from "../serve-settings.ts";
 import { outputFor } from "../session.ts";
 import { type GlobalOptions, regionGiven } from "../settings.ts";
 

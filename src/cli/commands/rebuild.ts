@@ -46,7 +46,7 @@ async function rebuild(options: RebuildOptions): Promise<void> {
   if (scaled && source === undefined) throw keyNeeded();
   const { rebuildStore } = await import("../../rebuild-store.ts");
   const outcome = await rebuildStore({
-    dataDirectory: options.data ?? (env["VARVE_DATA"] || "./data"),
+    dataDirectory: options.data ?? "./data",
     scaled,
     keyEncryptionKey: source === undefined ? undefined : await readKeyEncryptionKey(source, env),
     force: options.force ?? false,

@@ -10,6 +10,7 @@ import { addScaledOptions, refuseSeenPassword } from "../scaled-settings.ts";
 import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
+import { addSignalOptions } from "../signal-settings.ts";
 import { goOnWhenNobodyReads } from "../standard-streams.ts";
 import { readTlsFiles, type TlsFiles } from "../tls-files.ts";
 
@@ -50,9 +51,9 @@ export function addServeCommand(program: Command): void {
     )
     .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS");
-  addScaledOptions(serveCommand).action((_options: object, command: Command) => {
-    refuseSeenPassword(command, "catalog");
-    return serve(command.optsWithGlobals<ServeOptions & GlobalOptions>());
+  addSignalOptions(addScaledOptions(serveCommand)).action((_options: object, given: Command) => {
+    refuseSeenPassword(given, "catalog");
+    return serve(given.optsWithGlobals<ServeOptions & GlobalOptions>());
   });
 }
 
@@ -63,12 +64,24 @@ async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
   try {
     const service = await open(settings);
     greet(outputFor(options), service);
-    const { tlsFiles } = settings;
-    if (tlsFiles) signals.onHangUp(() => renewCertificate(service, tlsFiles));
+    if (settings.tlsFiles || settings.audit) signals.onHangUp(() => readAgain(service, settings));
     await Promise.race([signals.first, service.failed.then(endWithoutClosing)]);
     await closeInTime(service);
   } finally {
     signals.stop();
+  }
+}
+
+/** What SIGHUP asks for: files that were renewed are read, and files that were renamed are left. */
+async function readAgain(service: Service, { tlsFiles, audit }: ServeSettings): Promise<void> {
+  if (tlsFiles) await renewCertificate(service, tlsFiles);
+  if (!audit) return;
+  try {
+    await service.reopenFiles();
+    process.stderr.write(`varve: The audit log goes on in ${audit.path}.\n`);
+  } catch (error) {
+    const { message } = error as Error;
+    process.stderr.write(`varve: The audit log goes on in the file so far: ${message}\n`);
   }
 }
 
@@ -135,6 +148,7 @@ const FOLDER_WORDS: Readonly<Record<string, string>> = {
 /** Tells where the service is, as whom to call it, and what to do first. */
 function greet(output: Output, service: Service): void {
   const { endpoint, region, dataDirectory, credentialsPath, firstKey, emulation } = service;
+  const { metricsEndpoint } = service;
   const { account, accessKeyId, secretAccessKey } = firstKey.key;
   const isMinted = firstKey.origin === "minted";
   const facts = {
@@ -144,12 +158,14 @@ function greet(output: Output, service: Service): void {
     account,
     accessKeyId,
     credentialsPath,
+    metricsEndpoint,
     emulation,
   };
   const lines = [
     `Varve listens on   ${endpoint}`,
     `${/^s3:/.test(dataDirectory) ? "Store              " : "Data folder        "}${dataDirectory}`,
     `Web console        ${endpoint}/console`,
+    ...(metricsEndpoint ? [`Metrics            ${metricsEndpoint}`] : []),
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
     `Account            ${account}`,
     `Access key id      ${accessKeyId}`,

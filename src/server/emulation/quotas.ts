@@ -28,6 +28,7 @@ const PER_ACCOUNT: Readonly<Record<OperationName, number>> = {
   ListVerifications: LIST_REQUESTS_PER_SECOND_MAX,
   ListLineages: LIST_REQUESTS_PER_SECOND_MAX,
   CountExclusiveBlocks: LIST_REQUESTS_PER_SECOND_MAX,
+  GetSnapshotProgress: LIST_REQUESTS_PER_SECOND_MAX,
 };
 /** Requests a second on each snapshot. */
 const PER_SNAPSHOT: Readonly<Partial<Record<OperationName, number>>> = {

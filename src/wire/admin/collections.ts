@@ -16,7 +16,7 @@ export interface StartCollectionRequest {
 export interface CollectionDescription {
   readonly CollectionId: string;
   readonly State: "Running" | "Done" | "Failed";
-  /** Why it failed. */
+  /** Why it failed, or that it was stopped. */
   readonly Message?: string | undefined;
   /** What it found and did, once it is done. */
   readonly Result?: Readonly<Record<string, number>> | undefined;
@@ -54,7 +54,12 @@ export function writeGetCollectionRequest(collectionId: string): WireRequest {
   return request(formatAdminRoute("GetCollection", { collectionId }));
 }
 
-/** Writes the answer to both. */
+/** Writes a StopCollection request. */
+export function writeStopCollectionRequest(collectionId: string): WireRequest {
+  return request(formatAdminRoute("StopCollection", { collectionId }));
+}
+
+/** Writes the answer to each of them. */
 export function writeCollectionResponse(
   status: 200 | 202,
   description: CollectionDescription,
@@ -62,7 +67,7 @@ export function writeCollectionResponse(
   return jsonResponse(status, JSON.stringify(description));
 }
 
-/** Reads the answer to both. */
+/** Reads the answer to each of them. */
 export function readCollectionResponse(response: ReceivedResponse): CollectionDescription {
   return readJson(response) as unknown as CollectionDescription;
 }

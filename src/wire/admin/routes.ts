@@ -12,7 +12,12 @@ export type AdminOperationName =
   | "SimulatePolicy"
   | "StartCollection"
   | "GetCollection"
+  | "StopCollection"
   | "DescribeStore"
+  | "DescribeService"
+  | "GetStoreStatus"
+  | "ListStoreSamples"
+  | "ListAuditEntries"
   | "ScrubStore"
   | "RotateTokenSecrets";
 
@@ -28,10 +33,20 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   SimulatePolicy: { method: "POST", path: "/varve/policy-simulations" },
   StartCollection: { method: "POST", path: "/varve/collections" },
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
+  StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  DescribeService: { method: "GET", path: "/varve/service" },
+  GetStoreStatus: { method: "GET", path: "/varve/status" },
+  ListStoreSamples: { method: "GET", path: "/varve/samples" },
+  ListAuditEntries: { method: "GET", path: "/varve/audit" },
   ScrubStore: { method: "POST", path: "/varve/scrub" },
   RotateTokenSecrets: { method: "POST", path: "/varve/token-secrets" },
 };
+
+/** True for the name of one of these operations. */
+export function isAdminOperation(name: string | undefined): name is AdminOperationName {
+  return name !== undefined && Object.hasOwn(ADMIN_ROUTES, name);
+}
 
 /** The operation at that method and path, or undefined. */
 export function matchAdminRoute(method: string, path: string) {

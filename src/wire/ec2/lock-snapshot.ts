@@ -136,13 +136,32 @@ export function writeDescribeLockedSnapshotsResponse(
   });
 }
 
-/** Writes a DescribeLockedSnapshots request for a page of all locked snapshots. */
+/** Writes a LockSnapshot request. */
+export function writeLockSnapshotRequest(input: {
+  readonly SnapshotId: string;
+  readonly LockMode: LockMode;
+  /** Days. */
+  readonly LockDuration: number;
+  /** Hours, of the mode compliance only. */
+  readonly CoolOffPeriod?: number | undefined;
+}): WireRequest {
+  return writeQueryRequest("ec2", "LockSnapshot", { ...input });
+}
+
+/** Writes an UnlockSnapshot request. */
+export function writeUnlockSnapshotRequest(SnapshotId: string): WireRequest {
+  return writeQueryRequest("ec2", "UnlockSnapshot", { SnapshotId });
+}
+
+/** Writes a DescribeLockedSnapshots request for a page of all locked snapshots, or for one. */
 export function writeDescribeLockedSnapshotsRequest(input: {
   readonly MaxResults?: number | undefined;
   readonly NextToken?: string | undefined;
+  readonly SnapshotId?: string | undefined;
 }): WireRequest {
-  const { MaxResults, NextToken } = input;
-  return writeQueryRequest("ec2", "DescribeLockedSnapshots", { MaxResults, NextToken });
+  const { MaxResults, NextToken, SnapshotId } = input;
+  const members = { MaxResults, NextToken, "SnapshotId.1": SnapshotId };
+  return writeQueryRequest("ec2", "DescribeLockedSnapshots", members);
 }
 
 /** A locked snapshot as a client reads of it. */
@@ -150,8 +169,11 @@ export interface LockedSnapshotDescription {
   readonly SnapshotId: string;
   /** `expired` for a lock that holds no more. */
   readonly LockState: string;
-  /** ISO 8601. */
+  /** ISO 8601; likewise the others. */
   readonly LockExpiresOn: string | undefined;
+  readonly LockCreatedOn: string | undefined;
+  /** Until when a compliance lock can be taken off. */
+  readonly CoolOffPeriodExpiresOn: string | undefined;
 }
 
 /** Reads a DescribeLockedSnapshots response. */
@@ -165,6 +187,8 @@ export function readDescribeLockedSnapshotsResponse(response: ReceivedResponse):
     SnapshotId: item["snapshotId"] ?? "",
     LockState: item["lockState"] ?? "",
     LockExpiresOn: item["lockExpiresOn"],
+    LockCreatedOn: item["lockCreatedOn"],
+    CoolOffPeriodExpiresOn: item["coolOffPeriodExpiresOn"],
   }));
   return { Snapshots, NextToken: root?.["nextToken"] || undefined };
 }

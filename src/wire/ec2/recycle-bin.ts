@@ -1,8 +1,8 @@
 import { isKeyDomain } from "../../model/ids.ts";
 import { type RecycledSnapshot, type Snapshot, visibleState } from "../../model/snapshot.ts";
-import type { WireResponse } from "../message.ts";
+import type { ReceivedResponse, WireRequest, WireResponse } from "../message.ts";
 import { nextTokenElement, required, timeElements } from "./members.ts";
-import { type QueryParameters, writeEc2Response } from "./query.ts";
+import { type QueryParameters, readXml, writeEc2Response, writeQueryRequest } from "./query.ts";
 
 /** Input of ListSnapshotsInRecycleBin. */
 export interface ListSnapshotsInRecycleBinRequest {
@@ -58,4 +58,41 @@ export function writeRestoreSnapshotResponse(requestId: string, snapshot: Snapsh
     volumeId: "vol-ffffffff",
     volumeSize: snapshot.volumeSizeGib,
   });
+}
+
+/** Writes a ListSnapshotsInRecycleBin request. */
+export function writeListSnapshotsInRecycleBinRequest(input: {
+  readonly MaxResults?: number | undefined;
+  readonly NextToken?: string | undefined;
+}): WireRequest {
+  return writeQueryRequest("ec2", "ListSnapshotsInRecycleBin", { ...input });
+}
+
+/** A snapshot in the recycle bin as a client reads of it; times in ISO 8601. */
+export interface RecycledSnapshotDescription {
+  readonly SnapshotId: string;
+  readonly Description: string;
+  readonly RecycleBinEnterTime: string;
+  readonly RecycleBinExitTime: string;
+}
+
+/** Reads a ListSnapshotsInRecycleBin response. */
+export function readListSnapshotsInRecycleBinResponse(response: ReceivedResponse): {
+  readonly Snapshots: readonly RecycledSnapshotDescription[];
+  readonly NextToken: string | undefined;
+} {
+  const root = readXml(response)["ListSnapshotsInRecycleBinResponse"];
+  const items = root?.["snapshotSet"]?.["item"] ?? [];
+  const Snapshots = items.map((item) => ({
+    SnapshotId: item["snapshotId"] ?? "",
+    Description: item["description"] ?? "",
+    RecycleBinEnterTime: item["recycleBinEnterTime"] ?? "",
+    RecycleBinExitTime: item["recycleBinExitTime"] ?? "",
+  }));
+  return { Snapshots, NextToken: root?.["nextToken"] || undefined };
+}
+
+/** Writes a RestoreSnapshotFromRecycleBin request. */
+export function writeRestoreSnapshotRequest(SnapshotId: string): WireRequest {
+  return writeQueryRequest("ec2", "RestoreSnapshotFromRecycleBin", { SnapshotId });
 }

@@ -253,6 +253,9 @@ const EBS_ROWS: readonly Row[] = [
     // Of one's own only: it tells of all the snapshots around it.
     { permission: "ebs:ListSnapshotBlocks", recipient: NOT_FOUND },
   ),
+  ebs("GetSnapshotProgress", (_world, id) => integrityParts("GET", `/snapshots/${id}/progress`), {
+    ...{ permission: "ec2:DescribeSnapshots", resource: () => "*", recipient: NOT_FOUND },
+  }),
 ];
 
 function integrityParts(method: string, path: string): RequestParts {
@@ -407,7 +410,14 @@ const ADMIN_ROWS: readonly Row[] = [
   admin("GetCollection", ["GET", "/collections/ID"], {
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
+  admin("StopCollection", ["DELETE", "/collections/ID"], {
+    ...{ subject: async () => "999", owner: NO_ENTITY },
+  }),
   admin("DescribeStore", ["GET", "/store"]),
+  admin("DescribeService", ["GET", "/service"]),
+  admin("GetStoreStatus", ["GET", "/status"]),
+  admin("ListStoreSamples", ["GET", "/samples"]),
+  admin("ListAuditEntries", ["GET", "/audit"]),
   admin("ScrubStore", ["POST", "/scrub"]),
   admin("RotateTokenSecrets", ["POST", "/token-secrets"]),
 ];
