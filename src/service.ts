@@ -75,10 +75,8 @@ export interface Service {
  * nothing is left open.
  */
 export async function openService(given: ServiceConfig): Promise<Service> {
-  const config = clocked(given);
-  const { clock, random } = config;
-  const log = logger(config.log, clock);
-  const store = await openStore(config, { clock, random, log });
+  const config = withDefaults(given);
+  const store = await openStore(config, { ...config, log: logger(config.log, config.clock) });
   try {
     return await serveStore(config, store);
   } catch (error) {
@@ -87,8 +85,7 @@ export async function openService(given: ServiceConfig): Promise<Service> {
   }
 }
 
-/** A configuration as it is worked with: what was left out has been filled in. */
-function clocked(given: ServiceConfig): ClockedConfig {
+function withDefaults(given: ServiceConfig): ClockedConfig {
   const { clock = systemClock, random = systemRandom, logLevel = "info" } = given;
   return { ...given, clock, random, log: given.log ?? logLines(logLevel).write };
 }
@@ -108,14 +105,13 @@ async function openStore(
 
 /** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
 export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
-  const config = clocked(given);
-  let signals: Signals | undefined;
+  const config = withDefaults(given);
+  const signals = await makeSignals(config, store);
   try {
-    signals = await makeSignals(config, store);
     return await startService(config, store, signals);
   } catch (error) {
-    await signals?.stop();
-    await signals?.close();
+    await signals.stop();
+    await signals.close();
     throw error;
   }
 }
@@ -194,14 +190,6 @@ async function startService(
   };
 }
 
-function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise<void> }[] {
-  const begun = startChores(core, log, chores);
-  core.scrubber.start();
-  // A catalog that cannot be read is told by the next look for copies.
-  core.copier.resume().catch(() => undefined);
-  return [...begun, core.scrubber];
-}
-
 function watchedBlockStore(
   { segments, catalog }: Store,
   keys: KeyRing,
@@ -219,6 +207,14 @@ function accessLog(log: Logger) {
 function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
   return async (accessKeyId: string) =>
     origin === "given" && key.accessKeyId === accessKeyId ? key : identity.accessKey(accessKeyId);
+}
+
+function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise<void> }[] {
+  const begun = startChores(core, log, chores);
+  core.scrubber.start();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
+  return [...begun, core.scrubber];
 }
 
 /** What chores are to do besides what every core needs. */

@@ -160,10 +160,12 @@ export class BlockStore {
 
   /**
    * Stores a whole record, as it was read from there, once more, and has it found here from now on.
-   * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says.
+   * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says. What
+   * nobody can read any more, for its key was destroyed, is moved byte by byte: it must not keep a
+   * whole segment.
    */
   async moveRecord(location: Location): Promise<void> {
-    const { record, header } = await this.records.openAt(location);
+    const { record, header } = await this.records.wholeAt(location);
     const { domain, name } = header;
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });

@@ -100,8 +100,8 @@ const CONFIG_NAMES = [
   "previousKeyEncryptionKey",
   "accessKeyId",
   "secretAccessKey",
-  ...SCALED_NAMES,
   ...SIGNAL_CONFIG_NAMES,
+  ...SCALED_NAMES,
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 

@@ -21,7 +21,7 @@ const GRACE_MS = 30_000;
 
 /** Adds `varve serve`. */
 export function addServeCommand(program: Command): void {
-  const serveCommand = program
+  const command = program
     .command("serve")
     .summary("run the service")
     .description(
@@ -51,7 +51,7 @@ export function addServeCommand(program: Command): void {
     )
     .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS");
-  addSignalOptions(addScaledOptions(serveCommand)).action((_options: object, given: Command) => {
+  addSignalOptions(addScaledOptions(command)).action((_options: object, given: Command) => {
     refuseSeenPassword(given, "catalog");
     return serve(given.optsWithGlobals<ServeOptions & GlobalOptions>());
   });
