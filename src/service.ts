@@ -1,6 +1,8 @@
 import { systemClock } from "./base/clock.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import type { BlockWork } from "./blocks/block-work.ts";
+import { WorkThreads } from "./blocks/work-threads.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { ensureFirstAccount, type FirstKey } from "./identity/first-account.ts";
 import { SessionTokens } from "./identity/session-tokens.ts";
@@ -85,16 +87,17 @@ async function startService(
 ): Promise<Service> {
   const { clock = systemClock, random = systemRandom, region } = config;
   const { catalog, failed } = store;
+  const log = logger(config.log, clock);
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing({ ...config, clock, random }, store);
-  const blocks = watchedBlockStore(store, keys, signals);
+  const work = new WorkThreads();
+  const blocks = watchedBlockStore({ ...store, keys, work }, signals);
   const core = await makeCore({ ...config, emulation, clock, random }, { ...store, blocks, keys });
-  await watchForDamage(core, logger(config.log, clock));
-  const log = logger(config.log, clock);
+  await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
   await core.sealer.resume();
   const serverSignals = signals.start(core);
@@ -129,7 +132,7 @@ async function startService(
     // So that nobody who was answered depends on the catalog alone from here on.
     await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
     await blocks.idle();
-    await signals.close();
+    await Promise.all([work.close(), signals.close()]);
     await store.close();
   };
   let closing: Promise<void> | undefined;
@@ -153,12 +156,12 @@ async function startService(
 }
 
 function watchedBlockStore(
-  { segments, catalog }: Store,
-  keys: KeyRing,
+  { segments, catalog, keys, work }: Store & { readonly keys: KeyRing; readonly work: BlockWork },
   { watch }: Signals,
 ): BlockStore {
-  const tables = { blocks: watchedBlocks(catalog.blocks, watch), liveness: catalog.liveness };
-  return new BlockStore(watchedSegments(segments, watch), tables, keys);
+  const { liveness } = catalog;
+  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work };
+  return new BlockStore(watchedSegments(segments, watch), parts, keys);
 }
 
 /** A key that was given is stored nowhere. */

@@ -4,11 +4,11 @@ import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import { type BlockWork, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
 import { openRecord } from "./encode-record.ts";
-import { digestOf } from "./hash.ts";
 import { decodeRecord, type RecordHeader } from "./record.ts";
 import { type Scanned, scanSegment } from "./scan-segment.ts";
 
@@ -25,6 +25,8 @@ export interface RecordReaderParts {
   readonly table: BlockTable;
   readonly secrets: DomainSecrets;
   readonly damaged: DamagedRecords;
+  /** Who decodes and hashes; by default whoever asks. */
+  readonly work?: BlockWork | undefined;
 }
 
 /** A record as it was read, its header, and its contents. */
@@ -40,13 +42,15 @@ export class RecordReader {
   readonly #table: BlockTable;
   readonly #secrets: DomainSecrets;
   readonly #damaged: DamagedRecords;
+  readonly #work: BlockWork;
   /** The cipher of each encrypted domain, and the secrets that it was made from. */
   readonly #ciphers = new Map<
     KeyDomain,
     { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
   >();
 
-  constructor({ segments, table, secrets, damaged }: RecordReaderParts) {
+  constructor({ segments, table, secrets, damaged, work = ownWork }: RecordReaderParts) {
+    this.#work = work;
     this.#segments = segments;
     this.#table = table;
     this.#secrets = secrets;
@@ -58,8 +62,8 @@ export class RecordReader {
     const record = await this.#read(location);
     const { header } = decodeRecord(record);
     const cipher = await this.cipherOf(header.domain);
-    const { plain } = await openRecord(record, cipher);
-    if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
+    const { plain, digest } = await openRecord(record, cipher, this.#work);
+    if (nameOf(digest, cipher) === header.name) return { record, header, plain };
     const { segment, offset } = location;
     throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
   }
@@ -112,8 +116,8 @@ export class RecordReader {
       throw new CorruptionError("The record there says that it is another one");
     }
     if (cipher === "locked") return;
-    const { plain } = await openRecord(bytes, cipher);
-    if (nameOf(digestOf(plain), cipher) !== record.name) {
+    const { digest } = await openRecord(bytes, cipher, this.#work);
+    if (nameOf(digest, cipher) !== record.name) {
       throw new CorruptionError("The record does not hash to its name");
     }
   }
@@ -170,14 +174,15 @@ export class RecordReader {
     cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const { plain } = await openRecord(await this.#read(location, buffer), cipher);
-    if (digestOf(plain) !== digest) {
+    const record = await this.#read(location, buffer);
+    const opened = await openRecord(record, cipher, this.#work);
+    if (opened.digest !== digest) {
       const { segment, offset } = location;
       throw new CorruptionError(
         `The record at segment ${segment}, offset ${offset} does not hash to ${digest}`,
       );
     }
-    return plain;
+    return opened.plain;
   }
 
   /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
