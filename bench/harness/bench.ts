@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** A tenth of the work: shows that everything runs, not how fast. */
   readonly isQuick: boolean;
+  /** Also what takes longest at its full size. */
+  readonly isFull: boolean;
   /** Folder for stores and files of this run, on the disk to measure. */
   readonly directory: string;
   /** Folder for CPU profiles of the servers, or undefined for none. */
@@ -53,11 +55,12 @@ export class Bench implements AsyncDisposable {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
 
-  /** A Varve on that store, or on a new one. */
-  async startVarve(figure: string, dataDirectory?: string): Promise<Server> {
+  /** A Varve on that store, or on a new one; with `processors`, on these alone. */
+  async startVarve(figure: string, dataDirectory?: string, processors?: string): Promise<Server> {
     const directory = dataDirectory ?? (await this.folder("store"));
     const flags = this.#profileFlags(figure);
-    return startServer(new Child("varve-server", flags), { dataDirectory: directory });
+    const child = new Child("varve-server", flags, processors);
+    return startServer(child, { dataDirectory: directory });
   }
 
   /** A floor program of bench/programs. */

@@ -1,7 +1,7 @@
 // What calls the servers: a process of its own, and the same for Varve and for every floor. It
 // signs each request, and looks at each answer just closely enough to know that it is right.
 
-import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
+import { BLOCK_SIZE_BYTES, BLOCKS_PER_GIB } from "../../src/model/limits.ts";
 import { writeCompleteSnapshotRequest } from "../../src/wire/complete-snapshot.ts";
 import { writeGetSnapshotBlockRequest } from "../../src/wire/get-snapshot-block.ts";
 import { writeListChangedBlocksRequest } from "../../src/wire/list-changed-blocks.ts";
@@ -29,6 +29,8 @@ export interface BlockLoad {
   readonly snapshotId: string;
   readonly blocks: BlockSetOptions;
   readonly connections: number;
+  /** Blocks from one to the next where they are put; default 1. */
+  readonly stride?: number;
   /** Block indexes to ask for, in this order; default all, ascending. */
   readonly order?: readonly number[];
 }
@@ -60,6 +62,7 @@ serveParent({
     while (!(await isReadable())) await new Promise((resolve) => setTimeout(resolve, 20));
   },
 
+  completeChild: (child: ChildSnapshot) => completeChild(child),
   put: (load: BlockLoad) => put(load),
   get: (load: BlockLoad) => get(load),
 
@@ -84,14 +87,15 @@ serveParent({
   },
 });
 
-async function put({ endpoint, snapshotId, blocks, connections }: BlockLoad): Promise<LoadResult> {
+async function put(load: BlockLoad): Promise<LoadResult> {
+  const { endpoint, snapshotId, blocks, connections, stride = 1 } = load;
   const set = setOf(blocks);
   const signer = new RequestSigner(endpoint);
   const empty = new Uint8Array(0);
   return run({ endpoint, connections, count: set.count }, async (connection, i) => {
     const input = {
       SnapshotId: snapshotId,
-      BlockIndex: i,
+      BlockIndex: i * stride,
       DataLength: BLOCK_SIZE_BYTES,
       Checksum: set.checksum(i),
       ChecksumAlgorithm: "SHA256",
@@ -148,6 +152,30 @@ async function run(
   for (const connection of opened) connection[Symbol.dispose]();
   const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => percentile(latencies, share));
   return { count, seconds, p50Ms: p50Ms ?? 0, p99Ms: p99Ms ?? 0 };
+}
+
+interface ChildSnapshot {
+  readonly endpoint: string;
+  readonly parentId: string;
+  readonly volumeSizeGib: number;
+  readonly name: string;
+  /** Blocks that it changes, far apart. */
+  readonly count: number;
+}
+
+/** Milliseconds from asking for the completion of a child until it is completed. */
+async function completeChild(child: ChildSnapshot): Promise<number> {
+  const { endpoint, parentId, volumeSizeGib, name, count } = child;
+  const start = { VolumeSize: volumeSizeGib, ParentSnapshotId: parentId };
+  const { SnapshotId } = JSON.parse(await callOnce(endpoint, writeStartSnapshotRequest(start)));
+  const stride = Math.floor((volumeSizeGib * BLOCKS_PER_GIB) / count);
+  const blocks = { kind: "random", name, count } as const;
+  await put({ endpoint, snapshotId: SnapshotId, blocks, connections: 1, stride });
+  const complete = writeCompleteSnapshotRequest({ SnapshotId, ChangedBlocksCount: count });
+  const startedAt = performance.now();
+  await callOnce(endpoint, complete);
+  await callOnce(endpoint, writeListSnapshotBlocksRequest({ SnapshotId, MaxResults: 100 }));
+  return performance.now() - startedAt;
 }
 
 /** Lists a whole snapshot over one connection, page after page. */
