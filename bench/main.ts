@@ -20,6 +20,7 @@ import { moto } from "./figures/moto.ts";
 import { put } from "./figures/put.ts";
 import { putCompressible } from "./figures/put-compressible.ts";
 import { putDuplicate } from "./figures/put-duplicate.ts";
+import { s3 } from "./figures/s3.ts";
 import { startUp } from "./figures/start-up.ts";
 import { upload } from "./figures/upload.ts";
 import { Bench, type BenchOptions } from "./harness/bench.ts";
@@ -44,6 +45,7 @@ const FIGURES: readonly Figure[] = [
   download,
   client,
   moto,
+  s3,
   backup,
   collect,
   map,

@@ -7,7 +7,7 @@ import { type Row, valueRow } from "../harness/rounds.ts";
 import { median } from "../harness/statistics.ts";
 import { varveCommand } from "../harness/varve-command.ts";
 
-/** Seconds under load; a tenth of it in a quick run. */
+/** Seconds under load; a fortieth of it in a quick run. */
 const LOAD_SECONDS = 120;
 const LOOK_INTERVAL_MS = 250;
 /** Connections that put, and as many that get. */

@@ -5,10 +5,12 @@ import type { SeededStore } from "../programs/seed-store.ts";
 import { Child } from "./child.ts";
 import type { Sample } from "./rounds.ts";
 
+const QUICK_DIVISOR = 40;
+
 /** How the whole run was asked for. */
 export interface BenchOptions {
   readonly rounds: number;
-  /** A tenth of the work: shows that everything runs, not how fast. */
+  /** A fortieth of the work: shows that everything runs, not how fast. */
   readonly isQuick: boolean;
   /** Also what takes longest at its full size. */
   readonly isFull: boolean;
@@ -36,9 +38,9 @@ export class Bench implements AsyncDisposable {
     this.options = options;
   }
 
-  /** That many, or a tenth of it in a quick run. */
+  /** That many, or a fortieth of it in a quick run. */
   scaled(count: number): number {
-    return this.options.isQuick ? Math.ceil(count / 10) : count;
+    return this.options.isQuick ? Math.ceil(count / QUICK_DIVISOR) : count;
   }
 
   /** A new empty folder, for as long as the figure runs. */

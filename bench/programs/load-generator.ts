@@ -13,7 +13,7 @@ import { BlockSet, type BlockSetOptions, HEAD_BYTES } from "../harness/blocks.ts
 import { serveParent } from "../harness/commands.ts";
 import { Connection, type Received } from "../harness/connection.ts";
 import { percentile } from "../harness/statistics.ts";
-import { RequestSigner } from "../harness/target.ts";
+import { RequestSigner, type Signing } from "../harness/target.ts";
 
 /** What a load took. */
 export interface LoadResult {
@@ -64,6 +64,7 @@ serveParent({
 
   completeChild: (child: ChildSnapshot) => completeChild(child),
   put: (load: BlockLoad) => put(load),
+  putObjects: (load: ObjectLoad) => putObjects(load),
   get: (load: BlockLoad) => get(load),
 
   async readTokens({ endpoint, snapshotId }: { endpoint: string; snapshotId: string }) {
@@ -103,6 +104,27 @@ async function put(load: BlockLoad): Promise<LoadResult> {
     const request = writePutSnapshotBlockRequest(input, empty);
     const head = signer.head(request, BLOCK_SIZE_BYTES);
     check(201, await connection.exchange([head, ...set.pieces(i)]));
+  });
+}
+
+/** Blocks as objects of one bucket, for an engine that speaks S3. */
+interface ObjectLoad {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly signing: Signing;
+  readonly blocks: BlockSetOptions;
+  readonly connections: number;
+}
+
+async function putObjects(load: ObjectLoad): Promise<LoadResult> {
+  const { endpoint, bucket, blocks, connections, signing } = load;
+  const set = setOf(blocks);
+  const signer = new RequestSigner(endpoint, signing);
+  const prefix = `/${bucket}/${blocks.name.replace(/[^a-z0-9]/g, "-")}`;
+  const common = { method: "PUT", query: "", headers: new Map(), body: new Uint8Array(0) };
+  return run({ endpoint, connections, count: set.count }, async (connection, i) => {
+    const head = signer.head({ ...common, path: `${prefix}-${i}` }, BLOCK_SIZE_BYTES);
+    check(200, await connection.exchange([head, ...set.pieces(i)]));
   });
 }
 
