@@ -1,4 +1,5 @@
 import { newBucket, s3Engine, whyNoS3 } from "../../test/support/s3.ts";
+import type { S3Engine } from "../../test/support/s3-engine.ts";
 import type { Bench } from "../harness/bench.ts";
 import type { Figure } from "../harness/figure.ts";
 import { CONNECTIONS, putToVarve } from "../harness/puts.ts";
@@ -12,20 +13,17 @@ export const s3: Figure = {
   async run(bench) {
     const reason = whyNoS3();
     if (reason !== false) return [missingRow("put, S3 engine", reason)];
-    const ends: (() => unknown)[] = [];
+    const engine = await s3Engine();
     try {
-      return [
-        await besideS3(bench, s3Engine({ after: (end) => void ends.push(end as () => void) })),
-      ];
+      return [await besideS3(bench, engine)];
     } finally {
-      for (const end of ends) await end();
+      await engine.close();
     }
   },
 };
 
-async function besideS3(bench: Bench, start: ReturnType<typeof s3Engine>): Promise<Row> {
+async function besideS3(bench: Bench, engine: S3Engine): Promise<Row> {
   await using varve = await bench.startVarve("s3");
-  const engine = await start();
   const { bucket } = await newBucket(engine);
   const { endpoint, region, credentials: keyPair } = engine;
   const count = bench.scaled(1_000);

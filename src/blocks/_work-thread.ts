@@ -1,6 +1,7 @@
 // What a thread of `WorkThreads` runs. Its tasks are whole: no state is left between two of them.
 
 import { parentPort } from "node:worker_threads";
+import { CorruptionError } from "../model/errors.ts";
 import { decodePayloadSync, type EncodedPayload, encodePayloadSync } from "./codec.ts";
 import { digestOf } from "./hash.ts";
 import { decryptBytes, encryptBytes, type Sealing } from "./sealed-bytes.ts";
@@ -23,11 +24,12 @@ export interface Asked {
   readonly task: Task;
 }
 
-/** What a thread answers; `corrupt` is what a `CorruptionError` says. */
+/** What a thread answers, or what went wrong: `corrupt` is what a `CorruptionError` says. */
 export interface Answered {
   readonly number: number;
   readonly answer?: unknown;
   readonly corrupt?: string;
+  readonly failed?: string;
 }
 
 const port = parentPort;
@@ -36,7 +38,9 @@ port?.on("message", ({ number, task }: Asked) => {
     const { answer, moved } = run(task);
     port.postMessage({ number, answer } satisfies Answered, moved);
   } catch (error) {
-    port.postMessage({ number, corrupt: (error as Error).message } satisfies Answered);
+    const { message } = error as Error;
+    const told = error instanceof CorruptionError ? { corrupt: message } : { failed: message };
+    port.postMessage({ number, ...told } satisfies Answered);
   }
 });
 

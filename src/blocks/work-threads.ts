@@ -119,11 +119,12 @@ export class WorkThreads implements ThreadedWork {
     const thread: Thread = { worker, waiting: new Map() };
     this.#threads.push(thread);
     worker.unref();
-    worker.on("message", ({ number, answer, corrupt }: Answered) => {
+    worker.on("message", ({ number, answer, corrupt, failed }: Answered) => {
       const waiting = thread.waiting.get(number);
       thread.waiting.delete(number);
-      if (corrupt === undefined) waiting?.resolve(answer);
-      else waiting?.reject(new CorruptionError(corrupt));
+      if (corrupt !== undefined) waiting?.reject(new CorruptionError(corrupt));
+      else if (failed !== undefined) waiting?.reject(new Error(failed));
+      else waiting?.resolve(answer);
     });
     worker.on("error", (error) => this.#lose(thread, error as Error));
     worker.on("exit", () => this.#lose(thread, new Error("The thread has ended")));
