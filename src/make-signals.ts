@@ -58,9 +58,13 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
         ...(audit ? [auditEngine(audit)] : []),
         ...(webhook ? [webhookEngine(webhook)] : []),
       ]);
-      const measures = takeMeasures(clock, log, board);
+      const measures = takeMeasures(clock, log, {
+        measure: async () => {
+          if (core.leads() && !store.isReadOnly) await board.measure();
+        },
+      });
       running.push(measures, { stop: () => board.idle() });
-      await store.catalog.notices.turn(webhook !== undefined);
+      if (!store.isReadOnly) await store.catalog.notices.turn(webhook !== undefined);
       if (webhook) running.push(webhook);
       webhook?.start();
       if (metrics && config.metrics) {
@@ -136,7 +140,7 @@ function makeBoard(
   });
 }
 
-function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
+function takeMeasures(clock: Clock, log: Logger, board: Pick<StatusBoard, "measure">) {
   return repeat(clock, MEASURE_INTERVAL_MS, {
     work: () => board.measure(),
     onError: (error) => log("Measuring the store failed", { error }),

@@ -1,7 +1,7 @@
 import type { BlockTable, Location } from "../catalog/catalog.ts";
 import type { StoredRecord } from "../catalog/integrity.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
@@ -69,6 +69,20 @@ export class RecordReader {
     if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
     const { segment, offset } = location;
     throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
+  }
+
+  /**
+   * A record as it lies there, checked as far as can be: one whose key is gone for good by its
+   * header alone. Throws a `CorruptionError` for a bad one.
+   */
+  async wholeAt(location: Location): Promise<Pick<OpenedRecord, "record" | "header">> {
+    try {
+      return await this.openAt(location);
+    } catch (error) {
+      if (!(error instanceof KeyDestroyedError)) throw error;
+      const record = await this.#read(location);
+      return { record, header: decodeRecord(record).header };
+    }
   }
 
   /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */

@@ -9,6 +9,7 @@ import { addDiffCommand } from "./commands/diff.ts";
 import { addDownloadCommand } from "./commands/download.ts";
 import { addKeyCommand } from "./commands/key.ts";
 import { addListCommand } from "./commands/list.ts";
+import { addMigrateCommand } from "./commands/migrate.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRebuildCommand } from "./commands/rebuild.ts";
 import { addScrubCommand } from "./commands/scrub.ts";
@@ -77,6 +78,7 @@ export async function createProgram(): Promise<Command> {
   addCopyCommand(program);
   addSyncCommand(program);
   addRebuildCommand(program);
+  addMigrateCommand(program);
   addCollectCommand(program);
   addVerifyCommand(program);
   addScrubCommand(program);

@@ -35,6 +35,7 @@ export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-chang
 export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
+export { volumeOf } from "./_copies.ts";
 export {
   createAccessKey,
   createAccount,

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type LogEntry, openService, type Service, type ServiceConfig } from "../../src/service.ts";
+import {
+  type LogEntry,
+  openService,
+  type ScaledStore,
+  type Service,
+  type ServiceConfig,
+} from "../../src/service.ts";
 import { type Cleanup, temporaryDirectory } from "./temporary-directory.ts";
 
 /** Region the tests' services run as. */
@@ -15,18 +21,45 @@ export async function startService(
 ): Promise<Service> {
   const logged: LogEntry[] = [];
   const service = await openService({
-    dataDirectory: config.dataDirectory ?? (await temporaryDirectory(t)),
     host: "127.0.0.1",
     port: 0,
     region: REGION,
     log: (entry) => logged.push(entry),
     ...config,
+    ...(await storeOf(t, config)),
   });
   t.after(async () => {
     await service.close();
     assert.deepEqual(logged, [], "the service logged no error");
   });
   return service;
+}
+
+/** In two engines: the store that stands for a folder, so that a test can open it again. */
+const standIns = new Map<string, ScaledStore>();
+
+/** The engines that stand for a folder; undefined where the store is in that folder. */
+export function standInFor(dataDirectory: string): ScaledStore | undefined {
+  return standIns.get(dataDirectory);
+}
+
+/** Where the store lies: a folder or, for all tests, the engines that the environment asks for. */
+async function storeOf(
+  t: Cleanup,
+  config: Partial<ServiceConfig>,
+): Promise<Partial<ServiceConfig>> {
+  const { dataDirectory, scaled } = config;
+  if (scaled) return {};
+  if (process.env["VARVE_TEST_STORE"] !== "scaled") {
+    return { dataDirectory: dataDirectory ?? (await temporaryDirectory(t)) };
+  }
+  // Only here, for most tests do without: it brings in the clients of both engines.
+  const { SCALED_KEY, scaledStore } = await import("./scaled-store.ts");
+  const known = dataDirectory === undefined ? undefined : standIns.get(dataDirectory);
+  const store = known ?? (await scaledStore());
+  if (dataDirectory !== undefined) standIns.set(dataDirectory, store);
+  standIns.set(`s3://${store.bucket.bucket}/${store.bucket.prefix}`, store);
+  return { scaled: store, keyEncryptionKey: SCALED_KEY };
 }
 
 /** What an AWS SDK for JavaScript client is made with to reach the service. */
