@@ -9,16 +9,17 @@ import { TokenSecrets } from "./keys/token-secrets.ts";
 import type { Domain } from "./model/ids.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
+  KEY_RECHECK_MS,
   NODE_CACHE_BYTES_MAX,
   RECYCLE_BIN_DAYS_MAX,
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
   TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRET_DAYS_MAX,
+  TOKEN_SECRET_SPREAD_MS,
 } from "./model/limits.ts";
 import { logger } from "./model/log.ts";
 import type { Store } from "./open-store.ts";
-import type { SegmentStore } from "./segments/segment-store.ts";
 import { emulatedSealing } from "./server/emulation/aws.ts";
 import type { ClockedConfig } from "./service-config.ts";
 import { AwsTokens } from "./snapshots/aws-tokens.ts";
@@ -37,7 +38,10 @@ export async function openKeyRing(config: ClockedConfig, store: Store): Promise<
   const { keyEncryptionKey: given, previousKeyEncryptionKey: previous } = config;
   const source = given ?? (await store.ownKeyEncryptionKey());
   const keyEncryptionKey = openKeyEncryptionKey(source, random);
-  const keys = new KeyRing({ table: store.catalog.encryption, keyEncryptionKey, random, clock });
+  const keys = new KeyRing({
+    ...{ table: store.catalog.encryption, keyEncryptionKey, random, clock },
+    recheckMs: store.member && KEY_RECHECK_MS,
+  });
   await keys.rewrap(previous && openKeyEncryptionKey(previous, random));
   return keys;
 }
@@ -50,7 +54,11 @@ export async function makeCore(
   const { catalog, segments, blocks, keys, room } = parts;
   const { clock, random } = config;
   const log = logger(config.log, clock);
-  const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
+  const leads = () => parts.member?.isLeader() ?? true;
+  const tokenSecrets = await TokenSecrets.open({
+    ...{ table: catalog.identity, clock, random },
+    spreadMs: parts.member && TOKEN_SECRET_SPREAD_MS,
+  });
   // One cache for all accounts: a node's digest says all of its contents.
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
@@ -60,7 +68,7 @@ export async function makeCore(
   const emulated = emulatedSealing(emulation);
   const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
   const copier = new Copier({
-    ...{ catalog, blocks, maps, sealer },
+    ...{ catalog, blocks, maps, sealer, leads },
     onError: (snapshotId, error) =>
       log("Copying failed and will be tried again", { snapshotId, error }),
   });
@@ -72,7 +80,7 @@ export async function makeCore(
     ...{ catalog, blocks, maps, compactor, clock },
     onError: (domain, error) => log("A domain could not be collected", { domain, error }),
   });
-  const collections = new Collections(collector, clock);
+  const collections = new Collections({ collector, clock, table: catalog.requests, leads });
   const [owner] = await catalog.identity.accounts();
   assert(owner !== undefined, "there is a first account");
   const journaler = new Journaler({
@@ -99,6 +107,7 @@ export async function makeCore(
     scrubber: makeScrubber(config, parts),
     clock,
     random,
+    leads,
     startOptions,
     ...settings,
   };
@@ -119,13 +128,15 @@ function startOptionsOf(config: ClockedConfig): StartOptions {
 
 function makeScrubber(
   config: ClockedConfig,
-  { catalog, blocks, segments }: Pick<Core, "catalog" | "blocks"> & { segments: SegmentStore },
+  { catalog, blocks, segments, member }: Store & Pick<Core, "blocks">,
 ): Scrubber {
   const { clock, scrubDays: days = SCRUB_DAYS_DEFAULT } = config;
   checkDays("scrubDays", days, SCRUB_DAYS_MAX);
   const log = logger(config.log, clock);
   const onError = (error: unknown) => log("Scrubbing failed and will be tried again", { error });
-  return new Scrubber({ blocks, table: catalog.scrubs, segments, clock, days, onError });
+  const leads = () => member?.isLeader() ?? true;
+  const table = catalog.scrubs;
+  return new Scrubber({ blocks, table, segments, clock, days, onError, leads });
 }
 
 function checkDays(name: string, days: number, daysMax: number): void {

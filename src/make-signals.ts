@@ -3,13 +3,17 @@ import { randomUuid } from "./base/random.ts";
 import { DiskFullError } from "./model/errors.ts";
 import { type Logger, logger } from "./model/log.ts";
 import type { Store } from "./open-store.ts";
+import { listenForScrapes, type MetricsAddress } from "./server/metrics-server.ts";
 import type { ClockedConfig } from "./service-config.ts";
 import { AuditLog } from "./signals/audit-log.ts";
 import { EventLoopDelay } from "./signals/event-loop.ts";
+import { ServiceMetrics } from "./signals/metrics.ts";
 import { RequestSignals, type ServerSignals } from "./signals/signals.ts";
 import { type Engine, StatusBoard } from "./signals/status-board.ts";
 import type { StoreWatch } from "./signals/store-watch.ts";
+import { Tracing } from "./signals/tracing.ts";
 import { readVersion } from "./signals/version.ts";
+import { Webhook } from "./signals/webhook.ts";
 import type { Core } from "./snapshots/core.ts";
 
 /** How often the measure of the hour is taken again: a restart loses no more of it. */
@@ -20,7 +24,9 @@ export interface Signals {
   /** To be told of what the store does. */
   readonly watch: StoreWatch;
   /** Begins to tell: from now on there is something to tell of. */
-  start(core: Core): ServerSignals;
+  start(core: Core): Promise<ServerSignals>;
+  /** Address at which metrics are scraped, once it has begun; undefined where they are not. */
+  readonly metricsEndpoint: string | undefined;
   /** Goes on in new files, for whoever renamed those that are written to. */
   reopenFiles(): Promise<void>;
   /** Ends looking; nothing is told after that. */
@@ -31,43 +37,105 @@ export interface Signals {
 
 /** Makes them. Rejects with the system's error where a file of theirs cannot be opened. */
 export async function makeSignals(config: ClockedConfig, store: Store): Promise<Signals> {
-  const { clock, random } = config;
+  const { clock } = config;
   const log = logger(config.log, clock);
+  const version = readVersion();
   const audit = config.audit && (await openAudit(config.audit, log));
-  const requests = new RequestSignals(clock);
+  const webhook = makeWebhook(config, store, log);
+  const metrics = config.metrics && new ServiceMetrics();
+  const tracing = Tracing.ofProgram(version);
+  const requests = new RequestSignals(clock, metrics && ((request) => metrics.ended(request)));
   const eventLoop = new EventLoopDelay(clock);
   const running: { stop(): Promise<void> }[] = [eventLoop];
-  let board: StatusBoard | undefined;
+  let metricsEndpoint: string | undefined;
   return {
-    watch: {
-      append: (_batch, work) => work(),
-      commit: (_changeCount, work) => work(),
-      committed: (batch, writes) => requests.tally.committed(batch, writes),
+    watch: makeWatch(clock, requests, { metrics, tracing }),
+    get metricsEndpoint() {
+      return metricsEndpoint;
     },
-    start(core) {
-      const started = new StatusBoard({
-        ...{ core, segments: store.segments, freeBytes: () => store.room.freeBytes() },
-        engines: [...store.engines, diskEngine(store), ...(audit ? [auditEngine(audit)] : [])],
-        ...{ activity: requests.activity, tally: requests.tally },
-        inFlight: () => requests.inFlight,
-        eventLoopDelayMs: () => eventLoop.p99Ms,
-        ...{ processId: randomUuid(random).slice(0, 8), version: readVersion() },
-      });
-      board = started;
-      running.push(takeMeasures(clock, log, started));
-      return { requests, board: started, audit };
+    async start(core) {
+      const board = makeBoard({ config, store, core, version, requests, eventLoop }, [
+        ...(audit ? [auditEngine(audit)] : []),
+        ...(webhook ? [webhookEngine(webhook)] : []),
+      ]);
+      running.push({ stop: () => board.idle() });
+      if (!store.isReadOnly) {
+        running.push(takeMeasures(clock, log, board));
+        await store.catalog.notices.turn(webhook !== undefined);
+      }
+      if (webhook) running.push(webhook);
+      webhook?.start();
+      if (metrics && config.metrics) {
+        metrics.describe({ core, requests, board, version, webhook });
+        const server = await serveMetrics(metrics, config.metrics, log);
+        metricsEndpoint = server.endpoint;
+        running.push({ stop: () => server.close() });
+      }
+      return { requests, board, audit, tracing };
     },
     async reopenFiles() {
       await audit?.reopen();
     },
     async stop() {
       await Promise.all(running.map((each) => each.stop()));
-      await board?.idle();
     },
     async close() {
       await audit?.close();
     },
   };
+}
+
+/** Times what the store does, and puts spans around it, where somebody wants to know. */
+function makeWatch(
+  clock: Clock,
+  { tally }: RequestSignals,
+  { metrics, tracing }: { metrics: ServiceMetrics | undefined; tracing: Tracing | undefined },
+): StoreWatch {
+  const timed = async <T>(work: () => Promise<T>, done: (durationMs: number) => void) => {
+    const startMs = clock.monotonicMs();
+    const result = await work();
+    done(clock.monotonicMs() - startMs);
+    return result;
+  };
+  return {
+    append(batch, work) {
+      const { recordCount: records, sizeBytes: bytes } = batch;
+      const spanned = tracing
+        ? () => tracing.batch("segment append", { records, bytes }, work)
+        : work;
+      if (!metrics) return spanned();
+      return timed(spanned, (durationMs) => metrics.appended(batch, durationMs));
+    },
+    commit(changes, work) {
+      const spanned = tracing ? () => tracing.batch("catalog commit", { changes }, work) : work;
+      if (!metrics) return spanned();
+      return timed(spanned, (durationMs) => metrics.committed(durationMs));
+    },
+    committed: (batch, writes) => tally.committed(batch, writes),
+  };
+}
+
+interface BoardParts {
+  readonly config: ClockedConfig;
+  readonly store: Store;
+  readonly core: Core;
+  readonly version: string;
+  readonly requests: RequestSignals;
+  readonly eventLoop: EventLoopDelay;
+}
+
+function makeBoard(
+  { config, store, core, version, requests, eventLoop }: BoardParts,
+  engines: readonly Engine[],
+): StatusBoard {
+  return new StatusBoard({
+    ...{ core, segments: store.segments, freeBytes: () => store.room.freeBytes() },
+    engines: [...store.engines, diskEngine(store), ...engines],
+    ...{ activity: requests.activity, tally: requests.tally },
+    inFlight: () => requests.inFlight,
+    eventLoopDelayMs: () => eventLoop.p99Ms,
+    ...{ processId: randomUuid(config.random).slice(0, 8), version },
+  });
 }
 
 function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
@@ -77,18 +145,49 @@ function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
   });
 }
 
-function openAudit(
+async function serveMetrics(metrics: ServiceMetrics, address: MetricsAddress, log: Logger) {
+  const { host, tls } = address;
+  const onError = (error: unknown) => log("Metrics could not be told", { error });
+  try {
+    const server = await listenForScrapes(metrics, address, onError);
+    const at = host.includes(":") ? `[${host}]` : host;
+    const endpoint = `${tls ? "https" : "http"}://${at}:${server.port}/metrics`;
+    return { endpoint, close: () => server.close() };
+  } catch (cause) {
+    const where = `${host}:${address.port}`;
+    const { message } = cause as Error;
+    throw new Error(`Cannot listen for scrapes on ${where}: ${message}`, { cause });
+  }
+}
+
+async function openAudit(
   { path, withData = false }: NonNullable<ClockedConfig["audit"]>,
   log: Logger,
 ): Promise<AuditLog> {
-  return AuditLog.open({
+  const opening = AuditLog.open({
     ...{ path, withData },
     onChange(error) {
-      if (error)
-        log("The audit log cannot be written; calls it should note are refused", { error });
+      if (error) log("The audit log cannot be written; what it should note is refused", { error });
       else log("The audit log can be written again", {}, "info");
     },
   });
+  return opening.catch((cause: Error) => {
+    throw new Error(`Cannot open the audit log ${path}: ${cause.message}`, { cause });
+  });
+}
+
+function makeWebhook(
+  { webhook, clock, random }: ClockedConfig,
+  { catalog }: Store,
+  log: Logger,
+): Webhook | undefined {
+  if (!webhook) return undefined;
+  const url = new URL(webhook.url);
+  if (url.username !== "" || url.password !== "") {
+    throw new RangeError("webhook.url has a user name or a password in it; sign with a secret");
+  }
+  const { notices, snapshots } = catalog;
+  return new Webhook({ url, secret: webhook.secret, notices, snapshots, clock, random, log });
 }
 
 /** Not one of those that a process is not ready without: reading goes on while it is full. */
@@ -114,4 +213,8 @@ function auditEngine(audit: AuditLog): Engine {
     check: async () => undefined,
     trouble: () => audit.failure && `It cannot be written: ${audit.failure.message}`,
   };
+}
+
+function webhookEngine(webhook: Webhook): Engine {
+  return { name: "webhook", check: async () => undefined, trouble: () => webhook.trouble };
 }

@@ -2,15 +2,19 @@ import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 import type { KeyPair } from "./identity/first-account.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
-import type { LogEntry } from "./model/log.ts";
+import type { LogEntry, LogLevel } from "./model/log.ts";
+import type { BucketAddress } from "./segments/bucket.ts";
 import type { ConsoleFiles } from "./server/console.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { TlsIdentity } from "./server/http-server.ts";
+import type { MetricsAddress } from "./server/metrics-server.ts";
 
 /** What a service is made from. Read once; changing it later changes nothing. */
 export interface ServiceConfig {
-  /** Folder of the embedded store; made if missing. */
-  readonly dataDirectory: string;
+  /** Folder of the embedded store; made if missing. Not looked at where `scaled` is given. */
+  readonly dataDirectory?: string | undefined;
+  /** The engines that hold the store, and that other processes may use at the same time. */
+  readonly scaled?: ScaledStore | undefined;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -38,10 +42,35 @@ export interface ServiceConfig {
   readonly emulation?: EmulationConfig | undefined;
   /** Where it is noted who did what; it is not unless given. */
   readonly audit?: AuditConfig | undefined;
+  /** Where metrics are scraped; nowhere unless given. */
+  readonly metrics?: MetricsAddress | undefined;
+  /** Who is told what happens in the store; nobody unless given. */
+  readonly webhook?: WebhookConfig | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Takes each line of the log; the default writes JSON lines to standard error. */
   readonly log?: (entry: LogEntry) => void;
+  /** What of it the default writes: errors, all (`info`, the default), or nothing. */
+  readonly logLevel?: LogLevel | undefined;
+  /** True to have a line in the log for each request that was answered. Default false. */
+  readonly accessLog?: boolean | undefined;
+}
+
+/**
+ * A store in two engines: segments in a bucket, the catalog in a database. Any number of processes
+ * may serve it at once, each with the same of these.
+ */
+export interface ScaledStore {
+  readonly bucket: BucketAddress;
+  readonly catalog: PostgresAddress;
+}
+
+/** Where a catalog is. */
+export interface PostgresAddress {
+  /** `postgres://user@host:port/database`; what it leaves out comes from PGHOST and the like. */
+  readonly connectionString: string;
+  /** Kept out of the connection string, where it would be seen. */
+  readonly password?: string | undefined;
 }
 
 /** How it is noted who did what. */
@@ -52,5 +81,17 @@ export interface AuditConfig {
   readonly withData?: boolean | undefined;
 }
 
-/** A configuration together with the time and the chance it goes by. */
-export type ClockedConfig = ServiceConfig & { readonly clock: Clock; readonly random: Random };
+/** Who is told when snapshots are completed or fail, and when a damaged record is found. */
+export interface WebhookConfig {
+  /** Where notices are posted to; one with a user name or password in it is refused. */
+  readonly url: string;
+  /** What deliveries are signed with; without it they are not. */
+  readonly secret?: string | undefined;
+}
+
+/** A configuration together with the time and the chance it goes by, and where its log goes. */
+export type ClockedConfig = ServiceConfig & {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: (entry: LogEntry) => void;
+};

@@ -11,28 +11,37 @@ import { makeCore, openKeyRing } from "./make-core.ts";
 import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Room, type Store } from "./open-store.ts";
+import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
 import { CallAudit } from "./server/audit-calls.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
+import type { AccessLine } from "./server/exchange-parts.ts";
 import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
-import type { ServiceConfig } from "./service-config.ts";
+import type { ClockedConfig, ScaledStore, ServiceConfig } from "./service-config.ts";
+import { logLines } from "./signals/log-lines.ts";
 import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
-export type { EmulationConfig, KeyEncryptionKeySource, LogEntry, ServiceConfig, TlsIdentity };
+export type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  LogEntry,
+  ScaledStore,
+  ServiceConfig,
+  TlsIdentity,
+};
 
 /** A running service. */
 export interface Service {
   /** Where it listens, for example `http://127.0.0.1:7788`. */
   readonly endpoint: string;
   readonly region: string;
-  /** Absolute path of the embedded store. */
+  /** Where the store lies: the folder's absolute path, or `s3://bucket/prefix/`. */
   readonly dataDirectory: string;
   readonly firstKey: FirstKey;
   /**
@@ -51,6 +60,8 @@ export interface Service {
   readonly core: Core;
   /** Has new connections see a renewed certificate. Throws where the service speaks no TLS. */
   renewCertificate(tls: TlsIdentity): void;
+  /** Address at which metrics are scraped; undefined where they are not. */
+  readonly metricsEndpoint: string | undefined;
   /** Goes on in a new audit log, after the file so far was renamed. */
   reopenFiles(): Promise<void>;
   /** Answers the requests under way, finishes their commits, gives up the store; once. */
@@ -58,47 +69,74 @@ export interface Service {
 }
 
 /**
- * Opens the embedded store, making it at the first start, and serves it. Rejects with a
- * `StoreInUseError` when another process has it, and with the system's error when the folder
- * cannot be written or the address cannot be had; then nothing is left open.
+ * Opens the store, making it at the first start, and serves it. Rejects with a `StoreInUseError`
+ * when another process has the folder, with an `UnavailableError` when an engine does not answer,
+ * and with the system's error when the folder cannot be written or the address cannot be had; then
+ * nothing is left open.
  */
-export async function openService(config: ServiceConfig): Promise<Service> {
-  const { clock = systemClock, random = systemRandom } = config;
-  const log = logger(config.log, clock);
-  const store = await openEmbeddedStore(config.dataDirectory, { clock, random, log });
-  let signals: Signals | undefined;
+export async function openService(given: ServiceConfig): Promise<Service> {
+  const config = withDefaults(given);
+  const store = await openStore(config, { ...config, log: logger(config.log, config.clock) });
   try {
-    signals = await makeSignals({ ...config, clock, random }, store);
-    return await startService(config, store, signals);
+    return await serveStore(config, store);
   } catch (error) {
-    await signals?.stop();
-    await signals?.close();
     await store.close();
     throw error;
   }
 }
 
+function withDefaults(given: ServiceConfig): ClockedConfig {
+  const { clock = systemClock, random = systemRandom, logLevel = "info" } = given;
+  return { ...given, clock, random, log: given.log ?? logLines(logLevel).write };
+}
+
+async function openStore(
+  { scaled, dataDirectory }: ServiceConfig,
+  parts: StoreParts,
+): Promise<Store> {
+  if (scaled) {
+    // Brought up only here: an embedded store does without the clients of both engines.
+    const { openScaledStore } = await import("./open-scaled-store.ts");
+    return openScaledStore(scaled, parts);
+  }
+  if (dataDirectory === undefined) throw new TypeError("Give dataDirectory or scaled");
+  return openEmbeddedStore(dataDirectory, parts);
+}
+
+/** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
+export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
+  const config = withDefaults(given);
+  const signals = await makeSignals(config, store);
+  try {
+    return await startService(config, store, signals);
+  } catch (error) {
+    await signals.stop();
+    await signals.close();
+    throw error;
+  }
+}
+
 async function startService(
-  config: ServiceConfig,
+  config: ClockedConfig,
   store: Store,
   signals: Signals,
 ): Promise<Service> {
-  const { clock = systemClock, random = systemRandom, region } = config;
+  const { clock, random, region } = config;
   const { catalog, failed } = store;
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
+  await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
-  const keys = await openKeyRing({ ...config, clock, random }, store);
+  const keys = await openKeyRing(config, store);
   const blocks = watchedBlockStore(store, keys, signals);
-  const core = await makeCore({ ...config, emulation, clock, random }, { ...store, blocks, keys });
-  await watchForDamage(core, logger(config.log, clock));
+  const core = await makeCore({ ...config, emulation }, { ...store, blocks, keys });
   const log = logger(config.log, clock);
+  await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
-  await core.sealer.resume();
-  const serverSignals = signals.start(core);
-  const { audit } = serverSignals;
+  if (!store.isReadOnly) await core.sealer.resume();
+  const serverSignals = await signals.start(core);
   const server = await listen(
     {
       core,
@@ -112,22 +150,21 @@ async function startService(
       answerHealth: createHealth(clock, store.engines),
       emulation: emulation && createEmulation({ clock }, emulation),
       signals: serverSignals,
-      callAudit: audit && new CallAudit(audit),
+      callAudit: serverSignals.audit && new CallAudit(serverSignals.audit),
       onError: (requestId, error) => log("A request failed", { requestId, error }),
+      onAnswered: config.accessLog ? accessLog(log) : undefined,
     },
     config,
   );
-  const chores = [...startChores(core, log, choresOf(config, store.room)), core.scrubber];
-  core.scrubber.start();
-  // A catalog that cannot be read is told by the next look for copies.
-  core.copier.resume().catch(() => undefined);
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
     await Promise.all([...chores.map((chore) => chore.stop()), ...longWork, signals.stop()]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
-    await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
+    const onError = (error: unknown) => log("Journaling failed", { error });
+    if (!store.isReadOnly) await core.journaler.flush().catch(onError);
     await blocks.idle();
     await signals.close();
     await store.close();
@@ -144,6 +181,7 @@ async function startService(
     failed,
     core,
     renewCertificate: (tls) => server.renew(tls),
+    metricsEndpoint: signals.metricsEndpoint,
     reopenFiles: () => signals.reopenFiles(),
     close() {
       closing ??= close();
@@ -161,14 +199,26 @@ function watchedBlockStore(
   return new BlockStore(watchedSegments(segments, watch), tables, keys);
 }
 
+function accessLog(log: Logger) {
+  return (request: AccessLine) => log("A request was answered", request, "info");
+}
+
 /** A key that was given is stored nowhere. */
 function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
   return async (accessKeyId: string) =>
     origin === "given" && key.accessKeyId === accessKeyId ? key : identity.accessKey(accessKeyId);
 }
 
+function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise<void> }[] {
+  const begun = startChores(core, log, chores);
+  core.scrubber.start();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
+  return [...begun, core.scrubber];
+}
+
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, room: Room): Chores {
+function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
   const { emulation = {}, collectMinutes, tokenSecretDays } = config;
   return {
     lookForRoom: () => room.look(),
@@ -176,6 +226,7 @@ function choresOf(config: ServiceConfig, room: Room): Chores {
     tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
+    isShared: member !== undefined,
   };
 }
 

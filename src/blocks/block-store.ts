@@ -1,4 +1,5 @@
 import { KeyedLock } from "../base/concurrency.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import type {
   BlockTable,
   Catalog,
@@ -13,6 +14,7 @@ import {
   ZERO_BLOCK_DIGEST,
   ZERO_BLOCK_NAME,
 } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -24,7 +26,7 @@ import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { RECORD_KIND, type RecordKind } from "./record.ts";
+import { RECORD_KIND, type RecordHeader, type RecordKind } from "./record.ts";
 import { nameOf, RecordReader } from "./record-reader.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
@@ -80,6 +82,11 @@ export class BlockStore {
     return this.#damaged.recall(watch);
   }
 
+  /** Takes note of which records other processes have found damaged, or stored anew. */
+  refreshDamaged(): Promise<void> {
+    return this.#damaged.refresh();
+  }
+
   /** Blocks being put or read just now, for callers who wait for them. */
   get busyCount(): number {
     return this.#busyCount;
@@ -95,6 +102,8 @@ export class BlockStore {
     digest: Digest,
     bytes: Uint8Array,
   ): Promise<WriteRefusal | undefined> {
+    // From when it arrived: this process may be presumed dead, and begin anew, before it is done.
+    const term = this.#catalog.term();
     // An earlier put of the same block index may still be under way although its caller has gone;
     // it must not come after this one.
     const key = `${target.snapshotId} ${target.blockIndex}`;
@@ -102,14 +111,16 @@ export class BlockStore {
       this.#puts.run(key, async () => {
         const cipher = await this.records.cipherOf(target.domain);
         const identity = identityOf(RECORD_KIND.block, target.domain, { digest, cipher });
-        return this.#putBlock(target, { identity, cipher, plain: bytes });
+        const refusal = await this.#putBlock(target, { identity, cipher, plain: bytes, term });
+        if (refusal !== "late") return refusal;
+        throw new UnavailableError("This process was presumed dead while the block was put");
       }),
     );
   }
 
   async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
     const { identity } = record;
-    const write = { ...target, name: identity.name };
+    const write = { ...target, name: identity.name, term: record.term };
     if (await this.#isStored(identity)) {
       const refusal = await this.#commits.commit({ record: undefined, write });
       // Refused as "not-stored": collected since the look-up. The bytes are here, so store them.
@@ -149,13 +160,27 @@ export class BlockStore {
 
   /**
    * Stores a whole record, as it was read from there, once more, and has it found here from now on.
-   * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says.
+   * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says. What
+   * nobody can read any more, for its key was destroyed, is moved byte by byte: it must not keep a
+   * whole segment.
    */
   async moveRecord(location: Location): Promise<void> {
-    const { record, header } = await this.records.openAt(location);
+    const { record, header } = await this.records.wholeAt(location);
     const { domain, name } = header;
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });
+  }
+
+  /**
+   * Stores a whole record of another store, under the name that it has there; durable when it
+   * resolves, and read again and hashed by then. Throws a `CorruptionError` where that fails.
+   */
+  async addRecord({ domain, name }: RecordHeader, record: Uint8Array): Promise<void> {
+    const added = { domain, name, entry: [record], replaces: false };
+    await this.#commits.commit({ record: added, write: undefined });
+    const location = await this.#catalog.locate(domain, name);
+    if (!location) throw new CorruptionError(`The record ${name} was stored, and is not there`);
+    await this.records.openAt(location);
   }
 
   /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */
@@ -242,6 +267,8 @@ interface PlainRecord {
   readonly identity: RecordIdentity;
   readonly cipher: DomainCipher | undefined;
   readonly plain: Uint8Array;
+  /** Of the catalog, when the write that goes with it arrived. */
+  readonly term?: number;
 }
 
 function identityOf(

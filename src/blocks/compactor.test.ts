@@ -26,6 +26,7 @@ test("segments that a crash left empty, or with part of a header, are given back
   await segments.append([[Buffer.from("newer")]]);
   const table = {
     liveBytes: async () => new Map([[1, 6]]),
+    isRemovable: async (segment: number) => segment !== 1,
     forget: async () => undefined,
   } as unknown as SegmentTable;
   const onError = (_: number, error: unknown) => {

@@ -74,8 +74,9 @@ export class Compactor {
   }
 
   /**
-   * All that nothing is appended to any more. Batches are committed one after another, so what lies
-   * in a segment before the newest one has entered the catalog or never will. The newest stays even
+   * All that nothing is appended to any more. Batches of one process are committed one after
+   * another, so what lies in its segments before its newest one has entered the catalog or never
+   * will; of segments of several processes the catalog knows (`isRemovable`). The newest stays even
    * when it is empty: numbers of segments are never given twice.
    */
   async #closedSegments(): Promise<SegmentInfo[]> {
@@ -106,8 +107,7 @@ export class Compactor {
   }
 
   async #removeIfEmpty({ segment }: SegmentInfo): Promise<boolean> {
-    const live = await this.#parts.table.liveBytes();
-    if ((live.get(segment) ?? 0) > 0) return false;
+    if (!(await this.#parts.table.isRemovable(segment))) return false;
     await this.#parts.segments.remove(segment);
     await this.#parts.table.forget(segment);
     return true;

@@ -16,7 +16,7 @@ type Named = Pick<StoredRecord, "domain" | "name">;
 /** The records known to be damaged: in the catalog, and the first of them in memory as well. */
 export class DamagedRecords {
   readonly #table: DamageTable;
-  readonly #known = new Set<string>();
+  #known = new Set<string>();
   /** True once there may be some that are in the catalog alone. */
   #areMore = false;
   #watch: DamageWatch = { nowMs: () => 0, onDamaged: () => undefined };
@@ -29,6 +29,14 @@ export class DamagedRecords {
   async recall(watch: DamageWatch): Promise<void> {
     this.#watch = watch;
     for (const record of await this.#table.damaged(KNOWN_COUNT_MAX)) this.#remember(record);
+  }
+
+  /** Takes note of what other processes have found damaged, or stored anew, since the last time. */
+  async refresh(): Promise<void> {
+    const found = await this.#table.damaged(KNOWN_COUNT_MAX);
+    this.#areMore = false;
+    this.#known = new Set();
+    for (const record of found) this.#remember(record);
   }
 
   async has(record: Named): Promise<boolean> {

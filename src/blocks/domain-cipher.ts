@@ -46,6 +46,9 @@ interface DerivedKeys {
   readonly records: Uint8Array;
 }
 
+/** A record is encrypted with a secret that is not known here: a new one, or none that ever was. */
+export class UnknownKeyVersionError extends CorruptionError {}
+
 /** Names, encrypts and decrypts the records of one domain. */
 export class DomainCipher {
   /** Oldest first; a record says which one it was encrypted with, counted from 1. */
@@ -130,7 +133,9 @@ export class DomainCipher {
     const keys = this.#keys[keyVersion - 1];
     if (!keys) {
       const known = `this key has versions 1 to ${this.#keys.length}`;
-      throw new CorruptionError(`A record is encrypted with key version ${keyVersion}; ${known}`);
+      throw new UnknownKeyVersionError(
+        `A record is encrypted with key version ${keyVersion}; ${known}`,
+      );
     }
     return createHmac("sha256", keys.records)
       .update(Uint8Array.of(kind, codec))

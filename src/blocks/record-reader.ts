@@ -1,11 +1,11 @@
 import type { BlockTable, Location } from "../catalog/catalog.ts";
 import type { StoredRecord } from "../catalog/integrity.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
-import { DomainCipher } from "./domain-cipher.ts";
+import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
 import { openRecord } from "./encode-record.ts";
 import { digestOf } from "./hash.ts";
@@ -34,6 +34,13 @@ export interface OpenedRecord {
   readonly plain: Uint8Array;
 }
 
+/** Contents, and where they are to be found. */
+interface Sought {
+  readonly domain: Domain;
+  readonly digest: Digest;
+  readonly location: Location;
+}
+
 /** Finds, reads, opens and checks records; nothing is answered that is not what its name says. */
 export class RecordReader {
   readonly #segments: SegmentStore;
@@ -58,10 +65,24 @@ export class RecordReader {
     const record = await this.#read(location);
     const { header } = decodeRecord(record);
     const cipher = await this.cipherOf(header.domain);
-    const { plain } = await openRecord(record, cipher);
+    const { plain } = await this.#open(header.domain, record, cipher);
     if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
     const { segment, offset } = location;
     throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
+  }
+
+  /**
+   * A record as it lies there, checked as far as can be: one whose key is gone for good by its
+   * header alone. Throws a `CorruptionError` for a bad one.
+   */
+  async wholeAt(location: Location): Promise<Pick<OpenedRecord, "record" | "header">> {
+    try {
+      return await this.openAt(location);
+    } catch (error) {
+      if (!(error instanceof KeyDestroyedError)) throw error;
+      const record = await this.#read(location);
+      return { record, header: decodeRecord(record).header };
+    }
   }
 
   /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
@@ -112,7 +133,7 @@ export class RecordReader {
       throw new CorruptionError("The record there says that it is another one");
     }
     if (cipher === "locked") return;
-    const { plain } = await openRecord(bytes, cipher);
+    const { plain } = await this.#open(record.domain, bytes, cipher);
     if (nameOf(digestOf(plain), cipher) !== record.name) {
       throw new CorruptionError("The record does not hash to its name");
     }
@@ -126,10 +147,10 @@ export class RecordReader {
     });
   }
 
-  /** The cipher of an encrypted domain; undefined for one that is not. */
-  async cipherOf(domain: Domain): Promise<DomainCipher | undefined> {
+  /** The cipher of an encrypted domain, looked up again if `isFresh`; undefined for others. */
+  async cipherOf(domain: Domain, isFresh = false): Promise<DomainCipher | undefined> {
     if (!isKeyDomain(domain)) return undefined;
-    const secrets = await this.#secrets.secretsOf(domain).catch((error: unknown) => {
+    const secrets = await this.#secrets.secretsOf(domain, isFresh).catch((error: unknown) => {
       // What was derived from a destroyed key's secrets goes with them.
       this.#ciphers.delete(domain);
       throw error;
@@ -152,7 +173,7 @@ export class RecordReader {
       const location = await this.#table.locate(domain, name);
       if (!location) throw new CorruptionError(`No record of ${digest} is known in ${domain}`);
       try {
-        return await this.#loadVerified({ digest, location }, cipher, buffer);
+        return await this.#loadVerified({ domain, digest, location }, cipher, buffer);
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
         // Moved since it was located, and its segment removed: then it is found where it lies now.
@@ -176,11 +197,11 @@ export class RecordReader {
   }
 
   async #loadVerified(
-    { digest, location }: { readonly digest: Digest; readonly location: Location },
+    { domain, digest, location }: Sought,
     cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const { plain } = await openRecord(await this.#read(location, buffer), cipher);
+    const { plain } = await this.#open(domain, await this.#read(location, buffer), cipher);
     if (digestOf(plain) !== digest) {
       const { segment, offset } = location;
       throw new CorruptionError(
@@ -188,6 +209,14 @@ export class RecordReader {
       );
     }
     return plain;
+  }
+
+  /** Another process may have rotated the key: then the record's secret is a new one. */
+  async #open(domain: Domain, record: Uint8Array, cipher: DomainCipher | undefined) {
+    return openRecord(record, cipher).catch(async (error: unknown) => {
+      if (!(error instanceof UnknownKeyVersionError)) throw error;
+      return openRecord(record, await this.cipherOf(domain, true));
+    });
   }
 
   /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */

@@ -14,6 +14,8 @@ const NOTE_MS = 300_000;
 const PLAN_MS = 3_600_000;
 /** How long after a failure it is tried again. */
 const RETRY_MS = 60_000;
+/** How often there is a look whether this process is to do it. */
+const LEAD_INTERVAL_MS = 1_000;
 /** Share of the period in which everything is to be read, so that there is time for mishaps. */
 const PERIOD_SHARE = 0.9;
 /** How long a record waits, at most, for blocks that are being put or read. */
@@ -34,6 +36,8 @@ export interface ScrubberParts {
   readonly days: number;
   /** Hears of what kept it from reading on; it tries again. */
   readonly onError: (error: unknown) => void;
+  /** True while this process is the one that reads all again; always, unless given. */
+  readonly leads?: () => boolean;
 }
 
 /** One record in so many, chosen by name: the `part`-th of `parts` equal samples, from 1. */
@@ -104,7 +108,9 @@ export class Scrubber {
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      await this.#readPage().catch(async (error: unknown) => {
+      const leads = this.#parts.leads?.() ?? true;
+      const turn = leads ? this.#readPage() : this.#sleep(LEAD_INTERVAL_MS);
+      await turn.catch(async (error: unknown) => {
         if (signal.aborted) return;
         this.#parts.onError(error);
         await this.#sleep(RETRY_MS).catch(() => undefined);

@@ -5,10 +5,12 @@ import { seededBytes } from "../../test/support/property.ts";
 import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
+import { beginningSuite } from "./beginning.suite.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
 import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
+import { statisticsSuite } from "./statistics.suite.ts";
 
 /** A catalog under test, and the way to close it and open it again where it lies. */
 export interface CatalogSubject {
@@ -38,12 +40,14 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   blockTableSuite(`${name}.blocks`, open);
   pendingWriteSuite(`${name}.blocks`, open);
   settledWritesSuite(`${name}.blocks`, open);
+  beginningSuite(`${name}.identity`, openEmpty);
   identityTableSuite(`${name}.identity`, openEmpty);
   accessKeySuite(`${name}.identity`, openEmpty);
   const subject = { open, accounts: [ACCOUNT, OTHER], snapshot } as const;
   sharingSuite(name, subject);
   encryptionSuite(name, subject);
   integritySuite(name, { open, account: ACCOUNT, snapshot });
+  statisticsSuite(name, { open, account: ACCOUNT, snapshot });
 }
 
 function snapshotTableSuite(name: string, open: Open): void {

@@ -11,7 +11,7 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { StoreSecret } from "../model/store-secret.ts";
-import type { GarbageTable, LivenessTable, SegmentTable } from "./collection.ts";
+import type { GarbageTable, LivenessTable, RequestTable, SegmentTable } from "./collection.ts";
 import type { DamageTable, ScrubTable, VerificationTable } from "./integrity.ts";
 import type { JournalTable } from "./journal.ts";
 import type { Location } from "./location.ts";
@@ -39,6 +39,7 @@ export interface Catalog {
   readonly garbage: GarbageTable;
   readonly liveness: LivenessTable;
   readonly segments: SegmentTable;
+  readonly requests: RequestTable;
   readonly journal: JournalTable;
   readonly scrubs: ScrubTable;
   readonly verifications: VerificationTable;
@@ -67,7 +68,11 @@ export type StartRefusal =
   | { readonly outcome: "manifest-gone" };
 
 /** A change of state and what comes with it; fields left out stay as they are. */
-export type StateChange = { readonly state: SnapshotState } & Partial<
+export type StateChange = {
+  readonly state: SnapshotState;
+  /** The attempt to seal that makes it, as `beginSealing` numbered it: only the latest one may. */
+  readonly attempt?: number;
+} & Partial<
   Pick<
     Snapshot,
     | "stateMessage"
@@ -160,6 +165,12 @@ export interface SharingTable {
   /** Gives and takes away leave to read; what is there or gone already stays so. */
   changeGrantees(id: SnapshotId, change: GranteesChange): Promise<void>;
   /**
+   * The snapshot of that id, if it is the account's own or granted to it or to all, and not in the
+   * recycle bin. Another one is looked for no longer than one that is not there: how long an answer
+   * takes must not tell.
+   */
+  visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined>;
+  /**
    * The snapshots that an account owns or may know of, with ids after `afterId`, in order of id,
    * at most `limit`.
    */
@@ -247,10 +258,15 @@ export interface PendingWrite extends BlockWrite {
   readonly domain: Domain;
   /** New expiry of the snapshot, which each write moves. */
   readonly expiresAtMs: number;
+  /** What `BlockTable.term` was when the write arrived; undefined for one of now. */
+  readonly term?: number | undefined;
 }
 
-/** Why a pending write was not taken. */
-export type WriteRefusal = "not-pending" | "not-stored";
+/**
+ * Why a pending write was not taken. `late`: it arrived before this process was presumed dead, so a
+ * later write may have been acknowledged elsewhere, and this one must not come after it.
+ */
+export type WriteRefusal = "not-pending" | "not-stored" | "late";
 
 /** Where each record lies, which are damaged, and what pending snapshots have written. */
 export interface BlockTable extends DamageTable {
@@ -265,6 +281,8 @@ export interface BlockTable extends DamageTable {
     locations: readonly NewLocation[],
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]>;
+  /** Another number whenever this process had been presumed dead by others that serve the store. */
+  term(): number;
   locate(domain: Domain, name: RecordName): Promise<Location | undefined>;
   /** Writes of a pending snapshot from a block index on, ascending, at most `limit`. */
   pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]>;
@@ -323,6 +341,12 @@ export type AccessKeyOutcome = "changed" | "unknown" | "last";
 
 /** Accounts, access keys, and the store's own secrets. */
 export interface IdentityTable {
+  /**
+   * Sees to it that there is a first account, this one where there is none, and that it has an
+   * active key without a policy: this one, for whatever account that then is, where it is given and
+   * there is none. The checks and what they lead to are one, so all who begin at once agree.
+   */
+  begin(account: AccountId, key: AccessKey | undefined): Promise<void>;
   /** Adds an account; one that is there already stays as it is. */
   addAccount(account: AccountId): Promise<void>;
   /** All accounts, oldest first. */

@@ -117,8 +117,17 @@ export interface LivenessTable {
     after: PendingPlace | undefined,
     limit: number,
   ): Promise<{ readonly names: readonly RecordName[]; readonly last: PendingPlace | undefined }>;
-  /** Notes the beginning of a sealing: what is stored from now on is safe until it has ended. */
-  beginSealing(id: SnapshotId): Promise<void>;
+  /**
+   * Notes the beginning of an attempt to seal a snapshot: what is stored from now on is safe until
+   * it has ended. Answers the attempt's number. What an earlier one stored is safe no more, so from
+   * now on that one can change nothing (`StateChange.attempt`).
+   */
+  beginSealing(id: SnapshotId): Promise<number>;
+  /**
+   * Snapshots to be sealed that this process tried to seal last and, with `takesOver`, those that
+   * no living process did.
+   */
+  sealings(takesOver: boolean): Promise<SnapshotId[]>;
   /**
    * True when the record is stored; it is then referred to as of now, so that no run which has
    * begun by now removes it.
@@ -132,12 +141,44 @@ export interface PendingPlace {
   readonly blockIndex: number;
 }
 
+/** A collection that somebody asked for, and how it stands; both as their caller writes them. */
+export interface RequestedCollection {
+  readonly id: string;
+  readonly request: string;
+  readonly status: string;
+  /** True when somebody asked for it to be stopped. */
+  readonly isStopAsked: boolean;
+  /** True when it has ended. */
+  readonly isDone: boolean;
+}
+
+/** Collections that were asked for, at whichever process; the latest of them. */
+export interface RequestTable {
+  /** Adds one; answers its id. */
+  add(asked: Pick<RequestedCollection, "request" | "status">): Promise<string>;
+  get(id: string): Promise<RequestedCollection | undefined>;
+  /** Takes up those not done that no living process has; this one has them from now on. */
+  take(): Promise<RequestedCollection[]>;
+  /** Notes how one stands. */
+  put(id: string, now: Pick<RequestedCollection, "status" | "isDone">): Promise<void>;
+  /** Asks for one to be stopped. */
+  askToStop(id: string): Promise<void>;
+}
+
+/** Collections remembered: far more than anybody follows at once (ours). */
+export const REQUESTS_KEPT_COUNT = 100;
+
 /** How much of each segment is still needed. */
 export interface SegmentTable {
   /** Bytes of located records by segment; segments without any may be missing. */
   liveBytes(): Promise<ReadonlyMap<number, number>>;
   /** True when a record that lies there is the one to be found under its name. */
   isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean>;
+  /**
+   * True when nothing is located in a segment, nor ever will be: so it may be removed at any later
+   * time, too. Of a segment to which nothing is appended any more.
+   */
+  isRemovable(segment: number): Promise<boolean>;
   /** Forgets a segment that has been removed. */
   forget(segment: number): Promise<void>;
 }

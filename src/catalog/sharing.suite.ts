@@ -21,6 +21,7 @@ export interface SharingSubject {
 /** What every catalog must do for sharing, locks, the recycle bin, images and settings. */
 export function sharingSuite(name: string, subject: SharingSubject): void {
   sharingTableSuite(`${name}.sharing`, subject);
+  visibleSuite(`${name}.sharing`, subject);
   lockSuite(`${name}.retention`, subject);
   recycleBinSuite(`${name}.retention`, subject);
   imageTableSuite(`${name}.images`, subject);
@@ -81,6 +82,34 @@ function sharingTableSuite(name: string, { open, accounts, snapshot }: SharingSu
     await catalog.sharing.changeGrantees(id("snap-08"), { add: [other], remove: [] });
     await catalog.snapshots.delete(id("snap-08"), binned);
     assert.deepEqual(await page(other, "", 10), visible, "not what is in the recycle bin");
+  });
+}
+
+function visibleSuite(name: string, { open, accounts, snapshot }: SharingSubject): void {
+  const [own, other] = accounts;
+
+  test(`${name} finds for an account what is its own or granted to it or to all`, async (t) => {
+    const { catalog } = await open(t);
+    const ids = ["snap-01", "snap-02", "snap-03", "snap-04"];
+    await start(catalog, ...ids.map((text) => snapshot(text, { state: "completed" })));
+    for (const [text, add] of [
+      ["snap-02", [other]],
+      ["snap-03", ["all"]],
+      ["snap-04", ["999999999999" as AccountId]],
+    ] as const) {
+      await catalog.sharing.changeGrantees(id(text), { add, remove: [] });
+    }
+    const found = async (account: AccountId) => {
+      const all = [...ids, "snap-05"].map((text) => catalog.sharing.visible(account, id(text)));
+      return (await Promise.all(all)).map((each) => each?.id);
+    };
+    assert.deepEqual(await found(own), [...ids, undefined]);
+    assert.deepEqual(await found(other), [undefined, "snap-02", "snap-03", undefined, undefined]);
+    const whole = await catalog.sharing.visible(other, id("snap-02"));
+    assert.deepEqual(whole, await catalog.snapshots.get(id("snap-02")));
+    await catalog.snapshots.delete(id("snap-02"), { nowMs: 0, binnedUntilMs: 9 });
+    assert.equal(await catalog.sharing.visible(own, id("snap-02")), undefined);
+    assert.equal(await catalog.sharing.visible(other, id("snap-02")), undefined);
   });
 }
 

@@ -31,6 +31,7 @@ test("every option has a variable, and the command line goes first", () => {
   const expected = { endpoint: "http://e", tag: ["a=b"], data: "d" };
   assert.deepEqual(parse(variables, ["upload"]), expected);
   assert.deepEqual(parse(variables, ["serve"]), { endpoint: "http://e", data: "d" });
+  assert.deepEqual(parse({ ...variables, VARVE_DATA: "" }, ["serve"]), { endpoint: "http://e" });
   const given = ["--endpoint", "http://o", "upload", "--tag", "c=d", "--tag", "e=f"];
   assert.deepEqual(parse(variables, given), {
     endpoint: "http://o",

@@ -5,14 +5,23 @@ import type { Environment } from "./settings.ts";
 /** Commands whose options have variables without the command's name: a service has but one. */
 const UNNAMED = new Set(["varve", "serve"]);
 /** Options that mean the same wherever they stand. */
-const SHARED = new Set(["--data"]);
+const SHARED = new Set([
+  "--data",
+  "--store",
+  "--store-endpoint",
+  "--store-region",
+  "--store-ca-file",
+  "--store-encryption",
+  "--catalog",
+]);
 const NOT_GIVEN = new Set(["", "0", "false", "no", "off"]);
 const GIVEN = new Set(["1", "true", "yes", "on"]);
 
 /**
  * A command whose every option has a variable of the environment that says the same: `--endpoint`
  * has VARVE_ENDPOINT, `upload --parent` has VARVE_UPLOAD_PARENT. The command line goes first. Of a
- * switch, `1` or `true` gives it, and `0`, `false` or nothing does not.
+ * switch, `1` or `true` gives it, and `0`, `false` or nothing does not. A variable that is empty
+ * says nothing.
  */
 export class TwinnedCommand extends Command {
   override createCommand(name?: string): TwinnedCommand {
@@ -22,9 +31,10 @@ export class TwinnedCommand extends Command {
   /** Throws a `UsageError` where a switch's variable says something else. */
   override addOption(option: Option): this {
     const variable = variableOf(namesOf(this), option);
-    // Commander would take a switch for given whatever its variable says.
-    const isHeard = !isSwitch(option) || (variable !== undefined && isGiven(variable, process.env));
-    if (variable !== undefined && isHeard) option.env(variable);
+    // Commander would take an option for given whatever its variable says, and if it is nothing.
+    const { env } = process;
+    const isHeard = (name: string) => (isSwitch(option) ? isGiven(name, env) : env[name] !== "");
+    if (variable !== undefined && isHeard(variable)) option.env(variable);
     return super.addOption(option);
   }
 }

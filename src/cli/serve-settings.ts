@@ -10,15 +10,35 @@ import {
   TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRET_DAYS_MAX,
 } from "../model/limits.ts";
-import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../service.ts";
+import type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  ScaledStore,
+  TlsIdentity,
+} from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
+import {
+  keyNeeded,
+  ownKeyPair,
+  SCALED_NAMES,
+  type ScaledOptions,
+  scaledOptionsOf,
+  scaledSettings,
+} from "./scaled-settings.ts";
 import { type Environment, regionGiven } from "./settings.ts";
+import {
+  SIGNAL_CONFIG_NAMES,
+  type SignalOptions,
+  type SignalSettings,
+  signalSettings,
+} from "./signal-settings.ts";
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
-export interface ServeOptions {
+export interface ServeOptions extends ScaledOptions, SignalOptions {
   readonly data?: string;
   readonly listen?: string;
   readonly region?: string;
@@ -34,8 +54,10 @@ export interface ServeOptions {
 }
 
 /** Everything `varve serve` needs to know, put together and checked. */
-export interface ServeSettings {
+export interface ServeSettings extends SignalSettings {
   readonly dataDirectory: string;
+  /** The engines that hold the store instead of the folder. */
+  readonly scaled?: ScaledStore;
   readonly host: string;
   readonly port: number;
   readonly region: string;
@@ -78,42 +100,54 @@ const CONFIG_NAMES = [
   "previousKeyEncryptionKey",
   "accessKeyId",
   "secretAccessKey",
+  ...SIGNAL_CONFIG_NAMES,
+  ...SCALED_NAMES,
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
-/** Puts the settings together: the command line goes before the environment before the file. */
+/**
+ * Puts the settings together: the options, which have the environment's words where the command
+ * line has none (`TwinnedCommand`), go before the file. Of the environment only what AWS's tools
+ * read is looked at here, and what a key-encryption key names.
+ */
 export async function serveSettings(
   options: ServeOptions,
   env: Environment,
 ): Promise<ServeSettings> {
-  const path = options.config ?? (env["VARVE_CONFIG"] || undefined);
+  const path = options.config;
   const file = path === undefined ? {} : await readConfig(path);
-  const listen = options.listen ?? (env["VARVE_LISTEN"] || file.listen || LISTEN_DEFAULT);
+  const keyEncryptionKey = await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env);
+  const listen = options.listen ?? (file.listen || LISTEN_DEFAULT);
   const { host, port } = parseListen(listen);
   const tlsFiles = tlsFilesOf({
-    certificate: options.tlsCertificate ?? (env["VARVE_TLS_CERTIFICATE"] || file.tlsCertificate),
-    key: options.tlsKey ?? (env["VARVE_TLS_KEY"] || file.tlsKey),
+    certificate: options.tlsCertificate ?? file.tlsCertificate,
+    key: options.tlsKey ?? file.tlsKey,
   });
   const isPlain = tlsFiles === undefined;
+  const scaled = await scaledSettings(scaledOptionsOf({ ...file, ...options }), env);
   if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  if (scaled && !keyEncryptionKey) throw keyNeeded();
+  const tls = tlsFiles && (await readTlsFiles(tlsFiles));
   return {
-    dataDirectory: options.data ?? (env["VARVE_DATA"] || file.data || DATA_DEFAULT),
+    ...(scaled && { scaled }),
+    dataDirectory: options.data ?? (file.data || DATA_DEFAULT),
     host,
     port,
     region: regionGiven(options, env) ?? file.region ?? REGION_DEFAULT,
     tlsFiles,
-    tls: tlsFiles && (await readTlsFiles(tlsFiles)),
+    tls,
     recycleBinDays: parseDays(options.recycleBinDays ?? file.recycleBinDays ?? "0"),
     collectMinutes: parseMinutes(file.collectMinutes ?? String(COLLECT_MINUTES_DEFAULT)),
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
     tokenSecretDays: parseSecretDays(file.tokenSecretDays ?? `${TOKEN_SECRET_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
-    keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
-    keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
+    keyPair: ownKeyPair(env) ?? (scaled ? undefined : keyPairFrom(env)) ?? keyPairOf(path, file),
+    keyEncryptionKey,
     previousKeyEncryptionKey: await keyFrom(
       options.previousKeyEncryptionKey ?? file.previousKeyEncryptionKey,
       env,
     ),
+    ...(await signalSettings(options, file, { env, tls })),
   };
 }
 
@@ -160,17 +194,6 @@ function keyPairOf(
   );
 }
 
-/** Parses `HOST:PORT`; an IPv6 address stands in brackets. */
-export function parseListen(listen: string): { readonly host: string; readonly port: number } {
-  const parts = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(listen);
-  const host = parts?.[1] ?? parts?.[2];
-  const port = Number(parts?.[3]);
-  if (host !== undefined && port <= 65_535) return { host, port };
-  throw new UsageError(
-    `Cannot listen on '${listen}': give HOST:PORT, for example 127.0.0.1:7788 or [::1]:7788.`,
-  );
-}
-
 function parseDays(text: string): number {
   const days = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (days <= RECYCLE_BIN_DAYS_MAX) return days;
@@ -200,11 +223,6 @@ function parseScrubDays(text: string): number {
   throw new UsageError(
     `Cannot read everything again in '${text}' days: give 1 to ${SCRUB_DAYS_MAX}, or 0 for never.`,
   );
-}
-
-/** True for names and addresses that never leave this machine. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
 }
 
 function plainHttpRefused(listen: string): UsageError {

@@ -3,13 +3,42 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Command } from "commander";
 import { makeCertificates } from "../../test/support/certificates.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { UsageError } from "./errors.ts";
-import { isLoopback, parseListen, serveSettings } from "./serve-settings.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
+import { createProgram } from "./main.ts";
+import { serveSettings } from "./serve-settings.ts";
 import { endpointFrom } from "./settings.ts";
 
 const ARN = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
+
+/** What a service tells of itself when nothing is said. */
+const QUIET = {
+  ...{ logLevel: "info", accessLog: false },
+  ...{ audit: undefined, metrics: undefined, webhook: undefined },
+};
+
+/** The settings of `varve serve` with these arguments and variables. */
+async function settingsOf(args: readonly string[], variables: Record<string, string>) {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    const program = await createProgram();
+    let options = {};
+    program.commands
+      .find((each) => each.name() === "serve")
+      ?.action((_: object, command: Command) => {
+        options = command.optsWithGlobals();
+      });
+    await program.parseAsync(["serve", ...args], { from: "user" });
+    return await serveSettings(options, variables);
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+    Object.assign(process.env, before);
+  }
+}
 
 test("the endpoint comes from the option, then the variables in order", () => {
   const env = {
@@ -75,6 +104,7 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "FILE", secretAccessKey: "file" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
   const env = {
     VARVE_CONFIG: config,
@@ -85,7 +115,7 @@ test("the command line goes before the environment before the file", async (t) =
     AWS_SECRET_ACCESS_KEY: "env",
     KEY: Buffer.alloc(32, 2).toString("base64"),
   };
-  const fromEnv = await serveSettings({}, env);
+  const fromEnv = await settingsOf([], env);
   assert.deepEqual(fromEnv, {
     dataDirectory: "/env",
     host: "127.0.0.1",
@@ -101,10 +131,11 @@ test("the command line goes before the environment before the file", async (t) =
     keyPair: { accessKeyId: "ENV", secretAccessKey: "env" },
     keyEncryptionKey: { awsKmsKeyArn: ARN },
     previousKeyEncryptionKey: { secret: new Uint8Array(32).fill(1) },
+    ...QUIET,
   });
-  const keys = { keyEncryptionKey: "env:KEY", previousKeyEncryptionKey: `file:${previous}` };
-  const options = { data: "/option", listen: "127.0.0.1:3", region: "option-1", ...keys };
-  const fromOptions = await serveSettings(options, env);
+  const keys = ["--key-encryption-key", "env:KEY", "--previous-key-encryption-key"];
+  const places = ["--data", "/option", "--listen", "127.0.0.1:3", "--region", "option-1"];
+  const fromOptions = await settingsOf([...places, ...keys, `file:${previous}`], env);
   assert.deepEqual(fromOptions, {
     ...fromEnv,
     dataDirectory: "/option",
@@ -192,8 +223,13 @@ test("the files for TLS come from the command line, the environment or the file"
   await writeFile(config, JSON.stringify(named));
   const env = { VARVE_TLS_CERTIFICATE: files.certificate, VARVE_TLS_KEY: files.key };
   const tls = { certificate: Buffer.from(server.cert), key: Buffer.from(server.key) };
-  for (const given of [[named, {}] as const, [{}, env] as const, [{ config }, {}] as const]) {
-    const settings = await serveSettings({ ...given[0], listen: "0.0.0.0:1" }, given[1]);
+  const options = ["--tls-certificate", files.certificate, "--tls-key", files.key];
+  for (const [args, variables] of [
+    [options, {}],
+    [[], env],
+    [["--config", config], {}],
+  ] as const) {
+    const settings = await settingsOf(["--listen", "0.0.0.0:1", ...args], variables);
     assert.deepEqual([settings.tlsFiles, settings.tls], [files, tls]);
   }
 });

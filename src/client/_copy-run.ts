@@ -1,7 +1,7 @@
 import type { SnapshotDescription } from "../wire/ec2/describe-snapshots.ts";
 import { type Copy, completedCopy, findCopies, sourceOf } from "./_copies.ts";
 import { type CopyBase, findBase, type SourceView } from "./_copy-base.ts";
-import { CopyNotes } from "./_copy-notes.ts";
+import { type BegunWith, CopyLog } from "./_copy-log.ts";
 import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { listsChecksums, planCopy } from "./_copy-plan.ts";
 import { startCopy, stateOf } from "./_copy-start.ts";
@@ -12,17 +12,18 @@ import { type Comparison, compareSnapshots } from "./compare.ts";
 import { deleteSnapshot, snapshotsOf } from "./ec2-operations.ts";
 import { CopyError, SnapshotStateError } from "./errors.ts";
 import { findLineages } from "./lineages.ts";
-import { checksumOfBytes } from "./node-crypto.ts";
 import { listSnapshotBlocks } from "./operations.ts";
 
 /** Blocks under way at once unless told otherwise; each takes 512 KiB. */
 const CONCURRENCY_DEFAULT = 16;
 
+/** What a copy takes that is there already. */
+const NOTHING = { blocksSent: 0, blocksResumed: 0, blocksReceived: 0, bytesSent: 0 };
+
 /** A copy that is begun, by this run or by an earlier one. */
 interface BegunCopy {
   readonly snapshotId: string;
   readonly base: CopyBase | undefined;
-  readonly notes: CopyNotes | undefined;
   /** True when all that is left to do is to tell of it. */
   readonly isCompleted: boolean;
 }
@@ -65,15 +66,18 @@ export class CopyRun {
     return this.#copies;
   }
 
+  get #call() {
+    return { signal: this.#options.signal };
+  }
+
   /** Copies a snapshot, unless there is a completed copy of it. */
   async copy(snapshot: SnapshotDescription): Promise<CopyResult> {
     const { clock } = this.#destination;
     const startedMs = clock.monotonicMs();
     const { SnapshotId: sourceSnapshotId, VolumeSize: volumeSizeGib } = snapshot;
     const known = completedCopy(this.#copies, sourceSnapshotId);
-    const nothing = { blocksSent: 0, blocksResumed: 0, blocksReceived: 0, bytesSent: 0 };
     const noBase = { parentSnapshotId: undefined, baseSnapshotId: undefined };
-    const common = { sourceSnapshotId, volumeSizeGib, ...noBase, ...nothing };
+    const common = { sourceSnapshotId, volumeSizeGib, ...noBase, ...NOTHING };
     if (known) {
       const { SnapshotId: snapshotId } = known;
       const verification = await this.#verify(sourceSnapshotId, snapshotId);
@@ -88,23 +92,29 @@ export class CopyRun {
     }
     checkCompleted(snapshot);
     await this.#onceReadable(snapshot);
-    const begun = await this.#begin(snapshot);
-    const { snapshotId, base } = begun;
-    const counts = begun.isCompleted ? nothing : await this.#transfer(snapshot, begun);
-    await begun.notes?.remove();
+    const log = await CopyLog.open(this.#options.stateFolder, snapshot, this.#destination);
+    const { snapshotId, base, counts } = await this.#carryOut(snapshot, log).catch(
+      async (error: unknown) => {
+        await log.close();
+        throw error;
+      },
+    );
+    await log.remove();
     this.#remember(snapshot, snapshotId);
     const verification = await this.#verify(sourceSnapshotId, snapshotId);
     const seconds = (clock.monotonicMs() - startedMs) / 1000;
     return { ...common, outcome: "copied", snapshotId, ...base, ...counts, verification, seconds };
   }
 
-  async #begin(snapshot: SnapshotDescription): Promise<BegunCopy> {
-    const { stateFolder, signal } = this.#options;
-    const name = this.#nameOfNotes(snapshot);
-    const notes = stateFolder === undefined ? undefined : await CopyNotes.find(stateFolder, name);
-    const resumed = notes && (await this.#resume(notes));
-    if (resumed) return resumed;
-    await notes?.close();
+  /** Begins a copy or goes on with it, and completes it. */
+  async #carryOut(snapshot: SnapshotDescription, log: CopyLog) {
+    const earlier = log.begun && (await this.#resume(log.begun));
+    const begun = earlier ?? (await this.#begin(snapshot, log));
+    const counts = begun.isCompleted ? NOTHING : await this.#transfer(snapshot, { begun, log });
+    return { ...begun, counts };
+  }
+
+  async #begin(snapshot: SnapshotDescription, log: CopyLog): Promise<BegunCopy> {
     const base = await this.#findBase(snapshot);
     const start = {
       source: this.view.client,
@@ -112,22 +122,18 @@ export class CopyRun {
       snapshot,
       base,
       encryption: this.#options,
-      attempt: notes ? notes.head.attempt + 1 : 0,
+      attempt: log.begun ? log.begun.attempt + 1 : 0,
       isParentNew: base !== undefined && this.#fresh.has(base.parentSnapshotId),
     };
-    const { snapshotId, attempt, state } = await startCopy(start, { signal });
-    const isCompleted = state === "completed";
-    const common = { parentSnapshotId: undefined, baseSnapshotId: undefined };
-    const head = { ...common, ...base, snapshotId, attempt };
-    const isNoted = stateFolder !== undefined && !isCompleted;
-    const noted = isNoted ? await CopyNotes.create(stateFolder, name, head) : undefined;
-    return { snapshotId, base, notes: noted, isCompleted };
+    const { snapshotId, attempt, state } = await startCopy(start, this.#call);
+    await log.noteBegun({ ...base, snapshotId, attempt });
+    return { snapshotId, base, isCompleted: state === "completed" };
   }
 
-  /** Goes on with the copy that notes tell of, if it and what it was begun with are still there. */
-  async #resume(notes: CopyNotes): Promise<BegunCopy | undefined> {
-    const { snapshotId, parentSnapshotId, baseSnapshotId } = notes.head;
-    const state = await stateOf(this.#destination, snapshotId, { signal: this.#options.signal });
+  /** The copy that a log tells of, if it and what it was begun with are still there. */
+  async #resume(begun: BegunWith): Promise<BegunCopy | undefined> {
+    const { snapshotId, parentSnapshotId, baseSnapshotId } = begun;
+    const state = await stateOf(this.#destination, snapshotId, this.#call);
     if (state !== "pending" && state !== "completed") return undefined;
     const isCompleted = state === "completed";
     const isBaseThere =
@@ -135,7 +141,7 @@ export class CopyRun {
       this.view.snapshots.get(baseSnapshotId)?.State === "completed";
     if (!isCompleted && !isBaseThere) return undefined;
     const base = parentSnapshotId === undefined ? undefined : { parentSnapshotId, baseSnapshotId };
-    return { snapshotId, base, notes, isCompleted };
+    return { snapshotId, base, isCompleted };
   }
 
   async #findBase(snapshot: SnapshotDescription): Promise<CopyBase | undefined> {
@@ -153,10 +159,13 @@ export class CopyRun {
     return base;
   }
 
-  async #transfer(snapshot: SnapshotDescription, begun: BegunCopy) {
+  async #transfer(
+    snapshot: SnapshotDescription,
+    { begun, log }: { readonly begun: BegunCopy; readonly log: CopyLog },
+  ) {
     const { concurrency = CONCURRENCY_DEFAULT, completionTimeoutMs, onProgress } = this.#options;
     const { signal } = this.#options;
-    const { snapshotId, base, notes } = begun;
+    const { snapshotId, base } = begun;
     const { SnapshotId: sourceSnapshotId, VolumeSize: volumeSizeGib } = snapshot;
     const [source, destination] = [this.view.client, this.#destination];
     const common = { parentSnapshotId: undefined, baseSnapshotId: undefined };
@@ -168,7 +177,7 @@ export class CopyRun {
       sourceSnapshotId,
       snapshotId,
       volumeSizeGib,
-      notes,
+      log,
       concurrency,
       completionTimeoutMs,
       onProgress,
@@ -178,7 +187,6 @@ export class CopyRun {
       await transfer.run(plan);
     } catch (cause) {
       const aftermath = await this.#clearAway(cause, snapshotId);
-      await notes?.close();
       throw new CopyError(cause, { sourceSnapshotId, snapshotId, aftermath });
     }
     const { blocksSent, blocksResumed, blocksReceived, bytesSent } = transfer.progress();
@@ -227,14 +235,6 @@ export class CopyRun {
     await onceKnown(client, { endMs, signal }, () =>
       listSnapshotBlocks(client, SnapshotId, { MaxResults: 100 }, { signal }),
     );
-  }
-
-  /** One for each snapshot and destination. */
-  #nameOfNotes({ SnapshotId, OwnerId }: SnapshotDescription): string {
-    const { endpoint, region } = this.#destination;
-    const text = JSON.stringify([OwnerId, SnapshotId, endpoint, region]);
-    const digest = checksumOfBytes(new TextEncoder().encode(text));
-    return `${SnapshotId}-${digest.replace(/[^A-Za-z0-9]/g, "").slice(0, 16)}`;
   }
 }
 

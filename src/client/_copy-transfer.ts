@@ -1,9 +1,8 @@
-import { fromBase64, toBase64 } from "../base/bytes.ts";
 import { forEachConcurrent } from "../base/concurrency.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../model/digest.ts";
 import { blockCountOf, offsetOf } from "../model/geometry.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import type { CopyNotes } from "./_copy-notes.ts";
+import type { CopyLog } from "./_copy-log.ts";
 import type { CopiedBlock } from "./_copy-plan.ts";
 import { onceKnown, UNKNOWN_MS_MAX } from "./_eventually.ts";
 import { LinearChecksum } from "./_linear-checksum.ts";
@@ -40,7 +39,7 @@ export interface TransferParts {
   readonly sourceSnapshotId: string;
   readonly snapshotId: string;
   readonly volumeSizeGib: number;
-  readonly notes: CopyNotes | undefined;
+  readonly log: CopyLog;
   /** Blocks under way at once; memory is bounded by it. */
   readonly concurrency: number;
   readonly completionTimeoutMs: number | undefined;
@@ -98,14 +97,14 @@ export class CopyTransfer {
   }
 
   async #settle(block: CopiedBlock, place: number): Promise<void> {
-    const { notes, signal } = this.#parts;
+    const { log, signal } = this.#parts;
     signal?.throwIfAborted();
     const { blockIndex } = block;
-    const earlier = await notes?.put(blockIndex);
-    if (earlier) {
+    const earlier = log.putBefore(blockIndex);
+    if (earlier !== undefined) {
       this.#isKnown = true;
       this.#blocksResumed += 1;
-      this.#checksum.settle(place, toBase64(earlier));
+      this.#checksum.settle(place, earlier);
     } else {
       this.#checksum.settle(place, await this.#transfer(block));
     }
@@ -115,7 +114,7 @@ export class CopyTransfer {
 
   /** Reads a block unless it is known to be zeros, and puts it; answers its checksum. */
   async #transfer({ blockIndex, token, checksum }: CopiedBlock): Promise<string> {
-    const { destination, snapshotId, notes, signal } = this.#parts;
+    const { destination, snapshotId, log, signal } = this.#parts;
     const isZero = checksum === ZERO_BLOCK_CHECKSUM || token === undefined;
     const block = isZero
       ? { BlockData: this.#zeros, Checksum: ZERO_BLOCK_CHECKSUM }
@@ -127,7 +126,7 @@ export class CopyTransfer {
     );
     this.#isKnown = true;
     this.#blocksSent += 1;
-    await notes?.note(blockIndex, fromBase64(block.Checksum) ?? new Uint8Array(0));
+    await log.noteBlock(blockIndex, block.Checksum);
     return block.Checksum;
   }
 

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { KEY } from "../../test/support/example-key.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
 import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
-import type { AccountId } from "../model/ids.ts";
 import { ensureFirstAccount } from "./first-account.ts";
 import { PolicyError } from "./parse-policy.ts";
 import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts";
@@ -15,14 +15,6 @@ import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts"
 const random = systemRandom;
 const clock = { ...systemClock, nowMs: () => 1_700_000_000_000 };
 const POLICY = '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}';
-const KEY: AccessKey = {
-  accessKeyId: "AKIAEXAMPLE",
-  secretAccessKey: "secret",
-  account: "111122223333" as AccountId,
-  active: true,
-  policy: undefined,
-  createdAtMs: 0,
-};
 
 test("ensureFirstAccount mints an account and a key once, and finds them ever after", async (t) => {
   const { identity } = await openCatalog(t);

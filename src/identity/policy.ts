@@ -42,6 +42,12 @@ export function matchingStatements({ statements }: Policy, request: AccessReques
   return statements.flatMap((statement, at) => (matches(statement, request) ? [at] : []));
 }
 
+/** True where a condition of it goes by what only the resource itself can tell: its tags, whose. */
+export function asksAboutResource({ statements }: Policy): boolean {
+  const isAsked = ({ key }: Condition) => /^(aws|ec2):resource/.test(key);
+  return statements.some(({ conditions }) => conditions.some(isAsked));
+}
+
 function matches(statement: Statement, { action, resource, context }: AccessRequest): boolean {
   const { effect, coversAction, coversResource, conditions } = statement;
   if (!coversAction(action) || !coversResource(resource)) return false;

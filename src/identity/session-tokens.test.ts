@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { KEY } from "../../test/support/example-key.ts";
 import { printSeed, propertyRuns, seededFraction } from "../../test/support/property.ts";
 import { oneSecret, rotatingSecrets } from "../../test/support/secrets.ts";
 import { mutateToken } from "../../test/support/token-mutations.ts";
@@ -17,14 +18,6 @@ import {
 import { type SessionCredentials, type SessionInput, SessionTokens } from "./session-tokens.ts";
 import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts";
 
-const KEY: AccessKey = {
-  accessKeyId: "AKIAEXAMPLE",
-  secretAccessKey: "secret",
-  account: "111122223333" as AccountId,
-  active: true,
-  policy: undefined,
-  createdAtMs: 0,
-};
 const INPUT: SessionInput = {
   parentAccessKeyId: KEY.accessKeyId,
   account: KEY.account,

@@ -3,7 +3,7 @@ import { KeyedLock } from "../base/concurrency.ts";
 import type { Random } from "../base/random.ts";
 import type { EncryptionTable } from "../catalog/catalog.ts";
 import type { EncryptionKey, WrappedSecret } from "../model/encryption-key.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type AccountId, domainOfKey, type KeyDomain, newEncryptionKeyId } from "../model/ids.ts";
 import { DOMAIN_SECRET_BYTES } from "../model/limits.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
@@ -14,6 +14,18 @@ export interface KeyRingParts {
   readonly keyEncryptionKey: KeyEncryptionKey;
   readonly random: Random;
   readonly clock: Clock;
+  /**
+   * Milliseconds for which unwrapped secrets are used before the catalog is asked again, where
+   * other processes may rotate or destroy a key; undefined where there are none.
+   */
+  readonly recheckMs?: number | undefined;
+}
+
+/** What is remembered of a key: its secrets, as they were wrapped, and when that was looked up. */
+interface Unwrapped {
+  readonly secrets: readonly Uint8Array[];
+  readonly wrapped: string;
+  readonly sinceMs: number;
 }
 
 /** What distinguishes a new key. */
@@ -25,7 +37,7 @@ type KeyFacts = Pick<EncryptionKey, "description" | "manager">;
  */
 export class KeyRing {
   readonly #parts: KeyRingParts;
-  readonly #secrets = new Map<KeyDomain, readonly Uint8Array[]>();
+  readonly #secrets = new Map<KeyDomain, Unwrapped>();
   readonly #unwrapping = new KeyedLock();
 
   constructor(parts: KeyRingParts) {
@@ -34,20 +46,41 @@ export class KeyRing {
 
   /**
    * The secrets of a domain's key, oldest first; the same array until the key is rotated. Rejects
-   * when the key was destroyed or the key-encryption key cannot open them.
+   * when the key was destroyed or the key-encryption key cannot open them. `isFresh` has the
+   * catalog asked, for whoever has met a secret that is not among them.
    */
-  async secretsOf(domain: KeyDomain): Promise<readonly Uint8Array[]> {
-    const known = this.#secrets.get(domain);
+  async secretsOf(domain: KeyDomain, isFresh = false): Promise<readonly Uint8Array[]> {
+    const known = isFresh ? undefined : this.#known(domain);
     if (known) return known;
     return this.#unwrapping.run(domain, async () => {
-      const meanwhile = this.#secrets.get(domain);
-      if (meanwhile) return meanwhile;
-      const key = await this.#parts.table.ofDomain(domain);
-      if (!key || key.state === "destroyed") throw new KeyDestroyedError(domain);
-      const secrets = await Promise.all(key.secrets.map((secret) => this.#unwrap(key, secret)));
-      this.#secrets.set(domain, secrets);
-      return secrets;
+      const meanwhile = isFresh ? undefined : this.#known(domain);
+      return meanwhile ?? this.#lookUp(domain);
     });
+  }
+
+  #known(domain: KeyDomain): readonly Uint8Array[] | undefined {
+    const { clock, recheckMs } = this.#parts;
+    const known = this.#secrets.get(domain);
+    const isOld =
+      known && recheckMs !== undefined && clock.monotonicMs() - known.sinceMs > recheckMs;
+    return isOld ? undefined : known?.secrets;
+  }
+
+  async #lookUp(domain: KeyDomain): Promise<readonly Uint8Array[]> {
+    const sinceMs = this.#parts.clock.monotonicMs();
+    const key = await this.#parts.table.ofDomain(domain);
+    if (!key || key.state === "destroyed") {
+      this.#secrets.delete(domain);
+      throw new KeyDestroyedError(domain);
+    }
+    const wrapped = JSON.stringify(key.secrets);
+    const known = this.#secrets.get(domain);
+    const secrets =
+      known?.wrapped === wrapped
+        ? known.secrets
+        : await Promise.all(key.secrets.map((secret) => this.#unwrap(key, secret)));
+    this.#secrets.set(domain, { secrets, wrapped, sinceMs });
+    return secrets;
   }
 
   /** Makes a key with a secret nobody else has. */
@@ -175,17 +208,6 @@ export class KeyRing {
       throw wrongKeyEncryptionKey(key, secret, this.#parts);
     }
     return keyEncryptionKey.unwrap(secret.sealed, contextOf(key.domain));
-  }
-}
-
-/** What was encrypted under a key that is gone; it can never be read again. */
-export class KeyDestroyedError extends Error {
-  override readonly name = "KeyDestroyedError";
-
-  constructor(domain: KeyDomain) {
-    super(
-      `The encryption key of domain ${domain} is gone: destroyed, or lost with the record of it`,
-    );
   }
 }
 

@@ -26,6 +26,17 @@ export interface TokenSecretsParts {
   readonly table: Pick<IdentityTable, "secrets" | "changeSecrets">;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Milliseconds after which a new secret mints, where other processes have to take note of it
+   * first (`refresh`); undefined where there are none.
+   */
+  readonly spreadMs?: number | undefined;
+}
+
+/** The secrets of one use, and which of them mints. */
+interface Ring {
+  secrets: readonly StoreSecret[];
+  minting?: StoreSecret | undefined;
 }
 
 /** Refuses one secret more, because too many still open tokens. */
@@ -43,7 +54,7 @@ export class TokenSecrets {
   /** Of session tokens. */
   readonly sessions: SecretRing;
   readonly #parts: TokenSecretsParts;
-  readonly #rings: Readonly<Record<Use, { secrets: readonly StoreSecret[] }>>;
+  readonly #rings: Readonly<Record<Use, Ring>>;
   readonly #changing = new KeyedLock();
   /** What the last look found to open nothing any more; gone if the next one finds so, too. */
   #doomed: ReadonlySet<string> = new Set();
@@ -63,13 +74,20 @@ export class TokenSecrets {
       const secrets = await table.secrets(name);
       if (secrets.length > 0) return secrets;
       const first = { number: 0, value: random.bytes(SECRET_BYTES), createdAtMs: clock.nowMs() };
-      await table.changeSecrets({ add: [{ name, ...first }], forget: [] });
-      return [first];
+      try {
+        await table.changeSecrets({ add: [{ name, ...first }], forget: [] });
+        return [first];
+      } catch (error) {
+        // Another process may have started at the same time, and been first.
+        const others = await table.secrets(name);
+        if (others.length === 0) throw error;
+        return others;
+      }
     };
-    return new TokenSecrets(parts, {
-      tokens: await known("tokens"),
-      sessions: await known("sessions"),
-    });
+    const rings = { tokens: await known("tokens"), sessions: await known("sessions") };
+    const opened = new TokenSecrets(parts, rings);
+    for (const use of USES) opened.#fill(opened.#rings[use], rings[use]);
+    return opened;
   }
 
   /**
@@ -95,9 +113,32 @@ export class TokenSecrets {
     for (const { use, number, value, createdAtMs } of added) {
       const ring = this.#rings[use];
       const kept = revokes ? [] : ring.secrets;
-      ring.secrets = [...kept, { number, value, createdAtMs }];
+      this.#fill(ring, [...kept, { number, value, createdAtMs }]);
     }
     return nowMs;
+  }
+
+  #fill(ring: Ring, secrets: readonly StoreSecret[]): void {
+    const { clock, spreadMs } = this.#parts;
+    ring.secrets = secrets;
+    if (spreadMs === undefined) return;
+    const bound = clock.nowMs() - spreadMs;
+    ring.minting = secrets.findLast(({ createdAtMs }) => createdAtMs <= bound) ?? secrets[0];
+  }
+
+  /** Takes note of what other processes have added and forgotten. */
+  refresh(): Promise<void> {
+    return this.#changing.run("", async () => {
+      for (const use of USES) {
+        const ring = this.#rings[use];
+        const found = await this.#parts.table.secrets(NAMES[use].name);
+        // The same objects for the same secrets: what was made of one is kept with it.
+        const secrets = found.map(
+          (each) => ring.secrets.find((known) => isSame(known, each)) ?? each,
+        );
+        if (secrets.length > 0) this.#fill(ring, secrets);
+      }
+    });
   }
 
   #checkCount(nowMs: number): void {
@@ -141,7 +182,10 @@ export class TokenSecrets {
     const gone = new Set(forget.map(({ secret }) => secret));
     for (const use of USES) {
       const ring = this.#rings[use];
-      ring.secrets = ring.secrets.filter((secret) => !gone.has(secret));
+      this.#fill(
+        ring,
+        ring.secrets.filter((secret) => !gone.has(secret)),
+      );
     }
   }
 
@@ -153,6 +197,10 @@ export class TokenSecrets {
     const { name } = NAMES[use];
     return this.#rings[use].secrets.map((secret) => ({ name, number: secret.number, secret }));
   }
+}
+
+function isSame(one: StoreSecret, other: StoreSecret): boolean {
+  return one.number === other.number && Buffer.compare(one.value, other.value) === 0;
 }
 
 function idOf({ name, number }: SecretName): string {

@@ -67,6 +67,16 @@ export const PAGE_TOKEN_LIFETIME_SECONDS = 3_600;
 export const TOKEN_SECRET_DAYS_DEFAULT = 90;
 /** The same at the most, where it is wished less often (ours). */
 export const TOKEN_SECRET_DAYS_MAX = 3_650;
+/**
+ * Milliseconds after which a new secret mints, where several processes serve a store: each of them
+ * looks for new ones every second (ours).
+ */
+export const TOKEN_SECRET_SPREAD_MS = 5_000;
+/**
+ * Milliseconds for which a process goes on using the secrets of an encryption key that another one
+ * has destroyed or rotated meanwhile (ours: a look-up a second for each key in use).
+ */
+export const KEY_RECHECK_MS = 1_000;
 /** Secrets that open tokens at once: what a forged one may cost is so many attempts (ours). */
 export const TOKEN_SECRETS_COUNT_MAX = 16;
 

@@ -17,14 +17,16 @@ export interface StoreSecret {
 export interface SecretRing {
   /** Oldest first, at least one. */
   readonly secrets: readonly StoreSecret[];
+  /** The one that mints, where that is not the newest: other processes may not know that yet. */
+  readonly minting?: StoreSecret | undefined;
 }
 
 /** Expiries are rounded up to whole seconds, so what was minted may last this much longer. */
 const ROUNDING_MS = 1_000;
 
 /** The secret that mints. */
-export function newestSecret({ secrets }: SecretRing): StoreSecret {
-  return secrets.at(-1) as StoreSecret;
+export function newestSecret({ secrets, minting }: SecretRing): StoreSecret {
+  return minting ?? (secrets.at(-1) as StoreSecret);
 }
 
 /**

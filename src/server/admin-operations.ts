@@ -4,6 +4,7 @@ import { mintAccessKey } from "../identity/mint-access-key.ts";
 import { isUnrestricted } from "../identity/principal.ts";
 import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
 import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
+import { findCatalogFaults } from "../snapshots/check-catalog.ts";
 import type { Core } from "../snapshots/core.ts";
 import {
   type AccessKeyDescription,
@@ -131,7 +132,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
       })),
       LockedRecordCount: step.lockedCount,
       // Seconds of standing still in a large catalog: not for a sample.
-      CatalogFaults: step.next || parts > 1 ? [] : await core.catalog.scrubs.findFaults(),
+      CatalogFaults: step.next || parts > 1 ? [] : await findCatalogFaults(core),
       BytesTotal: step.bytesTotal,
       BytesDone: step.bytesDone,
       NextToken: step.next ? `${step.next.segment}.${step.next.offset}` : null,

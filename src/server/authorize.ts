@@ -1,5 +1,5 @@
 import { formatTimeMs } from "../base/clock.ts";
-import { type AccessRequest, decide } from "../identity/policy.ts";
+import { type AccessRequest, asksAboutResource, decide, type Policy } from "../identity/policy.ts";
 import { isUnrestricted, type Principal } from "../identity/principal.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
 import { keyNotFound, ServiceError } from "../model/errors.ts";
@@ -238,9 +238,15 @@ async function contextOf(
     add(`aws:RequestTag/${Key}`, Value);
     add("aws:TagKeys", Key);
   }
-  const ofResource = resourceId && (await resourceContext(core, principal.account, resourceId));
+  // Not where no policy asks: the look-up would take longer for what is there.
+  const isAsked = resourceId && policiesOf(principal).some(asksAboutResource);
+  const ofResource = isAsked && (await resourceContext(core, principal.account, resourceId));
   for (const [name, values] of ofResource || []) for (const value of values) add(name, value);
   return context;
+}
+
+function policiesOf({ policy, session }: Principal): readonly Policy[] {
+  return [...(policy ? [policy] : []), ...(session?.parsedPolicies ?? [])];
 }
 
 /**

@@ -10,7 +10,7 @@ import { type AdminOperation, checkManagesStore } from "./admin-call.ts";
 /** Begins a collection of garbage; the answer names it, and GetCollection tells how it goes. */
 export const startCollection: AdminOperation = async (core, call) => {
   await checkManagesStore(core, call, "StartCollection");
-  const status = core.collections.start(readStartCollectionRequest(call.request));
+  const status = await core.collections.start(readStartCollectionRequest(call.request));
   return writeCollectionResponse(202, describe(status));
 };
 
@@ -18,7 +18,7 @@ export const startCollection: AdminOperation = async (core, call) => {
 export const getCollection: AdminOperation = async (core, call) => {
   await checkManagesStore(core, call, "GetCollection");
   const id = call.parameters["collectionId"] ?? "";
-  const status = core.collections.get(id);
+  const status = await core.collections.get(id);
   if (status) return writeCollectionResponse(200, describe(status));
   throw noSuchCollection(id);
 };
@@ -27,7 +27,7 @@ export const getCollection: AdminOperation = async (core, call) => {
 export const stopCollection: AdminOperation = async (core, call) => {
   await checkManagesStore(core, call, "StopCollection");
   const id = call.parameters["collectionId"] ?? "";
-  const status = core.collections.stop(id);
+  const status = await core.collections.stop(id);
   if (status) return writeCollectionResponse(200, describe(status));
   throw noSuchCollection(id);
 };

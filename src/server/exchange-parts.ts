@@ -33,6 +33,23 @@ export interface ExchangeParts extends AuthenticationParts {
   readonly callAudit: CallAudit | undefined;
   /** Hears of errors that are not the caller's: they are answered with 500 and must be seen. */
   readonly onError: (requestId: string, error: unknown) => void;
+  /** Hears of each request that was answered, if anybody wants to. */
+  readonly onAnswered: ((request: AccessLine) => void) | undefined;
+}
+
+/** What is said of one request. The path is there without its query, where tokens travel. */
+export interface AccessLine {
+  readonly requestId: string;
+  readonly sourceIp: string | undefined;
+  readonly accessKeyId: string | undefined;
+  readonly method: string | undefined;
+  readonly path: string | undefined;
+  readonly service: string;
+  readonly operation: string;
+  readonly status: number;
+  /** To the end of the answer, with two digits after the point. */
+  readonly durationMs: string;
+  readonly [other: string]: unknown;
 }
 
 /** One request and what its answer goes to. */

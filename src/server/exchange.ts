@@ -3,7 +3,7 @@ import { randomUuid } from "../base/random.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import { ServiceError } from "../model/errors.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import type { EndedRequest } from "../signals/signals.ts";
+import type { EndedRequest } from "../signals/activity.ts";
 import { isAdminOperation, matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
@@ -12,7 +12,7 @@ import { callAdminOperation } from "./admin-operations.ts";
 import { authenticateBlock, authenticateBody } from "./authenticate-body.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
-import { callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
+import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 import { type RequestHead, readRequestHead } from "./raw-request.ts";
 import { drainBody } from "./request-body.ts";
@@ -37,9 +37,12 @@ export async function answer(
   };
   const peer = parts.connections.of(req.socket);
   const exchange = { requestId, req, res, borrow, peer, facts };
-  parts.signals.requests.began();
+  const { requests, tracing } = parts.signals;
+  requests.began();
+  const span = tracing?.beginRequest(req.headers);
   try {
-    const response = await respondAndNote(parts, exchange);
+    const work = () => respondAndNote(parts, exchange);
+    const response = await (span ? span.run(work) : work());
     const isDrained = await drainBody(exchange);
     const isLast = !isDrained || response.status === 400;
     send(res, requestId, { ...response, isLast });
@@ -54,7 +57,10 @@ export async function answer(
     // Not before both: the work may outlast the connection, and the answer outlasts the work.
     const end = () => {
       for (const buffer of lent) parts.buffers.release(buffer);
-      parts.signals.requests.ended(endedRequest(parts, facts, res));
+      const ended = endedRequest(parts, facts, res);
+      requests.ended(ended);
+      span?.end(ended, req.method);
+      parts.onAnswered?.(accessLine(facts, ended));
     };
     if (res.closed) end();
     else res.once("close", end);
@@ -208,6 +214,17 @@ function endedRequest(
     durationMs: clock.monotonicMs() - facts.startMs,
     readBytes: isDone && operation === "GetSnapshotBlock" ? BLOCK_SIZE_BYTES : 0,
     writtenBytes: isDone && operation === "PutSnapshotBlock" ? BLOCK_SIZE_BYTES : 0,
+  };
+}
+
+function accessLine(
+  { requestId, sourceIp, principal, head }: RequestFacts,
+  { service, operation, status, durationMs }: EndedRequest,
+): AccessLine {
+  return {
+    ...{ requestId, sourceIp, accessKeyId: principal?.accessKeyId },
+    ...{ method: head?.method, path: head?.path.slice(0, 256), service, operation, status },
+    durationMs: durationMs.toFixed(2),
   };
 }
 

@@ -23,6 +23,14 @@ export interface AnsweredRequest {
   readonly writtenBytes: number;
 }
 
+/** A request that has been answered, and what about. */
+export interface EndedRequest extends AnsweredRequest {
+  /** `ebs`, `ec2`, `sts`, `kms`, `s3`, or `varve` for operations of ours. */
+  readonly service: string;
+  /** The snapshot in its path, if there is one. */
+  readonly snapshotId: string | undefined;
+}
+
 /** What this process answered in the last minutes. Costs a few additions for each request. */
 export class RecentActivity {
   readonly #clock: Clock;

@@ -1,16 +1,9 @@
 import type { Clock } from "../base/clock.ts";
-import { type AnsweredRequest, RecentActivity } from "./activity.ts";
+import { type EndedRequest, RecentActivity } from "./activity.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { StatusBoard } from "./status-board.ts";
 import { StoreTally } from "./tally.ts";
-
-/** A request that has been answered, and what about. */
-export interface EndedRequest extends AnsweredRequest {
-  /** `ebs`, `ec2`, `sts`, `kms`, `s3`, or `varve` for operations of ours. */
-  readonly service: string;
-  /** The snapshot in its path, if there is one. */
-  readonly snapshotId: string | undefined;
-}
+import type { Tracing } from "./tracing.ts";
 
 /** What the server tells of itself, and what it is told to tell others. */
 export interface ServerSignals {
@@ -18,17 +11,22 @@ export interface ServerSignals {
   readonly board: StatusBoard;
   /** Undefined where no audit log is kept. */
   readonly audit: AuditLog | undefined;
+  /** Undefined where nobody wants traces. */
+  readonly tracing: Tracing | undefined;
 }
 
 /** Counts requests: what goes on now, and what went on in the last minutes. */
 export class RequestSignals {
   readonly activity: RecentActivity;
   readonly tally: StoreTally;
+  readonly #onEnded: ((request: EndedRequest) => void) | undefined;
   #inFlight = 0;
 
-  constructor(clock: Clock) {
+  /** `onEnded` hears of each request, too. */
+  constructor(clock: Clock, onEnded?: (request: EndedRequest) => void) {
     this.activity = new RecentActivity(clock);
     this.tally = new StoreTally(clock);
+    this.#onEnded = onEnded;
   }
 
   /** Requests being answered. */
@@ -45,6 +43,7 @@ export class RequestSignals {
   ended(request: EndedRequest): void {
     this.#inFlight -= 1;
     this.activity.note(request);
+    this.#onEnded?.(request);
     const { operation, status, snapshotId } = request;
     if (snapshotId === undefined || status >= 300) return;
     if (operation === "CompleteSnapshot") this.tally.uploadEnded(snapshotId);

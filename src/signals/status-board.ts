@@ -10,6 +10,7 @@ import type {
   StoreSample,
   StoreSizes,
   StoreStatus,
+  TaskDescription,
 } from "../wire/admin/status.ts";
 import { Cached } from "./_cached.ts";
 import { findTasks } from "./_tasks.ts";
@@ -110,13 +111,23 @@ export class StatusBoard {
     return this.#engines.get();
   }
 
+  /** What goes on. */
+  tasks(): Promise<TaskDescription[]> {
+    return findTasks(this.#parts.core, this.#parts.tally);
+  }
+
+  /** Bytes of all segments; undefined before they were first measured. */
+  get segmentBytes(): number | undefined {
+    return this.#segments?.segmentBytes;
+  }
+
   /** How the store is and what it does. */
   async status(): Promise<StoreStatus> {
-    const { core, activity, tally, inFlight, processId, version } = this.#parts;
+    const { core, activity, inFlight, processId, version } = this.#parts;
     const [totals, engines, tasks] = await Promise.all([
       this.totals(),
       this.engines(),
-      findTasks(core, tally),
+      this.tasks(),
     ]);
     return {
       Time: formatTimeMs(this.#clock.nowMs()),

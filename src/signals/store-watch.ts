@@ -53,6 +53,7 @@ export function watchedBlocks(table: BlockTable, watch: StoreWatch): BlockTable 
       watch.committed(...summary(locations, writes, refusals));
       return refusals;
     },
+    term: () => table.term(),
     locate: (domain, name) => table.locate(domain, name),
     pendingWrites: (id, fromIndex, limit) => table.pendingWrites(id, fromIndex, limit),
     forgetSettledWrites: (limit) => table.forgetSettledWrites(limit),

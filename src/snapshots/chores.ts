@@ -12,6 +12,11 @@ const DISK_INTERVAL_MS = 1_000;
 /** How often sealings that failed, for example on a full disk, are tried again. */
 const SEAL_RETRY_INTERVAL_MS = 10_000;
 
+/** The same where several processes serve: one that is no more left some, and somebody waits. */
+const TAKE_OVER_INTERVAL_MS = 2_000;
+/** How often there is a look for what other processes have changed. */
+const REFRESH_INTERVAL_MS = 1_000;
+
 /** How often the age of the secrets that mint tokens is looked at. */
 const TOKEN_SECRETS_INTERVAL_MS = 3_600_000;
 
@@ -26,38 +31,53 @@ export interface Chores {
   readonly timeoutMs: Parameters<typeof expireSnapshots>[1];
   /** True where sealings are put off, as the emulated AWS takes its time. */
   readonly putsOffSealings: boolean;
+  /** True where other processes serve the same store. */
+  readonly isShared: boolean;
 }
 
 /** What has to be done again and again while the service runs. */
 export function startChores(
   core: Core,
   log: Logger,
-  { lookForRoom, collectMinutes, tokenSecretDays, timeoutMs, putsOffSealings }: Chores,
+  { lookForRoom, collectMinutes, tokenSecretDays, timeoutMs, ...chores }: Chores,
 ): { stop(): Promise<void> }[] {
   const every = (intervalMs: number, name: string, work: () => Promise<void>) =>
     repeat(core.clock, intervalMs, {
       work,
       onError: (error) => log(`${name} failed`, { error }),
     });
+  /** What one process does for all. */
+  const led = (intervalMs: number, name: string, work: () => Promise<void>) =>
+    every(intervalMs, name, async () => {
+      if (core.leads()) await work();
+    });
+  const retryMs = chores.isShared ? TAKE_OVER_INTERVAL_MS : SEAL_RETRY_INTERVAL_MS;
   return [
     every(DISK_INTERVAL_MS, "Looking for room on the disk", lookForRoom),
-    every(CHORE_INTERVAL_MS, "Timing out pending snapshots", () =>
-      expireSnapshots(core, timeoutMs),
-    ),
-    every(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
-    every(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
-    every(CHORE_INTERVAL_MS, "Journaling", () => core.journaler.flush()),
-    every(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
-    every(SEAL_RETRY_INTERVAL_MS, "Looking for sealings", () => core.sealer.resume()),
-    every(SEAL_RETRY_INTERVAL_MS, "Looking for copies", () => core.copier.resume()),
-    every(TOKEN_SECRETS_INTERVAL_MS, "Rotating the secrets of tokens", async () => {
+    led(CHORE_INTERVAL_MS, "Timing out pending snapshots", () => expireSnapshots(core, timeoutMs)),
+    led(CHORE_INTERVAL_MS, "Forgetting settled writes", () => forgetSettledWrites(core)),
+    led(CHORE_INTERVAL_MS, "Emptying the recycle bin", () => emptyRecycleBin(core)),
+    led(CHORE_INTERVAL_MS, "Journaling", () => core.journaler.flush()),
+    led(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
+    every(retryMs, "Looking for sealings", () => core.sealer.resume(core.leads())),
+    led(retryMs, "Looking for copies", () => core.copier.resume()),
+    led(CHORE_INTERVAL_MS, "Looking for collections", () => core.collections.takeUp()),
+    led(TOKEN_SECRETS_INTERVAL_MS, "Rotating the secrets of tokens", async () => {
       await core.tokenSecrets.dropExpired();
       if (tokenSecretDays > 0) await core.tokenSecrets.rotateDue(tokenSecretDays);
     }),
     ...(collectMinutes > 0
-      ? [every(collectMinutes * 60_000, "Collecting", () => collect(core))]
+      ? [led(collectMinutes * 60_000, "Collecting", () => collect(core))]
       : []),
-    ...(putsOffSealings
+    ...(chores.isShared
+      ? [
+          every(REFRESH_INTERVAL_MS, "Looking at other processes' changes", async () => {
+            await core.tokenSecrets.refresh();
+            await core.blocks.refreshDamaged();
+          }),
+        ]
+      : []),
+    ...(chores.putsOffSealings
       ? [
           every(PUT_OFF_SEALING_INTERVAL_MS, "Looking for sealings put off", () =>
             core.sealer.resumePutOff(),

@@ -1,4 +1,5 @@
-import type { Clock } from "../base/clock.ts";
+import { type Clock, repeat } from "../base/clock.ts";
+import type { RequestedCollection, RequestTable } from "../catalog/collection.ts";
 import type { Collected, CollectOptions, Collector } from "./collector.ts";
 
 /** A collection that was asked for: under way, or how it ended. */
@@ -12,62 +13,95 @@ export interface CollectionStatus {
   readonly durationMs: number | undefined;
 }
 
+/** What collections are carried out with. */
+export interface CollectionsParts {
+  readonly collector: Collector;
+  readonly table: RequestTable;
+  readonly clock: Clock;
+  /** True while this process is the one that collects. */
+  readonly leads: () => boolean;
+}
+
+/** What may be asked of one. */
+type Request = Omit<CollectOptions, "signal">;
+type Outcome = Omit<CollectionStatus, "id">;
+
 /** Said of one that was stopped: what it did is done. */
 const STOPPED = "Stopped before its end; the next collection goes on";
+/** How often there is a look whether one under way is to be stopped, asked at another process. */
+const STOP_INTERVAL_MS = 1_000;
 
-/** Collections remembered: far more than anybody follows at once (ours). */
-const KEPT_COUNT = 100;
-
-/** Collections asked for by callers, who come back for how they went; the oldest are forgotten. */
+/**
+ * Collections asked for by callers, who come back for how they went, at this process or another.
+ * The process that leads carries them out, one after the other; another one that leads later takes
+ * up what was left, from its beginning.
+ */
 export class Collections {
-  readonly #collector: Collector;
-  readonly #clock: Clock;
-  readonly #statuses = new Map<string, CollectionStatus>();
+  readonly #parts: CollectionsParts;
   /** Of those under way, what stops each. */
   readonly #stops = new Map<string, AbortController>();
-  #startedCount = 0;
 
-  constructor(collector: Collector, clock: Clock) {
-    this.#collector = collector;
-    this.#clock = clock;
+  constructor(parts: CollectionsParts) {
+    this.#parts = parts;
   }
 
-  /** Begins one, which goes on by itself, after those asked for before. */
-  start(options: CollectOptions): CollectionStatus {
-    this.#startedCount += 1;
-    const id = String(this.#startedCount);
-    const startMs = this.#clock.monotonicMs();
-    const end = (outcome: Pick<CollectionStatus, "state" | "message" | "result">) => {
-      this.#stops.delete(id);
-      const durationMs = Math.round(this.#clock.monotonicMs() - startMs);
-      this.#keep({ id, ...outcome, durationMs });
+  /** Has one carried out, which goes on by itself, after those asked for before. */
+  async start({ graceSeconds, isDryRun }: CollectOptions): Promise<CollectionStatus> {
+    const request: Request = { graceSeconds, isDryRun };
+    const running: Outcome = {
+      ...{ state: "running", message: undefined, result: undefined, durationMs: undefined },
     };
+    const asked = { request: JSON.stringify(request), status: JSON.stringify(running) };
+    const id = await this.#parts.table.add(asked);
+    await this.takeUp();
+    return { id, ...running };
+  }
+
+  /** Takes up those that nobody carries out, if this process leads. */
+  async takeUp(): Promise<void> {
+    if (!this.#parts.leads()) return;
+    for (const taken of await this.#parts.table.take()) void this.#carryOut(taken);
+  }
+
+  async #carryOut({ id, request }: RequestedCollection): Promise<void> {
+    const { collector, clock, table } = this.#parts;
     const stop = new AbortController();
     this.#stops.set(id, stop);
-    const messageOf = () => (stop.signal.aborted ? STOPPED : undefined);
-    this.#collector.collect({ ...options, signal: stop.signal }).then(
-      (result) => end({ state: "done", message: messageOf(), result }),
-      (error: Error) => end({ state: "failed", message: error.message, result: undefined }),
+    const watch = repeat(clock, STOP_INTERVAL_MS, {
+      work: async () => {
+        if ((await table.get(id))?.isStopAsked) stop.abort(new Error(STOPPED));
+      },
+      onError: () => undefined,
+    });
+    const startMs = clock.monotonicMs();
+    const options = { ...(JSON.parse(request) as Request), signal: stop.signal };
+    const outcome = await collector.collect(options).then(
+      (result) => {
+        const message = stop.signal.aborted ? STOPPED : undefined;
+        return { state: "done", message, result } as const;
+      },
+      ({ message }: Error) => ({ state: "failed", message, result: undefined }) as const,
     );
-    const nothingYet = { message: undefined, result: undefined, durationMs: undefined };
-    return this.#keep({ id, state: "running", ...nothingYet });
+    this.#stops.delete(id);
+    const durationMs = Math.round(clock.monotonicMs() - startMs);
+    const status: Outcome = { ...outcome, durationMs };
+    // Where it cannot be noted, whoever leads next carries it out again.
+    await table.put(id, { status: JSON.stringify(status), isDone: true }).catch(() => undefined);
+    await watch.stop();
   }
 
   /** How one stands; undefined when there is none of that id, or not any more. */
-  get(id: string): CollectionStatus | undefined {
-    return this.#statuses.get(id);
+  async get(id: string): Promise<CollectionStatus | undefined> {
+    const found = await this.#parts.table.get(id);
+    if (!found) return undefined;
+    const { state, message, result, durationMs } = JSON.parse(found.status) as Outcome;
+    return { id, state, message, result, durationMs };
   }
 
   /** Ends one at its next page, if it is under way; undefined when there is none of that id. */
-  stop(id: string): CollectionStatus | undefined {
+  async stop(id: string): Promise<CollectionStatus | undefined> {
     this.#stops.get(id)?.abort(new Error(STOPPED));
+    await this.#parts.table.askToStop(id);
     return this.get(id);
-  }
-
-  #keep(status: CollectionStatus): CollectionStatus {
-    this.#statuses.set(status.id, status);
-    const [oldest] = this.#statuses.keys();
-    if (oldest !== undefined && this.#statuses.size > KEPT_COUNT) this.#statuses.delete(oldest);
-    return status;
   }
 }

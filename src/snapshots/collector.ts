@@ -4,9 +4,8 @@ import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../catalog/collection.ts";
-import { KeyDestroyedError } from "../keys/key-ring.ts";
 import { type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import {
   CANDIDATES_AT_ONCE,
@@ -63,6 +62,14 @@ export interface CollectorRun {
   readonly result: Collected | undefined;
 }
 
+/** What several runs came to. */
+export interface CollectorTotals {
+  readonly doneCount: number;
+  readonly failedCount: number;
+  readonly removedCount: number;
+  readonly removedBytes: number;
+}
+
 /** Live roots that a garbage root is compared with: its neighbours share most of it. */
 const NEIGHBOURS = 2;
 /** Garbage roots looked at together. */
@@ -89,6 +96,7 @@ export class Collector {
   #running: Promise<unknown> = Promise.resolve();
   #startedAtMs: number | undefined;
   #latest: CollectorRun | undefined;
+  #totals = { doneCount: 0, failedCount: 0, removedCount: 0, removedBytes: 0 };
   #isStopped = false;
   /** Of the run under way. */
   #signal: AbortSignal | undefined;
@@ -118,6 +126,11 @@ export class Collector {
     return this.#latest;
   }
 
+  /** What the runs of this process came to together, dry runs aside. */
+  get totals(): CollectorTotals {
+    return this.#totals;
+  }
+
   async #timed(options: CollectOptions): Promise<Collected> {
     const { clock } = this.#parts;
     const [startedAtMs, startMs] = [clock.nowMs(), clock.monotonicMs()];
@@ -129,8 +142,19 @@ export class Collector {
     } finally {
       this.#startedAtMs = undefined;
       const durationMs = clock.monotonicMs() - startMs;
-      if (!options.isDryRun) this.#latest = { startedAtMs, durationMs, result };
+      if (!options.isDryRun) this.#keep({ startedAtMs, durationMs, result });
     }
+  }
+
+  #keep(run: CollectorRun): void {
+    const { doneCount, failedCount, removedCount, removedBytes } = this.#totals;
+    this.#latest = run;
+    this.#totals = {
+      doneCount: doneCount + (run.result ? 1 : 0),
+      failedCount: failedCount + (run.result ? 0 : 1),
+      removedCount: removedCount + (run.result?.removedCount ?? 0),
+      removedBytes: removedBytes + (run.result?.removedBytes ?? 0),
+    };
   }
 
   /** Ends at the next page; what is left is taken up by the next run. */

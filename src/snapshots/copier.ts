@@ -15,6 +15,8 @@ export interface CopierParts {
   readonly sealer: Sealer;
   /** Hears of a copy that failed; `resume` tries it again. */
   readonly onError: (snapshotId: SnapshotId, error: unknown) => void;
+  /** True while this process is the one that copies; always, unless given. */
+  readonly leads?: () => boolean;
 }
 
 /** Blocks after which it is noted how far a copy has come, and the next copy has its turn. */
@@ -40,9 +42,10 @@ export class Copier {
 
   /**
    * Takes up every copy that is under way; resolves when none can go on, which `onError` has heard
-   * of. Rejects when the catalog cannot be read.
+   * of, and at once where another process is to do that. Rejects when the catalog cannot be read.
    */
   resume(): Promise<void> {
+    if (!this.#leads()) return Promise.resolve();
     this.#isWanted = true;
     this.#running ??= this.#copyAll().finally(() => {
       this.#running = undefined;
@@ -56,9 +59,13 @@ export class Copier {
     await this.#running?.catch(() => undefined);
   }
 
+  #leads(): boolean {
+    return this.#parts.leads?.() ?? true;
+  }
+
   async #copyAll(): Promise<void> {
     const failed = new Set<SnapshotId>();
-    while (!this.#isStopped) {
+    while (!this.#isStopped && this.#leads()) {
       const isWanted = this.#isWanted;
       this.#isWanted = false;
       const copies = await this.#parts.catalog.copies.all();

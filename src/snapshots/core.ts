@@ -44,6 +44,11 @@ export interface Core {
   readonly scrubber: Scrubber;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Whether this process does what one of those that serve a store does for all; always, where it
+   * serves alone. What is begun while it leads may end when it does no more, and does no harm.
+   */
+  readonly leads: () => boolean;
   /** The region this service runs as. */
   readonly region: string;
   /** Days that a deleted snapshot stays in the recycle bin; 0 for no bin. */
@@ -55,11 +60,17 @@ export interface Core {
   readonly checkRoom: () => void;
 }
 
-/** The snapshot of that id, whoever owns it, unless it was deleted or the text is no id. */
-async function find(core: Core, snapshotId: string): Promise<Snapshot | undefined> {
+/**
+ * The snapshot of that id that this account owns or that was ever granted to it, unless it was
+ * deleted or the text is no id.
+ */
+async function find(
+  core: Core,
+  account: AccountId,
+  snapshotId: string,
+): Promise<Snapshot | undefined> {
   const id = parseSnapshotId(snapshotId);
-  const snapshot = id && (await core.catalog.snapshots.get(id));
-  return snapshot?.state === "recycled" ? undefined : snapshot;
+  return id && core.catalog.sharing.visible(account, id);
 }
 
 /** The snapshot of that id if this account owns it, whatever its state; else undefined. */
@@ -68,7 +79,7 @@ export async function findOwned(
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const snapshot = await find(core, snapshotId);
+  const snapshot = await find(core, account, snapshotId);
   return snapshot?.account === account ? snapshot : undefined;
 }
 
@@ -78,7 +89,7 @@ export async function findVisible(
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const snapshot = await find(core, snapshotId);
+  const snapshot = await find(core, account, snapshotId);
   return snapshot && (await isVisible(core, account, snapshot)) ? snapshot : undefined;
 }
 
@@ -103,7 +114,7 @@ export async function findReadable(
   account: AccountId,
   snapshotId: string,
 ): Promise<Snapshot | undefined> {
-  const snapshot = await find(core, snapshotId);
+  const snapshot = await find(core, account, snapshotId);
   if (snapshot?.state !== "completed") return undefined;
   if (snapshot.account === account) return snapshot;
   const grantees = await granteesInForce(core.catalog, snapshot);

@@ -41,6 +41,7 @@ const SEALINGS_AT_ONCE = 2;
  * Carries `sealing` snapshots to `completed` or `error`. The order is what makes it safe to be
  * interrupted anywhere: the blocks are durable already; new nodes become durable; then the
  * manifest; then, in one transaction, the state. A sealing begun again finds its nodes stored.
+ * Where two processes are at one snapshot, only the attempt that began last changes its state.
  */
 export class Sealer {
   readonly #parts: SealerParts;
@@ -65,14 +66,17 @@ export class Sealer {
     return running;
   }
 
+  /**
+   * Takes up the sealings that failed here and, with `takesOver`, those that a process which is no
+   * more left unfinished.
+   */
+  async resume(takesOver = true): Promise<void> {
+    for (const id of await this.#parts.catalog.liveness.sealings(takesOver)) void this.seal(id);
+  }
+
   /** The sealings of this process that are under way or wait for their turn. */
   get underWay(): readonly SnapshotId[] {
     return [...this.#running.keys()];
-  }
-
-  /** Takes up the sealings that failed or that an earlier process left unfinished. */
-  async resume(): Promise<void> {
-    for (const { id } of await this.#parts.catalog.snapshots.inState("sealing")) void this.seal(id);
   }
 
   /** Waits for the sealings under way. */
@@ -95,17 +99,18 @@ export class Sealer {
     const { completion } = snapshot;
     assert(completion, `sealing snapshot ${id} carries its completion request`);
     // From here on, nodes that are stored are safe although nothing refers to them yet.
-    await this.#parts.catalog.liveness.beginSealing(id);
-    const sealed = this.#sealOrRefuse(snapshot, completion);
+    const attempt = await this.#parts.catalog.liveness.beginSealing(id);
+    const sealed = this.#sealOrRefuse(snapshot, completion, attempt);
     const stateMessage = await sealed.catch(messageOfDestroyedKey);
     if (stateMessage === undefined) return;
-    await snapshots.changeState(id, "sealing", { state: "error", stateMessage });
+    await snapshots.changeState(id, "sealing", { state: "error", stateMessage, attempt });
   }
 
   /** Completes the snapshot, or puts that off, or answers why it cannot be. */
   async #sealOrRefuse(
     snapshot: Snapshot,
     completion: CompletionRequest,
+    attempt: number,
   ): Promise<string | undefined> {
     const { id } = snapshot;
     const written = this.#putOff.get(id)?.written ?? (await this.#summarise(snapshot));
@@ -113,7 +118,7 @@ export class Sealer {
     if (this.#putsOff(id, written, outcome)) return undefined;
     this.#putOff.delete(id);
     if (outcome !== "completed") return STATE_MESSAGES[outcome];
-    await this.#complete(snapshot, written.count);
+    await this.#complete(snapshot, written.count, attempt);
     return undefined;
   }
 
@@ -127,7 +132,7 @@ export class Sealer {
     return nowMs < sinceMs + emulated.durationMs(id, outcome);
   }
 
-  async #complete(snapshot: Snapshot, writtenBlockCount: number): Promise<void> {
+  async #complete(snapshot: Snapshot, writtenBlockCount: number, attempt: number): Promise<void> {
     const { catalog, blocks, maps, clock } = this.#parts;
     const writes = this.#pages(snapshot);
     const applied = await maps(snapshot.domain).apply(snapshot.parentRoot, writes);
@@ -143,7 +148,8 @@ export class Sealer {
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
     const contents = encodeManifest({ ...snapshot, ...change });
     const manifest = await blocks.putManifest(snapshot.domain, contents);
-    await catalog.snapshots.changeState(snapshot.id, "sealing", { ...change, manifest });
+    const final = { ...change, manifest, attempt };
+    await catalog.snapshots.changeState(snapshot.id, "sealing", final);
   }
 
   /**

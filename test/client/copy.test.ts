@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { open, readdir } from "node:fs/promises";
+import { appendFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { crc32 } from "node:zlib";
 import {
   type Client,
   ClientError,
@@ -197,15 +198,31 @@ test("a copy that was cut off goes on where it was", async (t) => {
   await assertSame(id, result?.snapshotId ?? "");
 });
 
-test("state that was damaged is found out at completion, and the copy made anew", async (t) => {
+test("a line of the log that was damaged counts for nothing", async (t) => {
   const { source, destination, folder, upload, assertSame } = await setUp(t);
   const id = await upload({ 0: 1, 1: 2, 2: 3, 3: 4 });
   const stateFolder = join(folder, "state");
   const options = { snapshotIds: [id], stateFolder, concurrency: 1 };
   await assert.rejects(copySnapshots(source, failingAfter(destination, 3), options), CopyError);
-  const [name = ""] = await readdir(stateFolder);
-  await using file = await open(join(stateFolder, name), "r+");
-  await file.write(Buffer.of(0xff), 0, 1, 4_096 + 32);
+  const path = join(stateFolder, (await readdir(stateFolder))[0] ?? "");
+  const lines = (await readFile(path, "utf8")).split("\n");
+  const damaged = lines.map((line) => line.replace('"block":1', '"block":3'));
+  await writeFile(path, damaged.join("\n"));
+  const [result] = await copySnapshots(source, destination, options);
+  // From the damaged line on.
+  assert.deepEqual([result?.blocksResumed, result?.blocksSent], [1, 3]);
+  await assertSame(id, result?.snapshotId ?? "");
+});
+
+test("a log that lies is found out at completion, and the copy made anew", async (t) => {
+  const { source, destination, folder, upload, assertSame } = await setUp(t);
+  const id = await upload({ 0: 1, 1: 2, 2: 3, 3: 4 });
+  const stateFolder = join(folder, "state");
+  const options = { snapshotIds: [id], stateFolder, concurrency: 1 };
+  await assert.rejects(copySnapshots(source, failingAfter(destination, 3), options), CopyError);
+  const path = join(stateFolder, (await readdir(stateFolder))[0] ?? "");
+  const lie = JSON.stringify({ block: 1, checksum: Buffer.alloc(32, 1).toString("base64") });
+  await appendFile(path, `${crc32(lie).toString(16).padStart(8, "0")} ${lie}\n`);
   const lost = await copySnapshots(source, destination, options).catch((error) => error);
   assert.match(lost.message, /mismatch.* was deleted; the same command makes another one\.$/i);
   const [result] = await copySnapshots(source, destination, options);
@@ -213,6 +230,27 @@ test("state that was damaged is found out at completion, and the copy made anew"
   assert.equal(result?.blocksSent, 4);
   await assertSame(id, result?.snapshotId ?? "");
   assert.deepEqual(await readdir(stateFolder), []);
+});
+
+test("of two at once, the second is refused and changes nothing", async (t) => {
+  const { source, destination, folder, upload, assertSame } = await setUp(t);
+  const id = await upload({ 0: 1, 1: 2, 2: 3, 3: 4 });
+  const options = { snapshotIds: [id], stateFolder: join(folder, "state"), concurrency: 1 };
+  let second: Promise<unknown> | undefined;
+  const first = clientThrough(destination, async (call, callOptions) => {
+    if (call.operation === "PutSnapshotBlock" && second === undefined) {
+      second = copySnapshots(source, destination, options).catch((error: unknown) => error);
+      assert.equal(((await second) as { code?: string }).code, "TRANSFER_RUNNING");
+    }
+    return destination.send(call, callOptions);
+  });
+  const [result] = await copySnapshots(source, first, options);
+  assert.ok(second);
+  assert.equal(result?.blocksSent, 4);
+  await assertSame(id, result?.snapshotId ?? "");
+  assert.equal((await allIds(destination)).length, 1);
+  const [again] = await copySnapshots(source, destination, options);
+  assert.equal(again?.outcome, "there");
 });
 
 test("without a state folder the unfinished copy is found again, and sent again", async (t) => {

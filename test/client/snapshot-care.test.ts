@@ -146,13 +146,13 @@ test("a collection that is stopped has removed nothing, and the next ones go on"
     }
   };
   const terms = { graceSeconds: 0, isDryRun: false };
-  const { id } = collections.start(terms);
-  collections.stop(id);
+  const { id } = await collections.start(terms);
+  await collections.stop(id);
   const stopped = await ended(id);
   assert.deepEqual([stopped.State, stopped.Result?.["Removed"]], ["Done", 0]);
   assert.match(stopped.Message ?? "", /^Stopped before its end/);
-  await ended(collections.start(terms).id);
-  const last = await ended(collections.start(terms).id);
+  await ended((await collections.start(terms)).id);
+  const last = await ended((await collections.start(terms)).id);
   assert.ok((last.Result?.["Removed"] ?? 0) > 0, JSON.stringify(last));
   assert.equal((await stopCollection(client, id)).State, "Done");
   assert.equal(await codeOf(stopCollection(client, "999")), "NoSuchEntityException");

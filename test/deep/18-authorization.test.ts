@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
-import {
-  assertCell,
-  call,
-  expectedOf,
-  KEPT_OUT,
-  signedFor,
-  toldBy,
-} from "../support/matrix/cells.ts";
+import { assertCell, call, expectedOf, KEPT_OUT, toldBy } from "../support/matrix/cells.ts";
 import { ROWS, type Row } from "../support/matrix/operations.ts";
-import { CALLERS, type CallerName, openWorld, type World } from "../support/matrix/world.ts";
+import { CALLERS, openWorld, type World } from "../support/matrix/world.ts";
 import { pick, seededFraction } from "../support/property.ts";
-import { encode, RawConnection } from "../support/raw-http.ts";
+import { compareTimes } from "./_timing.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
 scorecard({
@@ -28,7 +21,8 @@ scorecard({
     const denied = picked.filter(({ row, name }) => expectedOf(row, name)[0] >= 400).length;
     const hidden = await checkHidden(world, run);
     const asserted = `${picked.length} of ${cells.length} cells asserted (${denied} refusals)`;
-    const times = await compareTimes(world, run.count(400, 10));
+    const { seed, say } = run;
+    const times = await compareTimes({ world, rounds: run.count(1_000, 5), seed, say });
     return `${asserted}, wrong leave 0; ${hidden}; ${times}`;
   },
 });
@@ -55,63 +49,4 @@ async function checkHidden(world: World, run: ScorecardRun): Promise<string> {
 
 function withIds(): readonly Row[] {
   return ROWS.filter(({ place }) => place !== "-");
-}
-
-/** Rows that are timed: one of each place an id travels in, and of each service. */
-const TIMED: readonly (readonly [string, Row["place"]])[] = [
-  ["ListSnapshotBlocks", "path"],
-  ["GetSnapshotBlock", "path"],
-  ["ListChangedBlocks", "query"],
-  ["StartSnapshot", "body"],
-  ["DescribeSnapshots", "body"],
-  ["CopySnapshot", "body"],
-];
-
-/** Median times of what is there and of what is not, in turns; never a failure. */
-async function compareTimes(world: World, rounds: number): Promise<string> {
-  const differences: { readonly what: string; readonly percent: number }[] = [];
-  for (const [name, place] of TIMED) {
-    const row = ROWS.findLast((each) => each.name === name && each.place === place);
-    assert.ok(row, name);
-    for (const caller of ["another account", "a key allowed nothing"] as const) {
-      const percent = await difference(world, { row, caller, rounds });
-      differences.push({ what: `${name} by ${caller}`, percent });
-    }
-  }
-  const ordered = differences.toSorted((a, b) => b.percent - a.percent);
-  const [worst] = ordered;
-  const within = ordered.filter(({ percent }) => percent < 5).length;
-  return (
-    `median times within 5 % in ${within} of ${ordered.length}, the worst ` +
-    `${worst?.percent.toFixed(1)} % (${worst?.what})`
-  );
-}
-
-async function difference(
-  world: World,
-  of: { readonly row: Row; readonly caller: CallerName; readonly rounds: number },
-): Promise<number> {
-  const { row, caller, rounds } = of;
-  const id = await row.subject(world);
-  const times: Record<"there" | "absent", number[]> = { there: [], absent: [] };
-  for (let round = 0; round < rounds; round++) {
-    // In turns, and each first as often as second: what else the machine does hits both.
-    const kinds = round % 2 === 0 ? (["there", "absent"] as const) : (["absent", "there"] as const);
-    for (const kind of kinds) {
-      const asked = kind === "there" ? id : row.unknown;
-      const raw = signedFor(world, row, { caller: world.callers[caller], id: asked });
-      const connection = await RawConnection.open(world.service);
-      const start = performance.now();
-      connection.write(encode(raw));
-      await connection.response();
-      times[kind].push(performance.now() - start);
-      connection.destroy();
-    }
-  }
-  const [there, absent] = [median(times.there), median(times.absent)];
-  return (Math.abs(there - absent) / Math.min(there, absent)) * 100;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

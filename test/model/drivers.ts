@@ -254,7 +254,10 @@ export async function composeCore(
     sealer,
     copier,
     collector,
-    collections: new Collections(collector, clock),
+    leads: () => true,
+    collections: new Collections({
+      ...{ collector, clock, table: catalog.requests, leads: () => true },
+    }),
     journaler: new Journaler({
       ...{ table: catalog.journal, blocks },
       domain: () => keys.storeDomain(ACCOUNT),

@@ -102,6 +102,10 @@ export class FakeBlockTable implements BlockTable {
     });
   }
 
+  term(): number {
+    return 0;
+  }
+
   async locate(domain: string, name: string): Promise<Location | undefined> {
     return this.locations.get(domain + name);
   }

@@ -113,6 +113,11 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
     return row as unknown as Location | undefined;
   }
 
+  /** Nobody else serves this store. */
+  term(): number {
+    return 0;
+  }
+
   async locate(domain: Domain, name: RecordName): Promise<Location | undefined> {
     return this.#locate(domain, name);
   }

@@ -13,12 +13,39 @@ import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
   WHEN state IN ('pending', 'sealing') THEN parent_root END`;
 
+/**
+ * The latest attempt to seal each snapshot. One process has the file, so all attempts that may be
+ * under way are its own, and none outlasts it.
+ */
+export class SealingAttempts {
+  readonly #latest = new Map<SnapshotId, number>();
+
+  /** Begins another one; answers its number. */
+  begin(id: SnapshotId): number {
+    const attempt = (this.#latest.get(id) ?? 0) + 1;
+    this.#latest.set(id, attempt);
+    return attempt;
+  }
+
+  /** True for the latest. */
+  isLatest(id: SnapshotId, attempt: number): boolean {
+    return this.#latest.get(id) === attempt;
+  }
+
+  /** Forgets them: the snapshot is sealed. */
+  end(id: SnapshotId): void {
+    this.#latest.delete(id);
+  }
+}
+
 /** `LivenessTable` on SQLite. */
 export class SqliteLivenessTable implements LivenessTable {
   readonly #database: SqliteDatabase;
+  readonly #attempts: SealingAttempts;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, attempts: SealingAttempts) {
     this.#database = database;
+    this.#attempts = attempts;
   }
 
   async roots(domain: Domain): Promise<LiveRoot[]> {
@@ -84,11 +111,17 @@ export class SqliteLivenessTable implements LivenessTable {
     return { names, last: place };
   }
 
-  async beginSealing(id: SnapshotId): Promise<void> {
+  async beginSealing(id: SnapshotId): Promise<number> {
     this.#database.run(
       `UPDATE snapshots SET seal_generation = (SELECT generation FROM collection) WHERE id = ?`,
       id,
     );
+    return this.#attempts.begin(id);
+  }
+
+  async sealings(_takesOver: boolean): Promise<SnapshotId[]> {
+    const rows = this.#database.all("SELECT id FROM snapshots WHERE state = 'sealing'");
+    return rows.map((row) => row["id"] as SnapshotId);
   }
 
   async refer(domain: Domain, name: RecordName): Promise<boolean> {

@@ -12,6 +12,9 @@ export class SqliteNoticeTable implements NoticeTable {
   }
 
   async turn(isOn: boolean): Promise<void> {
+    // A start that changes nothing writes nothing.
+    const row = this.#database.get("SELECT is_on FROM notice_switch");
+    if (row?.["is_on"] === (isOn ? 1 : 0)) return;
     this.#database.transaction(() => {
       this.#database.run("UPDATE notice_switch SET is_on = ?", isOn ? 1 : 0);
       if (!isOn) this.#database.run("DELETE FROM notices");

@@ -30,6 +30,11 @@ export class SqliteSegmentTable implements SegmentTable {
     return row !== undefined;
   }
 
+  async isRemovable(segment: number): Promise<boolean> {
+    const sql = "SELECT 1 FROM locations WHERE segment = ? LIMIT 1";
+    return this.#database.get(sql, segment) === undefined;
+  }
+
   async forget(segment: number): Promise<void> {
     this.#database.run("DELETE FROM segment_usage WHERE segment = ?", segment);
   }

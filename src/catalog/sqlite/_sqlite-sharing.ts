@@ -42,6 +42,17 @@ export class SqliteSharingTable implements SharingTable {
     });
   }
 
+  async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    // Decided before a row is made: to read one costs more than all the rest.
+    const row = this.#database.get(
+      `SELECT * FROM snapshots WHERE id = ? AND state <> 'recycled' AND (
+         account = ? OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee IN (?, 'all')))`,
+      ...[id, account, account],
+    );
+    return row && snapshotFrom(row);
+  }
+
   async visiblePage(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
     // Two short searches rather than one OR, which would read every snapshot of the store.
     const rows = this.#database.all(

@@ -16,7 +16,7 @@ import type {
   StateChange,
 } from "../catalog.ts";
 import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import { refer } from "./_sqlite-liveness.ts";
+import { refer, type SealingAttempts } from "./_sqlite-liveness.ts";
 
 /** Column of each field of a `Snapshot`, and how it is written. */
 const COLUMNS = [
@@ -51,9 +51,11 @@ export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
 /** `SnapshotTable` on SQLite. */
 export class SqliteSnapshotTable implements SnapshotTable {
   readonly #database: SqliteDatabase;
+  readonly #attempts: SealingAttempts;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, attempts: SealingAttempts) {
     this.#database = database;
+    this.#attempts = attempts;
   }
 
   async startedWith(account: AccountId, token: ClientTokenUse): Promise<EarlierStart | undefined> {
@@ -143,6 +145,14 @@ export class SqliteSnapshotTable implements SnapshotTable {
   }
 
   async changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean> {
+    const { attempt, ...fields } = change;
+    if (attempt !== undefined && !this.#attempts.isLatest(id, attempt)) return false;
+    const isChanged = this.#changeState(id, from, fields);
+    if (isChanged && from === "sealing") this.#attempts.end(id);
+    return isChanged;
+  }
+
+  #changeState(id: SnapshotId, from: SnapshotState, fields: StateChange): boolean {
     return this.#database.transaction(() => {
       const row = this.#database.get(
         "SELECT * FROM snapshots WHERE id = ? AND state = ?",
@@ -151,7 +161,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
       );
       if (!row) return false;
       const assignments = COLUMNS.map((column) => `${column} = ?`).join(", ");
-      const values = snapshotValues({ ...snapshotFrom(row), ...change });
+      const values = snapshotValues({ ...snapshotFrom(row), ...fields });
       this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
       return true;
     });

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { Catalog } from "../catalog.ts";
+import { MemoryRequestTable } from "./_memory-requests.ts";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteBlockTable } from "./_sqlite-blocks.ts";
 import { SqliteCopyTable } from "./_sqlite-copies.ts";
@@ -9,8 +10,11 @@ import { SqliteGarbageTable } from "./_sqlite-garbage.ts";
 import { SqliteIdentityTable } from "./_sqlite-identity.ts";
 import { SqliteImageTable } from "./_sqlite-images.ts";
 import { SqliteJournalTable } from "./_sqlite-journal.ts";
-import { SqliteLivenessTable } from "./_sqlite-liveness.ts";
+
+import { SealingAttempts, SqliteLivenessTable } from "./_sqlite-liveness.ts";
+
 import { SqliteNoticeTable } from "./_sqlite-notices.ts";
+
 import { SqliteRetentionTable } from "./_sqlite-retention.ts";
 import { SqliteScrubTable } from "./_sqlite-scrubs.ts";
 import { SqliteSegmentTable } from "./_sqlite-segments.ts";
@@ -34,8 +38,9 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     database.close();
     throw error;
   }
+  const attempts = new SealingAttempts();
   return {
-    snapshots: new SqliteSnapshotTable(database),
+    snapshots: new SqliteSnapshotTable(database, attempts),
     blocks: new SqliteBlockTable(database),
     identity: new SqliteIdentityTable(database),
     sharing: new SqliteSharingTable(database),
@@ -45,8 +50,9 @@ export function openSqliteCatalog(path: string, hooks?: SqliteDatabaseHooks): Ca
     copies: new SqliteCopyTable(database),
     settings: new SqliteSettingsTable(database),
     garbage: new SqliteGarbageTable(database),
-    liveness: new SqliteLivenessTable(database),
+    liveness: new SqliteLivenessTable(database, attempts),
     segments: new SqliteSegmentTable(database),
+    requests: new MemoryRequestTable(),
     journal: new SqliteJournalTable(database),
     scrubs: new SqliteScrubTable(database),
     verifications: new SqliteVerificationTable(database),

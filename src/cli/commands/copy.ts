@@ -6,7 +6,7 @@ import { DamagedDataError } from "../errors.ts";
 import { formatBytes, formatCount, formatSeconds } from "../format.ts";
 import type { Output } from "../output.ts";
 import { ProgressDisplay } from "../progress.ts";
-import { stateFolder } from "../resume.ts";
+import { forgetOldLogs, stateFolder } from "../resume.ts";
 import {
   addSecondServiceOptions,
   type SecondServiceOptions,
@@ -60,17 +60,19 @@ export function addCopyOptions(command: Command): Command {
 }
 
 /** What the library is to be told, with the progress shown and each result noted. */
-export function copyOptionsFor(
-  { output, signal }: Session,
+export async function copyOptionsFor(
+  { output, signal, client }: Session,
   { options, display }: { readonly options: CopyCommandOptions; readonly display: ProgressDisplay },
-): CopyOptions {
+): Promise<CopyOptions> {
   const { concurrency, verify, encrypt, kmsKey } = options;
+  const folder = join(stateFolder(process.env), "copies");
+  await forgetOldLogs(folder, client.clock.nowMs());
   return {
     concurrency,
     verify,
     encrypted: encrypt === true || kmsKey !== undefined ? true : undefined,
     kmsKeyArn: kmsKey,
-    stateFolder: join(stateFolder(process.env), "copies"),
+    stateFolder: folder,
     onProgress: display.update,
     onResult(result) {
       display.clear();
@@ -88,7 +90,7 @@ async function copy(
   const display = new ProgressDisplay(session.output, destination.clock);
   const { snapshotIds, lineage } = options;
   const results = await copySnapshots(source, destination, {
-    ...copyOptionsFor(session, { options, display }),
+    ...(await copyOptionsFor(session, { options, display })),
     snapshotIds,
     lineage,
   }).finally(() => display.clear());

@@ -6,9 +6,11 @@ import { readConsoleFiles } from "../console-files.ts";
 import { formatEmulation } from "../emulation-list.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
+import { addScaledOptions, refuseSeenPassword } from "../scaled-settings.ts";
 import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
+import { addSignalOptions } from "../signal-settings.ts";
 import { goOnWhenNobodyReads } from "../standard-streams.ts";
 import { readTlsFiles, type TlsFiles } from "../tls-files.ts";
 
@@ -19,10 +21,13 @@ const GRACE_MS = 30_000;
 
 /** Adds `varve serve`. */
 export function addServeCommand(program: Command): void {
-  program
+  const command = program
     .command("serve")
     .summary("run the service")
-    .description("Run the service on a data folder until it is interrupted.")
+    .description(
+      "Run the service until it is interrupted: on a data folder, or on a bucket and a database, " +
+        "which any number of processes serve at once.",
+    )
     .option("--data <folder>", "folder that holds everything (default: ./data)")
     .option("--listen <host:port>", "address to listen on (default: 127.0.0.1:7788)")
     .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
@@ -45,10 +50,11 @@ export function addServeCommand(program: Command): void {
       "certificate in PEM, with those that vouch for it: speak TLS",
     )
     .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
-    .option("--allow-plain-http", "listen on an address that others can reach, without TLS")
-    .action((_options: object, command: Command) =>
-      serve(command.optsWithGlobals<ServeOptions & GlobalOptions>()),
-    );
+    .option("--allow-plain-http", "listen on an address that others can reach, without TLS");
+  addSignalOptions(addScaledOptions(command)).action((_options: object, given: Command) => {
+    refuseSeenPassword(given, "catalog");
+    return serve(given.optsWithGlobals<ServeOptions & GlobalOptions>());
+  });
 }
 
 async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
@@ -58,12 +64,24 @@ async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
   try {
     const service = await open(settings);
     greet(outputFor(options), service);
-    const { tlsFiles } = settings;
-    if (tlsFiles) signals.onHangUp(() => renewCertificate(service, tlsFiles));
+    if (settings.tlsFiles || settings.audit) signals.onHangUp(() => readAgain(service, settings));
     await Promise.race([signals.first, service.failed.then(endWithoutClosing)]);
     await closeInTime(service);
   } finally {
     signals.stop();
+  }
+}
+
+/** What SIGHUP asks for: files that were renewed are read, and files that were renamed are left. */
+async function readAgain(service: Service, { tlsFiles, audit }: ServeSettings): Promise<void> {
+  if (tlsFiles) await renewCertificate(service, tlsFiles);
+  if (!audit) return;
+  try {
+    await service.reopenFiles();
+    process.stderr.write(`varve: The audit log goes on in ${audit.path}.\n`);
+  } catch (error) {
+    const { message } = error as Error;
+    process.stderr.write(`varve: The audit log goes on in the file so far: ${message}\n`);
   }
 }
 
@@ -130,6 +148,7 @@ const FOLDER_WORDS: Readonly<Record<string, string>> = {
 /** Tells where the service is, as whom to call it, and what to do first. */
 function greet(output: Output, service: Service): void {
   const { endpoint, region, dataDirectory, credentialsPath, firstKey, emulation } = service;
+  const { metricsEndpoint } = service;
   const { account, accessKeyId, secretAccessKey } = firstKey.key;
   const isMinted = firstKey.origin === "minted";
   const facts = {
@@ -139,19 +158,21 @@ function greet(output: Output, service: Service): void {
     account,
     accessKeyId,
     credentialsPath,
+    metricsEndpoint,
     emulation,
   };
   const lines = [
     `Varve listens on   ${endpoint}`,
-    `Data folder        ${dataDirectory}`,
+    `${/^s3:/.test(dataDirectory) ? "Store              " : "Data folder        "}${dataDirectory}`,
     `Web console        ${endpoint}/console`,
+    ...(metricsEndpoint ? [`Metrics            ${metricsEndpoint}`] : []),
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
     `Account            ${account}`,
     `Access key id      ${accessKeyId}`,
     ...(isMinted
       ? [
           `Secret access key  ${secretAccessKey}`,
-          `                   shown this once; it is stored in ${credentialsPath}`,
+          `                   shown this once; ${whereKept(credentialsPath)}`,
         ]
       : []),
     "",
@@ -159,6 +180,10 @@ function greet(output: Output, service: Service): void {
     ...tryNext(service).map((line) => `  ${line}`),
   ];
   output.result(isMinted ? { ...facts, secretAccessKey } : facts, lines.join("\n"));
+}
+
+function whereKept(credentialsPath: string | undefined): string {
+  return credentialsPath === undefined ? "keep it well" : `it is stored in ${credentialsPath}`;
 }
 
 /** Three lines to paste into another terminal. */

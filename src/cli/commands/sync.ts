@@ -90,7 +90,7 @@ async function sync(
   const { tag: tags, volume: volumeId, dryRun = false, allowEmptySource } = options;
   try {
     const result = await syncSnapshots(source, destination, {
-      ...copyOptionsFor(session, { options, display }),
+      ...(await copyOptionsFor(session, { options, display })),
       ...{ filter: { tags, volumeId }, delete: options.delete, allowEmptySource, dryRun },
       onDeleted(snapshotId) {
         output.note(`Deleted ${snapshotId}.`, { event: "deleted", snapshotId });

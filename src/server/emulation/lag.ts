@@ -15,9 +15,9 @@ export function lag({ startMs, readMs }: Pick<Lateness, "startMs" | "readMs">): 
   return (core, { operation }) => {
     const see = VIEWS[operation];
     if (see === undefined) return core;
-    const { snapshots } = core.catalog;
-    const get: typeof snapshots.get = async (id) => {
-      const snapshot = await snapshots.get(id);
+    const { sharing } = core.catalog;
+    const visible: typeof sharing.visible = async (account, id) => {
+      const snapshot = await sharing.visible(account, id);
       const nowMs = core.clock.nowMs();
       return (
         snapshot &&
@@ -27,7 +27,7 @@ export function lag({ startMs, readMs }: Pick<Lateness, "startMs" | "readMs">): 
         })
       );
     };
-    const catalog = override(core.catalog, { snapshots: override(snapshots, { get }) });
+    const catalog = override(core.catalog, { sharing: override(sharing, { visible }) });
     return { ...core, catalog };
   };
 }

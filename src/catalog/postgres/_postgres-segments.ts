@@ -1,0 +1,46 @@
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
+import type { Domain } from "../../model/ids.ts";
+import type { Location } from "../catalog.ts";
+import type { SegmentTable } from "../collection.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
+
+/** `SegmentTable` on PostgreSQL. */
+export class PostgresSegmentTable implements SegmentTable {
+  readonly #database: PostgresDatabase;
+
+  constructor(database: PostgresDatabase) {
+    this.#database = database;
+  }
+
+  async liveBytes(): Promise<ReadonlyMap<number, number>> {
+    const rows = await this.#database.all("SELECT segment, live_bytes FROM segment_usage");
+    return new Map(
+      rows.map((row) => [row["segment"] as number, row["live_bytes"] as number] as const),
+    );
+  }
+
+  async isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean> {
+    const row = await this.#database.get(
+      `SELECT 1 AS one FROM locations
+       WHERE domain = $1 AND name = $2 AND segment = $3 AND at_byte = $4`,
+      domain,
+      digestToBytes(name),
+      location.segment,
+      location.offset,
+    );
+    return row !== undefined;
+  }
+
+  async isRemovable(segment: number): Promise<boolean> {
+    const row = await this.#database.get(
+      `SELECT EXISTS (SELECT 1 FROM locations WHERE segment = $1)
+         OR EXISTS (SELECT 1 FROM segment_reservations WHERE segment = $1) AS needed`,
+      segment,
+    );
+    return row?.["needed"] === false;
+  }
+
+  async forget(segment: number): Promise<void> {
+    await this.#database.run("DELETE FROM segment_usage WHERE segment = $1", segment);
+  }
+}

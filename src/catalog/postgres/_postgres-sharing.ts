@@ -1,0 +1,79 @@
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
+import type { Grantee, Snapshot } from "../../model/snapshot.ts";
+import type { GranteesChange, SharingTable } from "../catalog.ts";
+import { noteChanges } from "./_notes.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
+import { snapshotFrom } from "./_snapshot-rows.ts";
+
+/** `SharingTable` on PostgreSQL. */
+export class PostgresSharingTable implements SharingTable {
+  readonly #database: PostgresDatabase;
+
+  constructor(database: PostgresDatabase) {
+    this.#database = database;
+  }
+
+  async grantees(id: SnapshotId): Promise<Grantee[]> {
+    const rows = await this.#database.all(
+      `SELECT grantee FROM snapshot_permissions
+       WHERE snapshot = (SELECT number FROM snapshots WHERE id = $1) ORDER BY grantee`,
+      id,
+    );
+    return rows.map((row) => row["grantee"] as Grantee);
+  }
+
+  async changeGrantees(id: SnapshotId, { add, remove }: GranteesChange): Promise<void> {
+    await this.#database.transaction(async (queries) => {
+      const locked = "SELECT number FROM snapshots WHERE id = $1 FOR NO KEY UPDATE";
+      const row = await queries.get(locked, id);
+      if (!row) return;
+      const number = row["number"] as number;
+      await queries.run(
+        `INSERT INTO snapshot_permissions (snapshot, grantee)
+         SELECT DISTINCT $1::bigint, grantee FROM unnest($2::text[]) AS given (grantee)
+         ON CONFLICT (snapshot, grantee) DO NOTHING`,
+        number,
+        add,
+      );
+      await queries.run(
+        "DELETE FROM snapshot_permissions WHERE snapshot = $1 AND grantee = ANY ($2::text[])",
+        number,
+        remove,
+      );
+      await noteChanges(queries, [`snapshot/${id}`]);
+    });
+  }
+
+  async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    const row = await this.#database.get(
+      `SELECT * FROM snapshots WHERE id = $2 AND state <> 'recycled' AND (
+         account = $1 OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee IN ($1, 'all')))`,
+      account,
+      id,
+    );
+    return row && snapshotFrom(row);
+  }
+
+  async visiblePage(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
+    // Two short searches rather than one OR, which would read every snapshot of the store.
+    const rows = await this.#database.all(
+      `SELECT * FROM snapshots WHERE number IN (
+         SELECT number FROM (
+           SELECT number FROM snapshots WHERE account = $1 AND id > $2 AND state <> 'recycled'
+           ORDER BY id LIMIT $3
+         ) AS own
+         UNION SELECT number FROM (
+           SELECT DISTINCT number, id FROM snapshot_permissions
+           JOIN snapshots ON snapshots.number = snapshot_permissions.snapshot
+           WHERE grantee IN ($1, 'all') AND id > $2 AND state <> 'recycled'
+           ORDER BY id LIMIT $3
+         ) AS shared
+       ) ORDER BY id LIMIT $3`,
+      account,
+      afterId,
+      limit,
+    );
+    return rows.map(snapshotFrom);
+  }
+}

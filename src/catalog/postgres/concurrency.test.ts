@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { pendingSnapshot } from "../../../test/support/pending-snapshot.ts";
+import { POSTGRES_MISSING, postgresDatabase } from "../../../test/support/postgres.ts";
+import { pick, printSeed, seededBytes } from "../../../test/support/property.ts";
+import { seededFraction } from "../../base/random.ts";
+import { UnavailableError } from "../../base/unavailable.ts";
+import { digestFromBytes, type RecordName } from "../../model/digest.ts";
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
+import type { NewLocation } from "../catalog.ts";
+import { FencedError } from "../collection.ts";
+import { openPostgresCatalog, type PostgresCatalog } from "./postgres-catalog.ts";
+
+const skip = POSTGRES_MISSING;
+const ACCOUNT = "111122223333" as AccountId;
+
+test("a run of the collector does not begin between a stamp and its commit", {
+  skip,
+}, async (t) => {
+  const { url, catalogs } = await open(t, 1);
+  const [{ garbage }] = catalogs;
+  const stamping = new Client({ connectionString: url });
+  await stamping.connect();
+  t.after(() => stamping.end());
+  await stamping.query("BEGIN; SELECT generation FROM collection FOR SHARE");
+  let hasBegun = false;
+  const begun = garbage.begin(0).then(() => {
+    hasBegun = true;
+  });
+  await sleep(300);
+  assert.equal(hasBegun, false);
+  await stamping.query("COMMIT");
+  await begun;
+});
+
+test("nothing that is referred to is swept, whoever refers to it and whenever", {
+  skip,
+}, async (t) => {
+  const seed = printSeed(t);
+  const { catalogs } = await open(t, 3);
+  const [first] = catalogs;
+  let offset = 0;
+  let isOver = false;
+  const put = async ({ snapshots, blocks }: PostgresCatalog, worker: number) => {
+    const fraction = seededFraction(seed + worker);
+    const id = `snap-0${worker}` as SnapshotId;
+    await snapshots.start(pendingSnapshot(id, ACCOUNT, {}), undefined);
+    for (let round = 0; round < 60; round++) {
+      const picks = Array.from({ length: 6 }, () => pick(fraction, 12));
+      const locations = picks.slice(0, 3).map((n) => location(n, ++offset * 100));
+      // Contents that were stored before, perhaps swept by now, perhaps just being stored anew.
+      const writes = picks.map((n, i) => ({
+        ...{ snapshotId: id, blockIndex: (picks[i] ?? 0) % 4, name: name(n) },
+        ...{ domain: ACCOUNT, expiresAtMs: 1 },
+      }));
+      await blocks.commit(locations, writes);
+    }
+  };
+  const collect = async ({ garbage, liveness }: PostgresCatalog) => {
+    while (!isOver) {
+      const run = await garbage.begin(0);
+      const candidates = await garbage.candidates(ACCOUNT, undefined, 1_000);
+      const { names } = await liveness.pendingNames(ACCOUNT, undefined, 1_000);
+      const needed = new Set(names);
+      const kept = candidates.filter((each) => needed.has(each.name));
+      const gone = candidates.filter((each) => !needed.has(each.name));
+      const doomed = gone.filter(({ doomedGeneration }) => doomedGeneration !== undefined);
+      const fresh = gone.filter(({ doomedGeneration }) => doomedGeneration === undefined);
+      const namesOf = (all: typeof gone) => all.map((each) => each.name);
+      // Two collect at once, as after a lead was lost: the earlier run may change nothing.
+      try {
+        await garbage.keep(run, ACCOUNT, namesOf(kept));
+        await garbage.doom(run, ACCOUNT, { names: namesOf(fresh), nowMs: 0 });
+        await garbage.sweep(run, ACCOUNT, namesOf(doomed));
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+      }
+    }
+  };
+  const collecting = Promise.all([collect(catalogs[1]), collect(catalogs[2])]);
+  await Promise.all([0, 1, 2, 3].map((i) => put(catalogs[i % 3] ?? first, i))).finally(() => {
+    isOver = true;
+  });
+  await collecting;
+  assert.deepEqual(await first.scrubs.findFaults(), []);
+  for (let worker = 0; worker < 4; worker++) {
+    const id = `snap-0${worker}` as SnapshotId;
+    for (const write of await first.blocks.pendingWrites(id, 0, 100)) {
+      assert.ok(await first.blocks.locate(ACCOUNT, write.name), `${id} ${write.blockIndex}`);
+    }
+  }
+});
+
+test("at two processes at once there is one start of a client token and one change of state", {
+  skip,
+}, async (t) => {
+  const { catalogs } = await open(t, 3);
+  const fingerprint = digestFromBytes(seededBytes("request", 32));
+  for (let round = 0; round < 10; round++) {
+    const token = { clientToken: `token ${round}`, fingerprint };
+    const ids = Array.from({ length: 6 }, (_, i) => `snap-${round}${i}` as SnapshotId);
+    const starts = await Promise.all(
+      ids.map((id, i) => {
+        const snapshot = pendingSnapshot(id, ACCOUNT, {});
+        return (catalogs[i % 3] as PostgresCatalog).snapshots.start(snapshot, token);
+      }),
+    );
+    const started = ids.filter((_, i) => starts[i] === undefined);
+    assert.equal(started.length, 1);
+    for (const start of starts) {
+      if (start) assert.equal(start.outcome === "replayed" && start.snapshot.id, started[0]);
+    }
+    const changes = await Promise.all(
+      catalogs.map(({ snapshots }) =>
+        snapshots.changeState(started[0] as SnapshotId, "pending", { state: "sealing" }),
+      ),
+    );
+    assert.equal(changes.filter(Boolean).length, 1);
+  }
+});
+
+test("a late journaler's entry never takes the place of a later one", { skip }, async (t) => {
+  const { catalogs } = await open(t, 2);
+  const [{ journal, settings, blocks }] = catalogs;
+  await blocks.commit([location(1, 100), location(2, 200)], []);
+  await settings.put(ACCOUNT, "x", "old");
+  const key = `account-setting/${ACCOUNT}/x`;
+  const changeOf = async () => {
+    const change = (await journal.changes(100)).find(({ entry }) => entry.key === key);
+    assert.ok(change);
+    return change;
+  };
+  const late = await changeOf();
+  await settings.put(ACCOUNT, "x", "new");
+  const latest = await changeOf();
+  assert.ok(latest.entry.sequence > late.entry.sequence);
+  assert.equal(await journal.settle(latest, { domain: ACCOUNT, name: name(2) }), true);
+  assert.equal(await journal.settle(late, { domain: ACCOUNT, name: name(1) }), true);
+  // The later one is what a rebuild finds; the other may be collected.
+  const names = await catalogs[0].liveness.manifests(ACCOUNT);
+  assert.deepEqual(names, [name(2)]);
+  await settings.put(ACCOUNT, "x", "newer");
+  await journal.settle(latest, { domain: ACCOUNT, name: name(2) });
+  assert.ok(await changeOf(), "a change that was not read is not settled");
+});
+
+test("a lock that somebody holds for too long ends in an error that says so", {
+  skip,
+}, async (t) => {
+  const { url, catalogs } = await open(t, 1);
+  const holding = new Client({ connectionString: url });
+  await holding.connect();
+  t.after(() => holding.end());
+  await holding.query("BEGIN; SELECT * FROM collection FOR UPDATE");
+  const stuck = catalogs[0].blocks.commit([location(1, 100)], []);
+  await assert.rejects(stuck, (error) => {
+    assert.ok(error instanceof UnavailableError);
+    assert.match(error.message, /lock timeout/);
+    return true;
+  });
+  await holding.query("ROLLBACK");
+  await catalogs[0].blocks.commit([location(1, 100)], []);
+});
+
+type Catalogs = [PostgresCatalog, ...PostgresCatalog[]];
+
+async function open(
+  t: TestContext,
+  count: 1 | 2 | 3,
+): Promise<{ url: string; catalogs: Catalogs & Record<1 | 2, PostgresCatalog> }> {
+  const url = await postgresDatabase(t);
+  const catalogs: PostgresCatalog[] = [];
+  for (let i = 0; i < count; i++) {
+    const catalog = await openPostgresCatalog({ connectionString: url });
+    t.after(() => catalog.close());
+    catalogs.push(catalog);
+  }
+  await catalogs[0]?.identity.addAccount(ACCOUNT);
+  return { url, catalogs: catalogs as Catalogs & Record<1 | 2, PostgresCatalog> };
+}
+
+function name(n: number): RecordName {
+  return digestFromBytes(seededBytes(`record ${n}`, 32)) as string as RecordName;
+}
+
+function location(n: number, offset: number): NewLocation {
+  return { domain: ACCOUNT, name: name(n), segment: 1, offset, length: 100, replaces: false };
+}
