@@ -58,11 +58,13 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
         ...(audit ? [auditEngine(audit)] : []),
         ...(webhook ? [webhookEngine(webhook)] : []),
       ]);
-      running.push({ stop: () => board.idle() });
-      if (!store.isReadOnly) {
-        running.push(takeMeasures(clock, log, board));
-        await store.catalog.notices.turn(webhook !== undefined);
-      }
+      const measures = takeMeasures(clock, log, {
+        measure: async () => {
+          if (core.leads() && !store.isReadOnly) await board.measure();
+        },
+      });
+      running.push(measures, { stop: () => board.idle() });
+      if (!store.isReadOnly) await store.catalog.notices.turn(webhook !== undefined);
       if (webhook) running.push(webhook);
       webhook?.start();
       if (metrics && config.metrics) {
@@ -138,7 +140,7 @@ function makeBoard(
   });
 }
 
-function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
+function takeMeasures(clock: Clock, log: Logger, board: Pick<StatusBoard, "measure">) {
   return repeat(clock, MEASURE_INTERVAL_MS, {
     work: () => board.measure(),
     onError: (error) => log("Measuring the store failed", { error }),

@@ -54,8 +54,11 @@ export type { Migrated, MigrationProgress };
  */
 export async function migrate(config: MigrationConfig): Promise<Migrated> {
   const [random, clock] = [systemRandom, systemClock];
-  const log = config.log ?? logLines("info").write;
-  const parts: StoreParts = { random, clock, log: logger(log, clock) };
+  const parts: StoreParts = {
+    random,
+    clock,
+    log: logger(config.log ?? logLines("info").write, clock),
+  };
   const folder = await openEmbeddedStore(config.dataDirectory, parts);
   let service: Service | undefined;
   try {
