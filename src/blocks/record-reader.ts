@@ -190,6 +190,16 @@ export class RecordReader {
     }
   }
 
+  /** Where contents of that digest lie now; undefined for zeros and for what is not stored. */
+  async locate(
+    domain: Domain,
+    digest: Digest,
+  ): Promise<{ readonly name: RecordName; readonly location: Location } | undefined> {
+    const name = nameOf(digest, await this.cipherOf(domain));
+    const location = await this.#table.locate(domain, name);
+    return location && { name, location };
+  }
+
   async #loadVerified(
     { domain, digest, location }: Sought,
     cipher: DomainCipher | undefined,
