@@ -138,7 +138,7 @@ function makeBoard(
   });
 }
 
-function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
+function takeMeasures(clock: Clock, log: Logger, board: Pick<StatusBoard, "measure">) {
   return repeat(clock, MEASURE_INTERVAL_MS, {
     work: () => board.measure(),
     onError: (error) => log("Measuring the store failed", { error }),
