@@ -60,7 +60,10 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
       ]);
       running.push({ stop: () => board.idle() });
       if (!store.isReadOnly) {
-        running.push(takeMeasures(clock, log, board));
+        const measure = async () => {
+          if (core.leads()) await board.measure();
+        };
+        running.push(takeMeasures(clock, log, { measure }));
         await store.catalog.notices.turn(webhook !== undefined);
       }
       if (webhook) running.push(webhook);
