@@ -31,7 +31,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   client: ["wire", "model", "base"],
   server: ["wire", "signals", "snapshots", "identity", "keys", "catalog", "model", "base"],
   console: ["client", "wire", "model", "base"],
-  cli: ["client", "wire", "model", "base", "service.ts", "rebuild-store.ts"],
+  cli: ["client", "wire", "model", "base", "service.ts", "rebuild-store.ts", "migrate-store.ts"],
 };
 
 /** The composition roots: they alone may import everything. */
@@ -39,9 +39,12 @@ const COMPOSITION_ROOTS = [
   "service.ts",
   "service-config.ts",
   "open-store.ts",
+  "open-scaled-store.ts",
   "make-core.ts",
   "make-signals.ts",
   "rebuild-store.ts",
+  "migrate-store.ts",
+  "read-only-store.ts",
 ];
 
 /** Ports that a supplier in a sibling folder may know, as types only. */

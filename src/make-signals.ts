@@ -58,9 +58,11 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
         ...(audit ? [auditEngine(audit)] : []),
         ...(webhook ? [webhookEngine(webhook)] : []),
       ]);
-      const measures = takeMeasures(clock, log, board);
-      running.push(measures, { stop: () => board.idle() });
-      await store.catalog.notices.turn(webhook !== undefined);
+      running.push({ stop: () => board.idle() });
+      if (!store.isReadOnly) {
+        running.push(takeMeasures(clock, log, board));
+        await store.catalog.notices.turn(webhook !== undefined);
+      }
       if (webhook) running.push(webhook);
       webhook?.start();
       if (metrics && config.metrics) {

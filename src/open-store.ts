@@ -9,6 +9,7 @@ import { DiskSpace } from "./data-folder/disk-space.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { makeDirectory } from "./data-folder/make-directory.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
+import type { AccountId } from "./model/ids.ts";
 import { DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
 import type { Logger } from "./model/log.ts";
 import { FileSegments } from "./segments/file-segments.ts";
@@ -26,8 +27,12 @@ export interface Store {
   readonly engines: readonly Engine[];
   /** This process among those that serve the store; undefined where it is alone. */
   readonly member?: Membership | undefined;
+  /** True where every change is refused, so that none is begun. */
+  readonly isReadOnly?: boolean;
   /** Resolves, and only then, when the catalog takes no further call, ever. */
   readonly failed: Promise<Error>;
+  /** Marks what the store lies in as that of its first account, where it is not marked yet. */
+  claim(account: AccountId): Promise<void>;
   /** Keeps the first access key; answers in which file, undefined where there is no folder. */
   keepCredentials(key: AccessKey): Promise<string | undefined>;
   /** The key-encryption key that the store keeps for itself, when none was given. */
@@ -84,6 +89,7 @@ export async function openEmbeddedStore(
       segments: refusingWhenFull(segments, disk),
       room: disk,
       engines: [{ name: "catalog", check: () => catalog.garbage.seenMs() }],
+      claim: async () => undefined,
       keepCredentials: (key) => keepCredentials(place, key),
       ownKeyEncryptionKey: async () => ({ secret: await ownKeyEncryptionKey(place, random) }),
       async close() {

@@ -13,9 +13,11 @@ import {
   type KeyEncryptionKeySource,
   openKeyEncryptionKey,
 } from "./keys/open-key-encryption-key.ts";
-import type { Domain } from "./model/ids.ts";
+import type { AccountId, Domain } from "./model/ids.ts";
 import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
+import type { ScaledStore } from "./service-config.ts";
 import { type Rebuilt, rebuildCatalog } from "./snapshots/rebuild.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
@@ -23,6 +25,8 @@ import type { Node } from "./tree/node.ts";
 /** What to rebuild, and how. */
 export interface RebuildConfig {
   readonly dataDirectory: string;
+  /** The bucket to read and the empty database to fill, instead of the folder. */
+  readonly scaled?: ScaledStore | undefined;
   /** As the service is started with; undefined for the one in the data folder. */
   readonly keyEncryptionKey?: KeyEncryptionKeySource | undefined;
   /** True to take the rebuilt catalog even where the one that is there knows more. */
@@ -42,10 +46,12 @@ export interface RebuildOutcome extends Rebuilt {
 }
 
 /**
- * Makes a store's catalog anew from its segments. Rejects with a `StoreInUseError` while a service
- * has it. Segments are only read; the catalog that is there is replaced at the very end, and kept.
+ * Makes a store's catalog anew from its segments, which are only read. In a folder the catalog that
+ * is there is replaced at the very end, and kept; rejects with a `StoreInUseError` while a service
+ * has it. With a bucket, an empty database is filled, or with `force` one that was begun to be.
  */
 export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcome> {
+  if (config.scaled) return rebuildScaledStore(config, config.scaled);
   const dataDirectory = resolve(config.dataDirectory);
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
   const existing = openExisting(path);
@@ -82,7 +88,7 @@ async function rebuild(
   { dataDirectory, keyEncryptionKey: given }: RebuildConfig,
   path: string,
 ): Promise<{ readonly rebuilt: Rebuilt; readonly known: ReadonlyMap<string, string> }> {
-  const [random, clock] = [systemRandom, systemClock];
+  const random = systemRandom;
   const segments = await FileSegments.open({
     directory: join(dataDirectory, "segments"),
     segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
@@ -90,16 +96,54 @@ async function rebuild(
   const catalog = openSqliteCatalog(path);
   try {
     const source = given ?? { secret: await ownKeyEncryptionKey(dataDirectory, random) };
-    const keyEncryptionKey = openKeyEncryptionKey(source, random);
-    const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
-    const blocks = new BlockStore(segments, catalog, keys);
-    const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
-    const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
-    const rebuilt = await rebuildCatalog({ catalog, blocks, maps });
+    const rebuilt = await fill(catalog, segments, source);
     return { rebuilt, known: await catalog.journal.all() };
   } finally {
     await segments.close();
     await catalog.close();
+  }
+}
+
+function fill(
+  catalog: Catalog,
+  segments: SegmentStore,
+  source: KeyEncryptionKeySource,
+): Promise<Rebuilt> {
+  const [random, clock] = [systemRandom, systemClock];
+  const keyEncryptionKey = openKeyEncryptionKey(source, random);
+  const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
+  const blocks = new BlockStore(segments, catalog, keys);
+  const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
+  const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
+  return rebuildCatalog({ catalog, blocks, maps });
+}
+
+async function rebuildScaledStore(
+  { keyEncryptionKey, force = false }: RebuildConfig,
+  address: ScaledStore,
+): Promise<RebuildOutcome> {
+  if (!keyEncryptionKey) throw new Error("Give the key-encryption key that the store has.");
+  const parts = { clock: systemClock, random: systemRandom, log: () => undefined };
+  const { openEngines } = await import("./open-scaled-store.ts");
+  const { S3Segments } = await import("./segments/s3-segments.ts");
+  const { catalog, bucket, mark, close } = await openEngines(address, parts);
+  try {
+    if (mark === undefined) throw new Error(`${bucket.place} holds no store to rebuild.`);
+    const accounts = await catalog.identity.accounts();
+    if (accounts.length > 0 && !(force && accounts.includes(mark as AccountId))) {
+      throw new Error(
+        "The catalog is not empty: give an empty database, or --force to go on with one that was " +
+          "begun to be rebuilt from this bucket.",
+      );
+    }
+    // First: it is the account that manages the store, and that the bucket is marked with.
+    await catalog.identity.addAccount(mark as AccountId);
+    const nextNumber = () => Promise.reject(new Error("A rebuild writes no segments"));
+    const segments = new S3Segments({ ...parts, bucket, nextNumber });
+    const rebuilt = await fill(catalog, segments, keyEncryptionKey);
+    return { ...rebuilt, outcome: "replaced", kept: undefined };
+  } finally {
+    await close();
   }
 }
 

@@ -3,6 +3,7 @@ import type { Random } from "./base/random.ts";
 import type { KeyPair } from "./identity/first-account.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import type { LogEntry, LogLevel } from "./model/log.ts";
+import type { BucketAddress } from "./segments/bucket.ts";
 import type { ConsoleFiles } from "./server/console.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { TlsIdentity } from "./server/http-server.ts";
@@ -10,8 +11,10 @@ import type { MetricsAddress } from "./server/metrics-server.ts";
 
 /** What a service is made from. Read once; changing it later changes nothing. */
 export interface ServiceConfig {
-  /** Folder of the embedded store; made if missing. */
-  readonly dataDirectory: string;
+  /** Folder of the embedded store; made if missing. Not looked at where `scaled` is given. */
+  readonly dataDirectory?: string | undefined;
+  /** The engines that hold the store, and that other processes may use at the same time. */
+  readonly scaled?: ScaledStore | undefined;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -51,6 +54,23 @@ export interface ServiceConfig {
   readonly logLevel?: LogLevel | undefined;
   /** True to have a line in the log for each request that was answered. Default false. */
   readonly accessLog?: boolean | undefined;
+}
+
+/**
+ * A store in two engines: segments in a bucket, the catalog in a database. Any number of processes
+ * may serve it at once, each with the same of these.
+ */
+export interface ScaledStore {
+  readonly bucket: BucketAddress;
+  readonly catalog: PostgresAddress;
+}
+
+/** Where a catalog is. */
+export interface PostgresAddress {
+  /** `postgres://user@host:port/database`; what it leaves out comes from PGHOST and the like. */
+  readonly connectionString: string;
+  /** Kept out of the connection string, where it would be seen. */
+  readonly password?: string | undefined;
 }
 
 /** How it is noted who did what. */

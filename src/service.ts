@@ -11,7 +11,7 @@ import { makeCore, openKeyRing } from "./make-core.ts";
 import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
-import { openEmbeddedStore, type Store } from "./open-store.ts";
+import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
 import { CallAudit } from "./server/audit-calls.ts";
 import { BufferPool } from "./server/buffer-pool.ts";
 import { createConsole } from "./server/console.ts";
@@ -21,20 +21,27 @@ import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { AccessLine } from "./server/exchange-parts.ts";
 import { createHealth } from "./server/health.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
-import type { ClockedConfig, ServiceConfig } from "./service-config.ts";
+import type { ClockedConfig, ScaledStore, ServiceConfig } from "./service-config.ts";
 import { logLines } from "./signals/log-lines.ts";
 import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
 import { type Chores, startChores } from "./snapshots/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
-export type { EmulationConfig, KeyEncryptionKeySource, LogEntry, ServiceConfig, TlsIdentity };
+export type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  LogEntry,
+  ScaledStore,
+  ServiceConfig,
+  TlsIdentity,
+};
 
 /** A running service. */
 export interface Service {
   /** Where it listens, for example `http://127.0.0.1:7788`. */
   readonly endpoint: string;
   readonly region: string;
-  /** Absolute path of the embedded store. */
+  /** Where the store lies: the folder's absolute path, or `s3://bucket/prefix/`. */
   readonly dataDirectory: string;
   readonly firstKey: FirstKey;
   /**
@@ -62,23 +69,49 @@ export interface Service {
 }
 
 /**
- * Opens the embedded store, making it at the first start, and serves it. Rejects with a
- * `StoreInUseError` when another process has it, and with the system's error when the folder
- * cannot be written or the address cannot be had; then nothing is left open.
+ * Opens the store, making it at the first start, and serves it. Rejects with a `StoreInUseError`
+ * when another process has the folder, with an `UnavailableError` when an engine does not answer,
+ * and with the system's error when the folder cannot be written or the address cannot be had; then
+ * nothing is left open.
  */
 export async function openService(given: ServiceConfig): Promise<Service> {
-  const { clock = systemClock, random = systemRandom, logLevel = "info" } = given;
-  const config = { ...given, clock, random, log: given.log ?? logLines(logLevel).write };
-  const log = logger(config.log, clock);
-  const store = await openEmbeddedStore(config.dataDirectory, { clock, random, log });
-  let signals: Signals | undefined;
+  const config = withDefaults(given);
+  const store = await openStore(config, { ...config, log: logger(config.log, config.clock) });
   try {
-    signals = await makeSignals(config, store);
+    return await serveStore(config, store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function withDefaults(given: ServiceConfig): ClockedConfig {
+  const { clock = systemClock, random = systemRandom, logLevel = "info" } = given;
+  return { ...given, clock, random, log: given.log ?? logLines(logLevel).write };
+}
+
+async function openStore(
+  { scaled, dataDirectory }: ServiceConfig,
+  parts: StoreParts,
+): Promise<Store> {
+  if (scaled) {
+    // Brought up only here: an embedded store does without the clients of both engines.
+    const { openScaledStore } = await import("./open-scaled-store.ts");
+    return openScaledStore(scaled, parts);
+  }
+  if (dataDirectory === undefined) throw new TypeError("Give dataDirectory or scaled");
+  return openEmbeddedStore(dataDirectory, parts);
+}
+
+/** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
+export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
+  const config = withDefaults(given);
+  const signals = await makeSignals(config, store);
+  try {
     return await startService(config, store, signals);
   } catch (error) {
-    await signals?.stop();
-    await signals?.close();
-    await store.close();
+    await signals.stop();
+    await signals.close();
     throw error;
   }
 }
@@ -93,6 +126,7 @@ async function startService(
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
+  await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing(config, store);
@@ -101,7 +135,7 @@ async function startService(
   const log = logger(config.log, clock);
   await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
-  await core.sealer.resume();
+  if (!store.isReadOnly) await core.sealer.resume();
   const serverSignals = await signals.start(core);
   const server = await listen(
     {
@@ -122,17 +156,15 @@ async function startService(
     },
     config,
   );
-  const chores = [...startChores(core, log, choresOf(config, store)), core.scrubber];
-  core.scrubber.start();
-  // A catalog that cannot be read is told by the next look for copies.
-  core.copier.resume().catch(() => undefined);
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
     await Promise.all([...chores.map((chore) => chore.stop()), ...longWork, signals.stop()]);
     await core.sealer.idle();
     // So that nobody who was answered depends on the catalog alone from here on.
-    await core.journaler.flush().catch((error: unknown) => log("Journaling failed", { error }));
+    const onError = (error: unknown) => log("Journaling failed", { error });
+    if (!store.isReadOnly) await core.journaler.flush().catch(onError);
     await blocks.idle();
     await signals.close();
     await store.close();
@@ -175,6 +207,14 @@ function accessLog(log: Logger) {
 function keyFinder({ identity }: Catalog, { origin, key }: FirstKey) {
   return async (accessKeyId: string) =>
     origin === "given" && key.accessKeyId === accessKeyId ? key : identity.accessKey(accessKeyId);
+}
+
+function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise<void> }[] {
+  const begun = startChores(core, log, chores);
+  core.scrubber.start();
+  // A catalog that cannot be read is told by the next look for copies.
+  core.copier.resume().catch(() => undefined);
+  return [...begun, core.scrubber];
 }
 
 /** What chores are to do besides what every core needs. */

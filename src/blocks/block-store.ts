@@ -14,6 +14,7 @@ import {
   ZERO_BLOCK_DIGEST,
   ZERO_BLOCK_NAME,
 } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
 import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -25,7 +26,7 @@ import type { DomainSecrets } from "./domain-secrets.ts";
 import { encodeRecord, type RecordIdentity } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
-import { RECORD_KIND, type RecordKind } from "./record.ts";
+import { RECORD_KIND, type RecordHeader, type RecordKind } from "./record.ts";
 import { nameOf, RecordReader } from "./record-reader.ts";
 
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE_BYTES);
@@ -168,6 +169,18 @@ export class BlockStore {
     const { domain, name } = header;
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });
+  }
+
+  /**
+   * Stores a whole record of another store, under the name that it has there; durable when it
+   * resolves, and read again and hashed by then. Throws a `CorruptionError` where that fails.
+   */
+  async addRecord({ domain, name }: RecordHeader, record: Uint8Array): Promise<void> {
+    const added = { domain, name, entry: [record], replaces: false };
+    await this.#commits.commit({ record: added, write: undefined });
+    const location = await this.#catalog.locate(domain, name);
+    if (!location) throw new CorruptionError(`The record ${name} was stored, and is not there`);
+    await this.records.openAt(location);
   }
 
   /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */

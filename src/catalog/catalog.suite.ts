@@ -5,6 +5,7 @@ import { seededBytes } from "../../test/support/property.ts";
 import { type Digest, digestFromBytes, type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
+import { beginningSuite } from "./beginning.suite.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
 import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
@@ -39,6 +40,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   blockTableSuite(`${name}.blocks`, open);
   pendingWriteSuite(`${name}.blocks`, open);
   settledWritesSuite(`${name}.blocks`, open);
+  beginningSuite(`${name}.identity`, openEmpty);
   identityTableSuite(`${name}.identity`, openEmpty);
   accessKeySuite(`${name}.identity`, openEmpty);
   const subject = { open, accounts: [ACCOUNT, OTHER], snapshot } as const;

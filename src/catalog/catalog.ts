@@ -341,6 +341,12 @@ export type AccessKeyOutcome = "changed" | "unknown" | "last";
 
 /** Accounts, access keys, and the store's own secrets. */
 export interface IdentityTable {
+  /**
+   * Sees to it that there is a first account, this one where there is none, and that it has an
+   * active key without a policy: this one, for whatever account that then is, where it is given and
+   * there is none. The checks and what they lead to are one, so all who begin at once agree.
+   */
+  begin(account: AccountId, key: AccessKey | undefined): Promise<void>;
   /** Adds an account; one that is there already stays as it is. */
   addAccount(account: AccountId): Promise<void>;
   /** All accounts, oldest first. */

@@ -5,7 +5,15 @@ import type { Environment } from "./settings.ts";
 /** Commands whose options have variables without the command's name: a service has but one. */
 const UNNAMED = new Set(["varve", "serve"]);
 /** Options that mean the same wherever they stand. */
-const SHARED = new Set(["--data"]);
+const SHARED = new Set([
+  "--data",
+  "--store",
+  "--store-endpoint",
+  "--store-region",
+  "--store-ca-file",
+  "--store-encryption",
+  "--catalog",
+]);
 const NOT_GIVEN = new Set(["", "0", "false", "no", "off"]);
 const GIVEN = new Set(["1", "true", "yes", "on"]);
 

@@ -5,7 +5,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   serve: [
     "varve serve --data /srv/varve",
     "varve serve --listen 0.0.0.0:7788 --tls-certificate tls.crt --tls-key tls.key",
+    "varve serve --store s3://backups/varve --catalog postgres://varve@db/varve " +
+      "--key-encryption-key file:/etc/varve/key",
     "varve serve --emulate aws,quotas,lag=2,faults=0.05:42",
+    "varve serve --audit /var/log/varve/audit.ndjson --metrics-listen 127.0.0.1:9464",
   ],
   upload: [
     "varve upload disk.raw --tag host=web1",
@@ -37,10 +40,20 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "varve sync --tag host=web1 --to http://backup:7788 --to-profile backup",
     "varve sync --all --from aws --from-region eu-central-1 --every 1h",
   ],
-  rebuild: ["varve rebuild --data /srv/varve"],
+  rebuild: [
+    "varve rebuild --data /srv/varve",
+    "varve rebuild --store s3://backups/varve --catalog postgres://varve@db/empty " +
+      "--key-encryption-key file:/etc/varve/key",
+  ],
+  migrate: [
+    "varve migrate --from /srv/varve --to s3://backups/varve --catalog postgres://varve@db/varve",
+    "varve migrate --from s3://backups/varve --to /srv/varve --catalog postgres://varve@db/varve " +
+      "--key-encryption-key file:/etc/varve/key",
+  ],
   collect: ["varve collect --dry-run"],
   verify: ["varve verify snap-0123456789abcdef0"],
   scrub: ["varve scrub --sample 1/30"],
+  top: ["varve top", "varve top --once --json"],
   "account create": ["varve account create"],
   "account list": ["varve account list"],
   "key create": ["varve key create --account 111122223333 --policy read-only.json"],

@@ -10,11 +10,24 @@ import {
   TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRET_DAYS_MAX,
 } from "../model/limits.ts";
-import type { EmulationConfig, KeyEncryptionKeySource, TlsIdentity } from "../service.ts";
+import type {
+  EmulationConfig,
+  KeyEncryptionKeySource,
+  ScaledStore,
+  TlsIdentity,
+} from "../service.ts";
 import { parseEmulation } from "./emulation-list.ts";
 import { UsageError } from "./errors.ts";
 import { readKeyEncryptionKey } from "./key-encryption-key.ts";
 import { isLoopback, parseListen } from "./listen-address.ts";
+import {
+  keyNeeded,
+  ownKeyPair,
+  SCALED_NAMES,
+  type ScaledOptions,
+  scaledOptionsOf,
+  scaledSettings,
+} from "./scaled-settings.ts";
 import { type Environment, regionGiven } from "./settings.ts";
 import {
   SIGNAL_CONFIG_NAMES,
@@ -25,7 +38,7 @@ import {
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
-export interface ServeOptions extends SignalOptions {
+export interface ServeOptions extends ScaledOptions, SignalOptions {
   readonly data?: string;
   readonly listen?: string;
   readonly region?: string;
@@ -43,6 +56,8 @@ export interface ServeOptions extends SignalOptions {
 /** Everything `varve serve` needs to know, put together and checked. */
 export interface ServeSettings extends SignalSettings {
   readonly dataDirectory: string;
+  /** The engines that hold the store instead of the folder. */
+  readonly scaled?: ScaledStore;
   readonly host: string;
   readonly port: number;
   readonly region: string;
@@ -86,6 +101,7 @@ const CONFIG_NAMES = [
   "accessKeyId",
   "secretAccessKey",
   ...SIGNAL_CONFIG_NAMES,
+  ...SCALED_NAMES,
 ] as const;
 type ConfigFile = Readonly<Partial<Record<(typeof CONFIG_NAMES)[number], string>>>;
 
@@ -100,6 +116,7 @@ export async function serveSettings(
 ): Promise<ServeSettings> {
   const path = options.config;
   const file = path === undefined ? {} : await readConfig(path);
+  const keyEncryptionKey = await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env);
   const listen = options.listen ?? (file.listen || LISTEN_DEFAULT);
   const { host, port } = parseListen(listen);
   const tlsFiles = tlsFilesOf({
@@ -107,9 +124,12 @@ export async function serveSettings(
     key: options.tlsKey ?? file.tlsKey,
   });
   const isPlain = tlsFiles === undefined;
+  const scaled = await scaledSettings(scaledOptionsOf({ ...file, ...options }), env);
   if (isPlain && !isLoopback(host) && !options.allowPlainHttp) throw plainHttpRefused(listen);
+  if (scaled && !keyEncryptionKey) throw keyNeeded();
   const tls = tlsFiles && (await readTlsFiles(tlsFiles));
   return {
+    ...(scaled && { scaled }),
     dataDirectory: options.data ?? (file.data || DATA_DEFAULT),
     host,
     port,
@@ -121,8 +141,8 @@ export async function serveSettings(
     scrubDays: parseScrubDays(options.scrubDays ?? file.scrubDays ?? `${SCRUB_DAYS_DEFAULT}`),
     tokenSecretDays: parseSecretDays(file.tokenSecretDays ?? `${TOKEN_SECRET_DAYS_DEFAULT}`),
     emulation: parseEmulation(options.emulate ?? file.emulate ?? ""),
-    keyPair: keyPairFrom(env) ?? keyPairOf(path, file),
-    keyEncryptionKey: await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env),
+    keyPair: ownKeyPair(env) ?? (scaled ? undefined : keyPairFrom(env)) ?? keyPairOf(path, file),
+    keyEncryptionKey,
     previousKeyEncryptionKey: await keyFrom(
       options.previousKeyEncryptionKey ?? file.previousKeyEncryptionKey,
       env,

@@ -54,6 +54,7 @@ export {
   updateAccessKey,
 } from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";
+export { volumeOf } from "./_copies.ts";
 export { createFetchClient as createClient } from "./create-fetch-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {

@@ -4,12 +4,18 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { base64ToHex } from "./digest-text.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { HexView } from "./hex-view.tsx";
+import { Lazy } from "./lazy-screen.tsx";
 
 /** Blocks on the smallest page of a listing. */
 const PAGE_COUNT_MIN = 100;
 
 /** One block: where it is, what it is called, and its bytes as the service sent them, hashed. */
-export function BlockPanel(props: { readonly snapshotId: string; readonly blockIndex: number }) {
+export function BlockPanel(props: {
+  readonly snapshotId: string;
+  readonly blockIndex: number;
+  /** True to offer what the block was in the snapshots before. */
+  readonly hasHistory?: boolean;
+}) {
   const { snapshotId, blockIndex } = props;
   const { client } = useConsole();
   const key = `${snapshotId}/${blockIndex}`;
@@ -51,9 +57,14 @@ export function BlockPanel(props: { readonly snapshotId: string; readonly blockI
         <p role="status">A hole: never written, reads as zeros.</p>
       ) : null}
       {block ? <HexView key={key} bytes={block.BlockData} /> : null}
+      {value !== undefined && props.hasHistory ? (
+        <Lazy key={`history ${key}`} load={loadHistory} with={{ snapshotId, blockIndex }} />
+      ) : null}
     </section>
   );
 }
+
+const loadHistory = () => import("./block-history.tsx").then((part) => part.BlockHistory);
 
 async function loadBlock(
   client: Client,

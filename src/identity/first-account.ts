@@ -34,14 +34,15 @@ export async function ensureFirstAccount(
   { identity, random, clock }: FirstAccountParts,
   given: KeyPair | undefined,
 ): Promise<FirstKey> {
-  if ((await identity.accounts()).length === 0) await identity.addAccount(newAccountId(random));
+  const proposed = newAccountId(random);
+  const minted = mintAccessKey({ account: proposed, policy: undefined }, { random, clock });
+  // Of several processes that start at once, one's proposal becomes what all of them have.
+  await identity.begin(proposed, given ? undefined : minted);
   const [account] = await identity.accounts();
   assert(account !== undefined, "there is a first account");
-  const minted = mintAccessKey({ account, policy: undefined }, { random, clock });
-  if (given) return { key: { ...minted, ...given }, origin: "given" };
+  if (given) return { key: { ...minted, account, ...given }, origin: "given" };
   const keys = await identity.accessKeys(account);
   const known = keys.find(({ active, policy }) => active && policy === undefined);
-  if (known) return { key: known, origin: "stored" };
-  await identity.putAccessKey(minted);
-  return { key: minted, origin: "minted" };
+  assert(known !== undefined, "the first account has a key");
+  return { key: known, origin: known.accessKeyId === minted.accessKeyId ? "minted" : "stored" };
 }

@@ -8,7 +8,6 @@ import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
 import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
-import type { AccountId } from "../model/ids.ts";
 import { ensureFirstAccount } from "./first-account.ts";
 import { PolicyError } from "./parse-policy.ts";
 import { type SignatureClaim, SignatureVerifier } from "./signature-verifier.ts";

@@ -49,6 +49,16 @@ export class DiskFullError extends ServiceError {
   }
 }
 
+/** The store takes no change for now, and what was asked for has not been done. */
+export class ReadOnlyError extends ServiceError {
+  constructor() {
+    const message =
+      "This store is being brought to another place, so it takes no changes; nothing was kept of " +
+      "this request. Reading goes on. Repeat it when the store is served from its new place.";
+    super("InternalServerException", undefined, message);
+  }
+}
+
 /**
  * Stored bytes are missing or do not match their name. Never "not found": something that was
  * acknowledged is damaged, and an operator must know.

@@ -30,8 +30,8 @@ export interface BucketAddress {
   readonly bucket: string;
   /** "" or what ends in a slash; in front of every name. */
   readonly prefix: string;
-  /** Undefined for AWS's own endpoint of the region. */
-  readonly endpoint?: string | undefined;
+  /** For example `https://s3.eu-central-1.amazonaws.com`. */
+  readonly endpoint: string;
   readonly region: string;
   /** Undefined where AWS's own tools would find them. */
   readonly credentials?:
@@ -89,7 +89,8 @@ export class Bucket {
     const agent = { keepAlive: true, maxSockets: REQUESTS_AT_ONCE };
     this.#client = new sdk.S3Client({
       region,
-      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+      endpoint,
+      forcePathStyle: true,
       ...(credentials && { credentials }),
       // Every engine knows the signed hash of the body; not all know the newer checksums.
       requestChecksumCalculation: "WHEN_REQUIRED",

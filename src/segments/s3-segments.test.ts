@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { seededBytes } from "../../test/support/property.ts";
 import { newBucket, openBucket, s3Engine, whyNoS3 } from "../../test/support/s3.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -13,7 +13,6 @@ import { segmentStoreSuite } from "./segment-store.suite.ts";
 import { RangeMissingError } from "./segment-store.ts";
 
 const skip = whyNoS3();
-const engine = s3Engine({ after });
 const parts = { clock: systemClock, random: systemRandom };
 
 function segmentsOn(bucket: Bucket, numbers: { next: number }): S3Segments {
@@ -23,7 +22,7 @@ function segmentsOn(bucket: Bucket, numbers: { next: number }): S3Segments {
 if (skip) test("S3Segments on a real engine", { skip }, () => {});
 else {
   segmentStoreSuite("S3Segments", async (t) => {
-    const address = await newBucket(await engine());
+    const address = await newBucket(await s3Engine());
     const numbers = { next: 1 };
     let store = segmentsOn(await openBucket(address), numbers);
     t.after(() => store.close());

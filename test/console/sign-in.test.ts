@@ -89,7 +89,7 @@ describe("signing in to the console", { skip: SKIP }, () => {
     const target = await withNewKey(service);
     const page = await openPage(t, { browser, service });
     await enter(page, target.firstKey.key);
-    await page.getByRole("heading", { name: "Snapshots" }).waitFor();
+    await page.getByText("There are no snapshots yet").waitFor();
     const { accessKeyId } = target.firstKey.key;
     await service.core.catalog.identity.changeAccessKey(accessKeyId, "delete");
     await page.getByRole("button", { name: "Reload" }).click();

@@ -26,27 +26,17 @@ const DISK_BYTES = 20 * 2 ** 30;
 /** Starts a cluster with a gateway. */
 export async function startCeph(): Promise<S3Engine> {
   const folder = await mkdtemp(join(tmpdir(), "varve-ceph-"));
-  const daemons: ChildProcess[] = [];
-  const killAll = () => {
-    for (const daemon of daemons) daemon.kill("SIGKILL");
-  };
-  process.once("exit", killAll);
-  const close = async () => {
-    killAll();
-    await Promise.all(daemons.map(ended));
-    await rm(folder, { recursive: true, force: true });
-  };
+  const cluster = new Cluster(folder);
   try {
-    const cluster = new Cluster(folder, daemons);
     await cluster.start();
-    return await withGateway(cluster, close);
+    return await withGateway(cluster);
   } catch (error) {
-    await close();
+    await cluster.remove();
     throw error;
   }
 }
 
-async function withGateway(cluster: Cluster, close: () => Promise<void>): Promise<S3Engine> {
+async function withGateway(cluster: Cluster): Promise<S3Engine> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const start = async () => {
@@ -60,16 +50,13 @@ async function withGateway(cluster: Cluster, close: () => Promise<void>): Promis
     endpoint,
     region: "default",
     credentials: CREDENTIALS,
-    async stop() {
-      gateway.kill("SIGKILL");
-      await ended(gateway);
-    },
+    stop: () => gateway.end(),
     async start() {
       gateway = await start();
     },
-    freeze: () => gateway.kill("SIGSTOP"),
-    thaw: () => gateway.kill("SIGCONT"),
-    close,
+    freeze: () => gateway.signal("STOP"),
+    thaw: () => gateway.signal("CONT"),
+    close: () => cluster.remove(),
   };
 }
 
@@ -78,14 +65,49 @@ async function version(): Promise<string> {
   return /version (\S+)/.exec(stdout)?.[1] ?? "of an unknown version";
 }
 
-/** Monitor and OSD, with their data below one folder. */
+/**
+ * A program of the cluster, with a shell in between that hands signals on, and ends it when this
+ * process ends, however that is.
+ */
+class Daemon {
+  readonly #shell: ChildProcess;
+
+  constructor(command: string, args: readonly string[], output: number) {
+    const script = [
+      '"$0" "$@" </dev/null & daemon=$!',
+      'while read -r signal; do kill -s "$signal" $daemon; done',
+      "kill -s CONT $daemon; kill -s KILL $daemon; wait $daemon",
+    ].join("; ");
+    const stdio = ["pipe", output, output] as const;
+    this.#shell = spawn("/bin/sh", ["-c", script, command, ...args], { stdio: [...stdio] });
+    this.#shell.unref();
+    (this.#shell.stdin as unknown as { unref(): void }).unref();
+  }
+
+  signal(name: "STOP" | "CONT"): void {
+    this.#shell.stdin?.write(`${name}\n`);
+  }
+
+  async end(): Promise<void> {
+    if (this.#shell.exitCode !== null) return;
+    this.#shell.ref();
+    this.#shell.stdin?.end();
+    await once(this.#shell, "exit");
+  }
+}
+
+/** Monitor, OSD and gateways, with their data below one folder. */
 class Cluster {
   readonly #folder: string;
-  readonly #daemons: ChildProcess[];
+  readonly #daemons: Daemon[] = [];
 
-  constructor(folder: string, daemons: ChildProcess[]) {
+  constructor(folder: string) {
     this.#folder = folder;
-    this.#daemons = daemons;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.#daemons.map((daemon) => daemon.end()));
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   async start(): Promise<void> {
@@ -107,7 +129,7 @@ class Cluster {
     await this.#run("radosgw-admin", ["user", "create", ...user, ...key, "--max-buckets", "0"]);
   }
 
-  gateway(port: number): Promise<ChildProcess> {
+  gateway(port: number): Promise<Daemon> {
     return this.#daemon("radosgw", [
       ...["-n", "client.rgw", "--rgw-frontends", `beast endpoint=127.0.0.1:${port}`],
       // A gateway asks for a key unless it is told here: the file does not count for this.
@@ -115,18 +137,12 @@ class Cluster {
     ]);
   }
 
-  async #daemon(command: string, args: readonly string[]): Promise<ChildProcess> {
+  async #daemon(command: string, args: readonly string[]): Promise<Daemon> {
     const output = openSync(join(this.#folder, `${command}.output`), "a");
     const all = ["-c", join(this.#folder, "ceph.conf"), "-f", ...args];
-    const daemon = spawn(command, all, { stdio: ["ignore", output, output] });
+    const daemon = new Daemon(command, all, output);
     closeSync(output);
     this.#daemons.push(daemon);
-    await Promise.race([
-      once(daemon, "spawn"),
-      once(daemon, "error").then(([error]) => {
-        throw error;
-      }),
-    ]);
     return daemon;
   }
 
@@ -179,15 +195,9 @@ bluestore block size = ${DISK_BYTES}
   }
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  await once(child, "exit");
-}
-
-async function until(isUp: () => Promise<unknown>, daemon: ChildProcess): Promise<void> {
+async function until(isUp: () => Promise<unknown>, daemon: Daemon): Promise<void> {
   const startMs = performance.now();
   while (performance.now() - startMs < START_MS_MAX) {
-    if (daemon.exitCode !== null) throw new Error(`radosgw ended with ${daemon.exitCode}`);
     const answered = await isUp().then(
       () => true,
       () => false,
@@ -195,5 +205,6 @@ async function until(isUp: () => Promise<unknown>, daemon: ChildProcess): Promis
     if (answered) return;
     await setTimeout(100);
   }
+  await daemon.end();
   throw new Error("radosgw does not answer");
 }

@@ -7,7 +7,6 @@ import { systemRandom } from "../../src/base/random.ts";
 import { Bucket, type BucketAddress } from "../../src/segments/bucket.ts";
 import { startCeph } from "./ceph.ts";
 import type { S3Engine } from "./s3-engine.ts";
-import type { Cleanup } from "./temporary-directory.ts";
 
 const CEPH_PROGRAMS = ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
 
@@ -26,17 +25,15 @@ export function whyNoS3(): string | false {
   return reason;
 }
 
+const shared: { engine?: Promise<S3Engine> } = {};
+
 /**
- * Starts an object store, once for all tests of a file: a Ceph cluster, or what `VARVE_TEST_S3`
- * names, as `http://ACCESSKEYID:SECRET@HOST:PORT`.
+ * An object store, one for all tests of a process, which ends it: a Ceph cluster, or what
+ * `VARVE_TEST_S3` names, as `http://ACCESSKEYID:SECRET@HOST:PORT`.
  */
-export function s3Engine(t: Cleanup): () => Promise<S3Engine> {
-  let started: Promise<S3Engine> | undefined;
-  t.after(async () => (await started?.catch(() => undefined))?.close());
-  return () => {
-    started ??= process.env["VARVE_TEST_S3"] ? Promise.resolve(elsewhere()) : startCeph();
-    return started;
-  };
+export function s3Engine(): Promise<S3Engine> {
+  shared.engine ??= process.env["VARVE_TEST_S3"] ? Promise.resolve(elsewhere()) : startCeph();
+  return shared.engine;
 }
 
 function elsewhere(): S3Engine {

@@ -14,8 +14,10 @@ export async function startService(
   config: Partial<ServiceConfig> = {},
 ): Promise<Service> {
   const logged: LogEntry[] = [];
+  // What the store lies in is given up after the service, not before.
+  const afterwards: (() => unknown)[] = [];
   const service = await openService({
-    dataDirectory: config.dataDirectory ?? (await temporaryDirectory(t)),
+    ...(await storeOf({ after: (work) => afterwards.push(work) }, config)),
     host: "127.0.0.1",
     port: 0,
     region: REGION,
@@ -24,9 +26,24 @@ export async function startService(
   });
   t.after(async () => {
     await service.close();
+    for (const work of afterwards) await work();
     assert.deepEqual(logged, [], "the service logged no error");
   });
   return service;
+}
+
+/** Where the store lies: a folder or, for all tests, the engines that the environment asks for. */
+async function storeOf(
+  t: Cleanup,
+  config: Partial<ServiceConfig>,
+): Promise<Partial<ServiceConfig>> {
+  if (config.dataDirectory !== undefined || config.scaled !== undefined) return {};
+  if (process.env["VARVE_TEST_STORE"] !== "scaled") {
+    return { dataDirectory: await temporaryDirectory(t) };
+  }
+  // Only here, for most tests do without: it brings in the clients of both engines.
+  const { SCALED_KEY, scaledStore } = await import("./scaled-store.ts");
+  return { scaled: await scaledStore(t), keyEncryptionKey: SCALED_KEY };
 }
 
 /** What an AWS SDK for JavaScript client is made with to reach the service. */

@@ -22,15 +22,22 @@ export class PostgresIdentityTable implements IdentityTable {
     this.#database = database;
   }
 
+  async begin(account: AccountId, key: AccessKey | undefined): Promise<void> {
+    await this.#database.transaction(async (queries) => {
+      await queries.get(LOCK);
+      if (!(await firstAccount(queries))) await addAccount(queries, account);
+      const first = (await firstAccount(queries)) ?? account;
+      const inCharge = `SELECT 1 AS one FROM access_keys
+        WHERE account = $1 AND active = 1 AND policy IS NULL LIMIT 1`;
+      if (!key || (await queries.get(inCharge, first))) return;
+      await putAccessKey(queries, { ...key, account: first });
+    });
+  }
+
   async addAccount(account: AccountId): Promise<void> {
     await this.#database.transaction(async (queries) => {
       await queries.get(LOCK);
-      const added = await queries.run(
-        `INSERT INTO accounts (id, position) SELECT $1, count(*) FROM accounts
-         ON CONFLICT (id) DO NOTHING`,
-        account,
-      );
-      if (added > 0) await noteChanges(queries, [`account/${account}`]);
+      await addAccount(queries, account);
     });
   }
 
@@ -104,6 +111,20 @@ export class PostgresIdentityTable implements IdentityTable {
       );
     });
   }
+}
+
+async function firstAccount(queries: Queries): Promise<AccountId | undefined> {
+  const row = await queries.get("SELECT id FROM accounts ORDER BY position LIMIT 1");
+  return row?.["id"] as AccountId | undefined;
+}
+
+async function addAccount(queries: Queries, account: AccountId): Promise<void> {
+  const added = await queries.run(
+    `INSERT INTO accounts (id, position) SELECT $1, count(*) FROM accounts
+     ON CONFLICT (id) DO NOTHING`,
+    account,
+  );
+  if (added > 0) await noteChanges(queries, [`account/${account}`]);
 }
 
 async function putAccessKey(queries: Queries, key: AccessKey): Promise<void> {

@@ -45,13 +45,12 @@ export class PostgresSharingTable implements SharingTable {
   }
 
   async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
-    // Decided before a row is made and sent: that costs more than all the rest.
     const row = await this.#database.get(
-      `SELECT * FROM snapshots WHERE id = $1 AND state <> 'recycled' AND (
-         account = $2 OR EXISTS (SELECT FROM snapshot_permissions
-           WHERE snapshot = snapshots.number AND grantee IN ($2, 'all')))`,
-      id,
+      `SELECT * FROM snapshots WHERE id = $2 AND state <> 'recycled' AND (
+         account = $1 OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee IN ($1, 'all')))`,
       account,
+      id,
     );
     return row && snapshotFrom(row);
   }

@@ -18,7 +18,26 @@ export class SqliteIdentityTable implements IdentityTable {
     this.#database = database;
   }
 
+  async begin(account: AccountId, key: AccessKey | undefined): Promise<void> {
+    this.#database.transaction(() => {
+      if (!this.#first()) this.#add(account);
+      const first = this.#first() ?? account;
+      const inCharge = `SELECT 1 FROM access_keys
+        WHERE account = ? AND active = 1 AND policy IS NULL LIMIT 1`;
+      if (key && !this.#database.get(inCharge, first)) this.#put({ ...key, account: first });
+    });
+  }
+
+  #first(): AccountId | undefined {
+    const row = this.#database.get("SELECT id FROM accounts ORDER BY position LIMIT 1");
+    return row?.["id"] as AccountId | undefined;
+  }
+
   async addAccount(account: AccountId): Promise<void> {
+    this.#add(account);
+  }
+
+  #add(account: AccountId): void {
     this.#database.run(
       `INSERT INTO accounts (id, position) SELECT ?, count(*) FROM accounts WHERE true
        ON CONFLICT DO NOTHING`,

@@ -3,10 +3,18 @@ import type { RebuildOutcome } from "../../rebuild-store.ts";
 import { DamagedDataError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import { readKeyEncryptionKey } from "../key-encryption-key.ts";
+import {
+  addScaledOptions,
+  keyNeeded,
+  refuseSeenPassword,
+  type ScaledOptions,
+  scaledOptionsOf,
+  scaledSettings,
+} from "../scaled-settings.ts";
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
 
-interface RebuildOptions extends GlobalOptions {
+interface RebuildOptions extends GlobalOptions, ScaledOptions {
   readonly data?: string;
   readonly keyEncryptionKey?: string;
   readonly force?: boolean;
@@ -14,27 +22,32 @@ interface RebuildOptions extends GlobalOptions {
 
 /** Adds `varve rebuild`. */
 export function addRebuildCommand(program: Command): void {
-  program
+  const command = program
     .command("rebuild")
     .summary("make a lost or damaged catalog anew from the segments")
     .description(
       "Make the catalog of a data folder anew from its segments, while no service runs on it. " +
-        "A healthy store is left alone. A catalog that is replaced is kept beside the new one.",
+        "A healthy store is left alone. A catalog that is replaced is kept beside the new one. " +
+        "With --store and --catalog: fill an empty database from what a bucket holds.",
     )
     .option("--data <folder>", "the data folder (default: ./data)")
     .option("--key-encryption-key <source>", "as for serve")
-    .option("--force", "replace the catalog even where it knows what the segments do not")
-    .action((_options: object, command: Command) =>
-      rebuild(command.optsWithGlobals<RebuildOptions>()),
-    );
+    .option("--force", "replace the catalog even where it knows what the segments do not");
+  addScaledOptions(command).action((_options: object, given: Command) => {
+    refuseSeenPassword(given, "catalog");
+    return rebuild(given.optsWithGlobals<RebuildOptions>());
+  });
 }
 
 async function rebuild(options: RebuildOptions): Promise<void> {
   const { env } = process;
   const source = options.keyEncryptionKey;
+  const scaled = await scaledSettings(scaledOptionsOf(options), env);
+  if (scaled && source === undefined) throw keyNeeded();
   const { rebuildStore } = await import("../../rebuild-store.ts");
   const outcome = await rebuildStore({
     dataDirectory: options.data ?? "./data",
+    scaled,
     keyEncryptionKey: source === undefined ? undefined : await readKeyEncryptionKey(source, env),
     force: options.force ?? false,
   });

@@ -6,6 +6,7 @@ import { readConsoleFiles } from "../console-files.ts";
 import { formatEmulation } from "../emulation-list.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
+import { addScaledOptions, refuseSeenPassword } from "../scaled-settings.ts";
 import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
 import { outputFor } from "../session.ts";
 import type { GlobalOptions } from "../settings.ts";
@@ -23,7 +24,10 @@ export function addServeCommand(program: Command): void {
   const command = program
     .command("serve")
     .summary("run the service")
-    .description("Run the service on a data folder until it is interrupted.")
+    .description(
+      "Run the service until it is interrupted: on a data folder, or on a bucket and a database, " +
+        "which any number of processes serve at once.",
+    )
     .option("--data <folder>", "folder that holds everything (default: ./data)")
     .option("--listen <host:port>", "address to listen on (default: 127.0.0.1:7788)")
     .option("--recycle-bin-days <days>", "days that deleted snapshots are kept (default: 0)")
@@ -47,9 +51,10 @@ export function addServeCommand(program: Command): void {
     )
     .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS");
-  addSignalOptions(command).action((_options: object, given: Command) =>
-    serve(given.optsWithGlobals<ServeOptions & GlobalOptions>()),
-  );
+  addSignalOptions(addScaledOptions(command)).action((_options: object, given: Command) => {
+    refuseSeenPassword(given, "catalog");
+    return serve(given.optsWithGlobals<ServeOptions & GlobalOptions>());
+  });
 }
 
 async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
@@ -158,7 +163,7 @@ function greet(output: Output, service: Service): void {
   };
   const lines = [
     `Varve listens on   ${endpoint}`,
-    `Data folder        ${dataDirectory}`,
+    `${/^s3:/.test(dataDirectory) ? "Store              " : "Data folder        "}${dataDirectory}`,
     `Web console        ${endpoint}/console`,
     ...(metricsEndpoint ? [`Metrics            ${metricsEndpoint}`] : []),
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
@@ -167,7 +172,7 @@ function greet(output: Output, service: Service): void {
     ...(isMinted
       ? [
           `Secret access key  ${secretAccessKey}`,
-          `                   shown this once; it is stored in ${credentialsPath}`,
+          `                   shown this once; ${whereKept(credentialsPath)}`,
         ]
       : []),
     "",
@@ -175,6 +180,10 @@ function greet(output: Output, service: Service): void {
     ...tryNext(service).map((line) => `  ${line}`),
   ];
   output.result(isMinted ? { ...facts, secretAccessKey } : facts, lines.join("\n"));
+}
+
+function whereKept(credentialsPath: string | undefined): string {
+  return credentialsPath === undefined ? "keep it well" : `it is stored in ${credentialsPath}`;
 }
 
 /** Three lines to paste into another terminal. */
