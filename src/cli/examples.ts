@@ -8,6 +8,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "varve serve --store s3://backups/varve --catalog postgres://varve@db/varve " +
       "--key-encryption-key file:/etc/varve/key",
     "varve serve --emulate aws,quotas,lag=2,faults=0.05:42",
+    "varve serve --audit /var/log/varve/audit.ndjson --metrics-listen 127.0.0.1:9464",
   ],
   upload: [
     "varve upload disk.raw --tag host=web1",
@@ -52,6 +53,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   collect: ["varve collect --dry-run"],
   verify: ["varve verify snap-0123456789abcdef0"],
   scrub: ["varve scrub --sample 1/30"],
+  top: ["varve top", "varve top --once --json"],
   "account create": ["varve account create"],
   "account list": ["varve account list"],
   "key create": ["varve key create --account 111122223333 --policy read-only.json"],

@@ -16,6 +16,7 @@ import { addScrubCommand } from "./commands/scrub.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSyncCommand } from "./commands/sync.ts";
 import { addTagCommand } from "./commands/tag.ts";
+import { addTopCommand } from "./commands/top.ts";
 import { addUploadCommand } from "./commands/upload.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWaitCommand } from "./commands/wait.ts";
@@ -81,6 +82,7 @@ export async function createProgram(): Promise<Command> {
   addCollectCommand(program);
   addVerifyCommand(program);
   addScrubCommand(program);
+  addTopCommand(program);
   addAccountCommand(program);
   addKeyCommand(program);
   addCompletionCommands(program);

@@ -38,7 +38,7 @@ import {
 import { readTlsFiles, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** Options of `varve serve`, as given on the command line. */
-export interface ServeOptions extends SignalOptions, ScaledOptions {
+export interface ServeOptions extends ScaledOptions, SignalOptions {
   readonly data?: string;
   readonly listen?: string;
   readonly region?: string;

@@ -1,14 +1,16 @@
+import type { ComponentType } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { systemClock } from "../base/clock.ts";
 import { getCallerIdentity } from "../client/browser.ts";
 import { CompareScreen } from "./compare-screen.tsx";
 import { ConsoleContext } from "./console-context.ts";
-import { OverviewScreen } from "./overview-screen.tsx";
+import { Lazy } from "./lazy-screen.tsx";
 import { type Route, useRoute } from "./route.ts";
 import { failureKind, failureText, type Session } from "./session.ts";
 import { SignIn } from "./sign-in.tsx";
 import { SnapshotScreen } from "./snapshot-screen.tsx";
 import { SnapshotsScreen } from "./snapshots-screen.tsx";
+import { TaskBoard } from "./task-board.ts";
 
 /** How often a service that is gone is looked for. */
 const LOOK_AGAIN_MS = 2_000;
@@ -56,9 +58,11 @@ function Shell(props: { readonly session: Session; readonly onSignOut: (why: str
     });
     return () => ended.abort(new Error("The page has gone on"));
   }, [isOffline, session]);
+  const tasks = useMemo(() => new TaskBoard(), [session]);
+  useEffect(() => () => tasks.stopAll(), [tasks]);
   const parts = useMemo(
-    () => ({ client: session.client, session, generation, report }),
-    [session, generation, report],
+    () => ({ client: session.client, session, generation, report, tasks }),
+    [session, generation, report, tasks],
   );
   return (
     <ConsoleContext.Provider value={parts}>
@@ -97,6 +101,9 @@ const SCREENS = [
   { name: "overview", href: "#/overview", title: "Overview" },
   { name: "snapshots", href: "#/snapshots", title: "Snapshots" },
   { name: "compare", href: "#/compare", title: "Compare" },
+  { name: "tasks", href: "#/tasks", title: "Tasks" },
+  { name: "access", href: "#/access", title: "Access" },
+  { name: "settings", href: "#/settings", title: "Settings" },
 ];
 
 const TITLES = new Map(SCREENS.map(({ name, title }) => [name, title]));
@@ -127,12 +134,22 @@ function Header(props: {
   );
 }
 
+/** Screens that are loaded when somebody goes there. */
+const LATER: Readonly<Record<string, () => Promise<ComponentType<{ readonly subject: string }>>>> =
+  {
+    overview: () => import("./overview-screen.tsx").then((part) => part.OverviewScreen),
+    tasks: () => import("./tasks-screen.tsx").then((part) => part.TasksScreen),
+    access: () => import("./access-screen.tsx").then((part) => part.AccessScreen),
+    settings: () => import("./settings-screen.tsx").then((part) => part.SettingsScreen),
+  };
+
 function Screen({ route }: { readonly route: Route }) {
   const { screen, subject, parameters } = route;
   useEffect(() => {
     document.title = `${subject || TITLES.get(screen) || "Snapshots"} – Varve`;
   }, [screen, subject]);
-  if (screen === "overview") return <OverviewScreen />;
+  const load = LATER[screen];
+  if (load !== undefined) return <Lazy key={screen} load={load} with={{ subject }} />;
   if (screen === "compare") {
     const [first, second] = [parameters.get("first") ?? "", parameters.get("second") ?? ""];
     return <CompareScreen key={`${first} ${second}`} first={first} second={second} />;

@@ -1,7 +1,9 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
+import { systemClock } from "../base/clock.ts";
 import type { Client } from "../client/browser.ts";
 import type { Session } from "./session.ts";
+import type { TaskBoard } from "./task-board.ts";
 
 /** What every screen is given. */
 export interface ConsoleParts {
@@ -14,6 +16,8 @@ export interface ConsoleParts {
    * where it is gone. Answers the sentence to show.
    */
   readonly report: (error: unknown) => string;
+  /** What was begun in this tab and goes on while one looks at other screens. */
+  readonly tasks: TaskBoard;
 }
 
 /** Where screens find it. */
@@ -35,27 +39,75 @@ export interface Loaded<T> {
   reload(): void;
 }
 
+/** How something is loaded. */
+export interface LoadOptions<T> {
+  /**
+   * Milliseconds after which it is loaded again without being asked, by what was loaded; undefined
+   * for not at all. It waits while the page is not seen, and longer where loading takes long.
+   */
+  readonly againAfterMs?: ((value: T) => number | undefined) | undefined;
+}
+
+/** Of its time, a page spends at most a twentieth on loading again what nobody has asked for. */
+const PAUSE_FACTOR = 20;
+
 /** Loads something for a screen, again when `key` changes. It ends with the screen. */
-export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+export function useLoad<T>(
+  key: string,
+  load: (signal: AbortSignal) => Promise<T>,
+  { againAfterMs }: LoadOptions<T> = {},
+): Loaded<T> {
   const { generation, report } = useConsole();
   const [count, setCount] = useState(0);
   const [state, setState] = useState<Omit<Loaded<T>, "reload">>(NOTHING_YET);
   useEffect(() => {
     const left = new AbortController();
     setState(({ value }) => ({ value, error: undefined, isLoading: true }));
-    load(left.signal).then(
-      (value) => {
-        if (!left.signal.aborted) setState({ value, error: undefined, isLoading: false });
-      },
-      (error: unknown) => {
-        if (left.signal.aborted) return;
-        const text = report(error);
-        setState(({ value }) => ({ value, error: text, isLoading: false }));
-      },
-    );
+    const look = async () => {
+      const startedMs = systemClock.monotonicMs();
+      const value = await load(left.signal);
+      if (left.signal.aborted) return undefined;
+      setState({ value, error: undefined, isLoading: false });
+      const pauseMs = (systemClock.monotonicMs() - startedMs) * PAUSE_FACTOR;
+      const afterMs = againAfterMs?.(value);
+      return afterMs === undefined ? undefined : Math.max(afterMs, pauseMs);
+    };
+    lookAgain(look, left.signal).catch((error: unknown) => {
+      if (left.signal.aborted) return;
+      const text = report(error);
+      setState(({ value }) => ({ value, error: text, isLoading: false }));
+    });
     return () => left.abort(new Error("The screen was left"));
   }, [key, generation, count]);
   return { ...state, reload: () => setCount((before) => before + 1) };
 }
 
 const NOTHING_YET = { value: undefined, error: undefined, isLoading: true };
+
+/** Looks, and again for as long as `look` answers after how many milliseconds. */
+async function lookAgain(
+  look: () => Promise<number | undefined>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const afterMs = await look();
+    if (afterMs === undefined) return;
+    await systemClock.sleep(afterMs, signal);
+    await untilSeen(signal);
+  }
+}
+
+/** Resolves when the page is seen: at once, or when its tab comes to the front. */
+function untilSeen(signal: AbortSignal): Promise<void> {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const seen = new AbortController();
+    const options = { signal: seen.signal };
+    const end = (settle: () => void) => {
+      seen.abort();
+      settle();
+    };
+    document.addEventListener("visibilitychange", () => end(resolve), options);
+    signal.addEventListener("abort", () => end(() => reject(signal.reason)), options);
+  });
+}

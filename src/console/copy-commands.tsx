@@ -1,5 +1,5 @@
-import { useState } from "preact/hooks";
 import { useConsole } from "./console-context.ts";
+import { CopyButton } from "./copy-button.tsx";
 
 /** What one would type to work with a snapshot: each command can be copied. */
 export function CopyCommands(props: {
@@ -30,22 +30,10 @@ export function CopyCommands(props: {
 }
 
 function Command({ command }: { readonly command: string }) {
-  const [outcome, setOutcome] = useState("Copy");
-  // Browsers give the clipboard only to pages over HTTPS or from this machine.
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(command);
-      setOutcome("Copied");
-    } catch {
-      setOutcome("Select and copy by hand");
-    }
-  };
   return (
     <li>
       <code>{command}</code>
-      <button type="button" aria-label={`${outcome}: ${command}`} onClick={() => void copy()}>
-        {outcome}
-      </button>
+      <CopyButton text={command} what={command} />
     </li>
   );
 }

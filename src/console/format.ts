@@ -28,3 +28,24 @@ export function formatTime(text: string): string {
   const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }
+
+/** Milliseconds since 1970 as hours, minutes and seconds, in the reader's own time zone. */
+export function formatClock(timeMs: number): string {
+  const time = new Date(timeMs);
+  const parts = [time.getHours(), time.getMinutes(), time.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** How long ago something was, or ahead it is: `3 min`, `5 h`, `12 days`. */
+export function formatAge(durationMs: number): string {
+  const minutes = Math.abs(durationMs) / 60_000;
+  if (minutes < 1) return "less than a minute";
+  if (minutes < 90) return `${Math.round(minutes)} min`;
+  if (minutes < 36 * 60) return `${Math.round(minutes / 60)} h`;
+  return counted(Math.round(minutes / 1_440), "day");
+}
+
+/** ISO 8601 as a date, in the reader's own time zone. */
+export function formatDay(text: string): string {
+  return formatTime(text).slice(0, 10);
+}

@@ -1,72 +1,80 @@
-import type { ComponentChildren } from "preact";
-import {
-  type Client,
-  describeStore,
-  isAccessDenied,
-  listAccounts,
-  type StoreDescription,
-} from "../client/browser.ts";
+import { type Client, getStoreStatus, listStoreSamples } from "../client/browser.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
+import { ActivityCharts, GrowthCharts } from "./activity-charts.tsx";
 import { useConsole, useLoad } from "./console-context.ts";
-import { counted, formatBytes, formatCount, formatTime } from "./format.ts";
+import { Failure } from "./failure.tsx";
+import { Figure } from "./figure.tsx";
+import { formatBytes, formatCount } from "./format.ts";
+import { ifManager } from "./if-manager.ts";
+import { OverdueVolumes } from "./overdue-volumes.tsx";
 import { loadRows, type SnapshotRow } from "./snapshot-rows.ts";
+import { StoreCare, StoreFigures } from "./store-figures.tsx";
 
-/** Damaged records that the service counts; of more it says so many. */
-const DAMAGED_COUNT_MAX = 1_000;
-
-/** What the overview is made from. */
-interface Overview {
-  readonly rows: readonly SnapshotRow[];
-  /** Undefined where the caller does not manage the store. */
-  readonly store: StoreDescription | undefined;
-  readonly accountCount: number;
-}
-
-async function loadOverview(client: Client, signal: AbortSignal): Promise<Overview> {
-  const [rows, managed] = await Promise.all([
-    loadRows(client, signal),
-    ifManager(Promise.all([describeStore(client, { signal }), listAccounts(client, { signal })])),
-  ]);
-  const [store, accounts] = managed ?? [];
-  return { rows, store, accountCount: accounts?.length ?? 0 };
-}
-
-/** Undefined for those who do not manage the store. */
-async function ifManager<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isAccessDenied(error)) return undefined;
-    throw error;
-  }
-}
+/** How often what the store does is looked at. */
+const STATUS_AGAIN_MS = 2_000;
+/** How often what grows by the hour is: snapshots and samples. */
+const ROWS_AGAIN_MS = 30_000;
 
 /** How the account's snapshots and the store are. */
 export function OverviewScreen() {
   const { client } = useConsole();
-  const { value, error, isLoading, reload } = useLoad("overview", (signal) =>
-    loadOverview(client, signal),
-  );
+  const rows = useLoad("rows", (signal) => loadRows(client, signal), {
+    againAfterMs: () => ROWS_AGAIN_MS,
+  });
   return (
     <>
       <div class="heading">
         <h1>Overview</h1>
-        <button type="button" onClick={reload} disabled={isLoading}>
-          {isLoading ? "Loading …" : "Reload"}
+        <button type="button" onClick={rows.reload} disabled={rows.isLoading}>
+          {rows.isLoading ? "Loading …" : "Reload"}
         </button>
       </div>
-      {error === undefined ? null : (
-        <p class="failure" role="alert">
-          {error}
-        </p>
-      )}
-      {value ? <Figures overview={value} /> : null}
+      <Failure text={rows.error} />
+      <StoreOverview generation={rows.value} />
+      {rows.value ? <AccountOverview rows={rows.value} /> : null}
     </>
   );
 }
 
-function Figures({ overview }: { readonly overview: Overview }) {
-  const { rows, store } = overview;
+/** The whole store, for those who manage it; it is looked at again by itself. */
+function StoreOverview({ generation }: { readonly generation: unknown }) {
+  const { client } = useConsole();
+  const status = useLoad("status", (signal) => ifManager(getStoreStatus(client, { signal })), {
+    againAfterMs: (value) => (value ? STATUS_AGAIN_MS : undefined),
+  });
+  const samples = useLoad("samples", (signal) => loadSamples(client, signal), {
+    againAfterMs: (value) => (value ? ROWS_AGAIN_MS : undefined),
+  });
+  const { value } = status;
+  return (
+    <section aria-labelledby="store-heading">
+      <h2 id="store-heading">The store</h2>
+      <Failure text={status.error ?? samples.error} />
+      {value ? (
+        <>
+          <StoreFigures status={value} />
+          <div class="charts">
+            <GrowthCharts samples={samples.value ?? []} />
+            <ActivityCharts activity={value.Activity} />
+          </div>
+          <StoreCare status={value} />
+        </>
+      ) : (
+        <p class="empty">
+          {status.isLoading && generation === undefined
+            ? "Loading …"
+            : "Told to access keys without a policy of the account that manages it."}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function loadSamples(client: Client, signal: AbortSignal) {
+  return ifManager(listStoreSamples(client, { signal }));
+}
+
+function AccountOverview({ rows }: { readonly rows: readonly SnapshotRow[] }) {
   const countOf = (state: string) => rows.filter(({ snapshot }) => snapshot.State === state).length;
   const protectedBytes = sum(rows, ({ snapshot }) => snapshot.FullSnapshotSizeInBytes ?? 0);
   const written = sum(rows, ({ lineage }) => lineage?.WrittenBlockCount ?? 0) * BLOCK_SIZE_BYTES;
@@ -75,8 +83,8 @@ function Figures({ overview }: { readonly overview: Overview }) {
     ({ snapshot, verification }) => snapshot.State === "completed" && verification === undefined,
   );
   return (
-    <>
-      <h2>Snapshots of this account</h2>
+    <section aria-labelledby="account-heading">
+      <h2 id="account-heading">Snapshots of this account</h2>
       <div class="figures">
         <Figure name="Completed" value={formatCount(countOf("completed"))} />
         <Figure name="Pending" value={formatCount(countOf("pending"))} />
@@ -95,70 +103,17 @@ function Figures({ overview }: { readonly overview: Overview }) {
           when last verified; {formatCount(never.length)} never were
         </Figure>
       </div>
-      <h2>The store</h2>
-      {store ? (
-        <StoreFigures {...{ overview, store, protectedBytes }} />
+      {rows.length === 0 ? (
+        <p class="empty">
+          There are no snapshots yet: <code>varve upload IMAGE</code> makes one.
+        </p>
       ) : (
-        <p class="quiet">Told to access keys without a policy of the account that manages it.</p>
+        <OverdueVolumes rows={rows} />
       )}
-    </>
-  );
-}
-
-function StoreFigures(props: {
-  readonly overview: Overview;
-  readonly store: StoreDescription;
-  readonly protectedBytes: number;
-}) {
-  const { overview, store, protectedBytes } = props;
-  const { StoredBytes, SegmentCount, DamagedRecordCount, VerifiedSince, LastCollectionTime } =
-    store;
-  // With several accounts, what is stored is not this one's alone.
-  const isComparable = overview.accountCount === 1 && StoredBytes > 0;
-  const isCapped = DamagedRecordCount === DAMAGED_COUNT_MAX;
-  return (
-    <div class="figures">
-      <Figure name="Stored" value={formatBytes(StoredBytes)}>
-        in {counted(SegmentCount, "segment")}, of {counted(overview.accountCount, "account")}
-      </Figure>
-      <Figure
-        name="Protected to stored"
-        value={isComparable ? `${(protectedBytes / StoredBytes).toFixed(1)} : 1` : "–"}
-      >
-        {isComparable ? "by increments, deduplication and compression" : "told of one account"}
-      </Figure>
-      <Figure
-        name="Damaged records"
-        value={`${formatCount(DamagedRecordCount)}${isCapped ? " or more" : ""}`}
-        isBad={DamagedRecordCount > 0}
-      >
-        {DamagedRecordCount > 0 ? "varve verify finds out of which snapshots" : "none is known"}
-      </Figure>
-      <Figure name="All read again since" value={formatTime(VerifiedSince ?? "")}>
-        by the scrub, or written
-      </Figure>
-      <Figure name="Last collection" value={formatTime(LastCollectionTime ?? "")}>
-        of garbage
-      </Figure>
-    </div>
+    </section>
   );
 }
 
 function sum(rows: readonly SnapshotRow[], sizeOf: (row: SnapshotRow) => number): number {
   return rows.reduce((total, row) => total + sizeOf(row), 0);
-}
-
-function Figure(props: {
-  readonly name: string;
-  readonly value: string;
-  readonly isBad?: boolean;
-  readonly children?: ComponentChildren;
-}) {
-  return (
-    <dl class="figure">
-      <dt>{props.name}</dt>
-      <dd class={props.isBad ? "value failure" : "value"}>{props.value}</dd>
-      {props.children ? <dd class="quiet">{props.children}</dd> : null}
-    </dl>
-  );
 }

@@ -12,6 +12,7 @@ export interface Keys {
 export interface Session {
   readonly client: Client;
   readonly account: string;
+  readonly accessKeyId: string;
   readonly arn: string;
   readonly region: string;
 }
@@ -28,7 +29,7 @@ export async function signIn(keys: Keys): Promise<Session> {
   const client = createClient({ endpoint, region, credentials, attemptsMax: ATTEMPTS_MAX });
   try {
     const { Account: account, Arn: arn } = await getCallerIdentity(client);
-    return { client, account, arn, region };
+    return { client, account, arn, region, accessKeyId: pair.accessKeyId };
   } catch (error) {
     client.close();
     throw error;

@@ -10,6 +10,7 @@ import {
   snapshotsOf,
   type VerificationDescription,
   verificationsOf,
+  volumeOf,
 } from "../client/browser.ts";
 
 /** A snapshot with what the service tells of it in three places. */
@@ -146,4 +147,46 @@ export function lineageRows(rows: readonly SnapshotRow[]): TreeRow[] {
     for (const row of others) waiting.push({ row, depth: depth + 1, descent: "branch" });
   }
   return drawn;
+}
+
+/** A volume, by the snapshots that were made of it. */
+export interface VolumeRow {
+  /** Id of the volume or, where none is known, of the lineage. */
+  readonly volume: string;
+  /** The latest that is completed. */
+  readonly latest: SnapshotRow;
+  /** Completed snapshots of it. */
+  readonly count: number;
+}
+
+/** The latest completed snapshot of each volume, the volume that waits longest first. */
+export function latestOfVolumes(rows: readonly SnapshotRow[]): VolumeRow[] {
+  const completed = rows.filter(({ snapshot }) => snapshot.State === "completed");
+  const groups = Map.groupBy(completed, ({ id, snapshot, lineage }) => {
+    return volumeOf(snapshot) ?? lineage?.LineageId ?? id;
+  });
+  const startOf = ({ snapshot }: SnapshotRow) => snapshot.StartTime;
+  const volumes = [...groups].flatMap(([volume, group]) => {
+    const [latest] = group.toSorted((a, b) => startOf(b).localeCompare(startOf(a)));
+    return latest ? [{ volume, latest, count: group.length }] : [];
+  });
+  return volumes.sort((a, b) => startOf(a.latest).localeCompare(startOf(b.latest)));
+}
+
+/** What a snapshot descends from, its parent first, as far as it is among the rows. */
+export function ancestorsOf(rows: readonly SnapshotRow[], row: SnapshotRow): SnapshotRow[] {
+  const byId = new Map(rows.map((each) => [each.id, each]));
+  const found: SnapshotRow[] = [];
+  const parentOf = ({ lineage }: SnapshotRow) => byId.get(lineage?.ParentSnapshotId ?? "");
+  for (let next = parentOf(row); next !== undefined; next = parentOf(next)) {
+    // A list that was put together while it changed must not lead round in circles.
+    if (found.length === rows.length) break;
+    found.push(next);
+  }
+  return found;
+}
+
+/** What descends from a snapshot directly, the latest first. */
+export function childrenOf(rows: readonly SnapshotRow[], { id }: SnapshotRow): SnapshotRow[] {
+  return rows.filter(({ lineage }) => lineage?.ParentSnapshotId === id);
 }

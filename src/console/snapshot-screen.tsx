@@ -1,4 +1,3 @@
-import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Client, deleteSnapshot, verifySnapshot } from "../client/browser.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
@@ -7,7 +6,9 @@ import { BlockPanel } from "./block-panel.tsx";
 import { useConsole, useLoad } from "./console-context.ts";
 import { CopyCommands } from "./copy-commands.tsx";
 import { Dialog } from "./dialog.tsx";
+import { Fact } from "./fact.tsx";
 import { counted, formatBytes, formatCount, formatTime } from "./format.ts";
+import { Lazy } from "./lazy-screen.tsx";
 import { compareHref, snapshotHref } from "./route.ts";
 import { loadSnapshotBlocks, SNAPSHOT_KINDS, type SnapshotBlocks } from "./snapshot-blocks.ts";
 import { State, Verified } from "./snapshot-cells.tsx";
@@ -18,7 +19,9 @@ import { useBlocks } from "./use-blocks.ts";
 /** One snapshot. */
 export function SnapshotScreen({ snapshotId }: { readonly snapshotId: string }) {
   const { client } = useConsole();
-  const loaded = useLoad(snapshotId, (signal) => findRow(client, snapshotId, signal));
+  const loaded = useLoad(snapshotId, (signal) => findRow(client, snapshotId, signal), {
+    againAfterMs: ({ snapshot }) => (snapshot.State === "pending" ? AGAIN_MS : undefined),
+  });
   const row = loaded.value;
   return (
     <>
@@ -37,12 +40,18 @@ export function SnapshotScreen({ snapshotId }: { readonly snapshotId: string }) 
           <Facts row={row} />
           <TagEditor snapshotId={snapshotId} tags={row.snapshot.Tags} onChanged={loaded.reload} />
           <SnapshotMap row={row} />
+          <Lazy load={loadMore} with={{ row }} />
           <CopyCommands snapshotId={snapshotId} parent={row.lineage?.ParentSnapshotId ?? null} />
         </>
       ) : null}
     </>
   );
 }
+
+/** How often one that is pending is looked at again. */
+const AGAIN_MS = 3_000;
+
+const loadMore = () => import("./snapshot-more.tsx").then((part) => part.SnapshotMore);
 
 /** Throws where there is none. */
 async function findRow(client: Client, id: string, signal: AbortSignal): Promise<SnapshotRow> {
@@ -52,18 +61,25 @@ async function findRow(client: Client, id: string, signal: AbortSignal): Promise
 }
 
 function Actions(props: { readonly row: SnapshotRow; readonly onVerified: () => void }) {
-  const { client, report } = useConsole();
+  const { client, report, tasks } = useConsole();
   const [text, setText] = useState("");
   const [isAsked, setIsAsked] = useState(false);
   const { id, snapshot } = props.row;
   const verify = async () => {
     try {
-      const result = await verifySnapshot(client, {
-        snapshotId: id,
-        onProgress: ({ blocksDone, blocksTotal }) =>
-          setText(`${formatCount(blocksDone)} of ${counted(blocksTotal, "block")} verified`),
+      const outcome = await tasks.run(`Verify ${id}`, async ({ signal, onProgress }) => {
+        const { outcome, blocksVerified } = await verifySnapshot(client, {
+          snapshotId: id,
+          signal,
+          onProgress({ blocksDone, blocksTotal }) {
+            const far = `${formatCount(blocksDone)} of ${counted(blocksTotal, "block")} verified`;
+            onProgress(blocksDone, blocksTotal, far);
+            setText(far);
+          },
+        });
+        return `${outcome}: ${counted(blocksVerified, "block")} verified`;
       });
-      setText(`${result.outcome}: ${counted(result.blocksVerified, "block")} verified`);
+      setText(outcome);
       props.onVerified();
     } catch (error) {
       setText(report(error));
@@ -138,17 +154,10 @@ function Facts({ row }: { readonly row: SnapshotRow }) {
         )}
       </Fact>
       <Fact name="Owner">{snapshot.OwnerId}</Fact>
-      {snapshot.KmsKeyId ? <Fact name="Encryption key">{snapshot.KmsKeyId}</Fact> : null}
+      <Fact name="Encryption">
+        {snapshot.Encrypted ? <code>{snapshot.KmsKeyId ?? "encrypted"}</code> : "none"}
+      </Fact>
     </dl>
-  );
-}
-
-function Fact(props: { readonly name: string; readonly children: ComponentChildren }) {
-  return (
-    <>
-      <dt>{props.name}</dt>
-      <dd>{props.children}</dd>
-    </>
   );
 }
 
@@ -195,7 +204,7 @@ function SnapshotMap({ row }: { readonly row: SnapshotRow }) {
       {chosen === undefined ? (
         <p class="quiet">Choose a block to see its checksum and its bytes.</p>
       ) : (
-        <BlockPanel snapshotId={id} blockIndex={chosen} />
+        <BlockPanel snapshotId={id} blockIndex={chosen} hasHistory />
       )}
     </section>
   );

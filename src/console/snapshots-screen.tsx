@@ -8,10 +8,17 @@ import { SnapshotTable } from "./snapshot-table.tsx";
 
 const STATES = ["completed", "pending", "error"];
 
+/** How often the list is loaded again while something is pending. */
+const AGAIN_MS = 3_000;
+
+function againAfterMs(rows: readonly SnapshotRow[]): number | undefined {
+  return rows.some(({ snapshot }) => snapshot.State === "pending") ? AGAIN_MS : undefined;
+}
+
 /** All snapshots of the account: to find, to look through, and to work on many at once. */
 export function SnapshotsScreen() {
   const { client } = useConsole();
-  const loaded = useLoad("snapshots", (signal) => loadRows(client, signal));
+  const loaded = useLoad("snapshots", (signal) => loadRows(client, signal), { againAfterMs });
   const [filter, setFilter] = useState<RowFilter>({ state: "", tag: "", text: "" });
   const [view, setView] = useState<"table" | "lineage">("table");
   const [ids, setIds] = useState<ReadonlySet<string>>(new Set());

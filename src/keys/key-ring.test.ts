@@ -8,10 +8,10 @@ import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemRandom } from "../base/random.ts";
 import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import type { AccountId, EncryptionKeyId } from "../model/ids.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
-import { KeyDestroyedError, KeyRing, messageOfDestroyedKey } from "./key-ring.ts";
+import { KeyRing, messageOfDestroyedKey } from "./key-ring.ts";
 import { LocalKeyEncryptionKey } from "./local-key-encryption-key.ts";
 
 const ACCOUNT = "111122223333" as AccountId;

@@ -3,7 +3,7 @@ import { KeyedLock } from "../base/concurrency.ts";
 import type { Random } from "../base/random.ts";
 import type { EncryptionTable } from "../catalog/catalog.ts";
 import type { EncryptionKey, WrappedSecret } from "../model/encryption-key.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type AccountId, domainOfKey, type KeyDomain, newEncryptionKeyId } from "../model/ids.ts";
 import { DOMAIN_SECRET_BYTES } from "../model/limits.ts";
 import type { KeyEncryptionKey } from "./key-encryption-key.ts";
@@ -208,17 +208,6 @@ export class KeyRing {
       throw wrongKeyEncryptionKey(key, secret, this.#parts);
     }
     return keyEncryptionKey.unwrap(secret.sealed, contextOf(key.domain));
-  }
-}
-
-/** What was encrypted under a key that is gone; it can never be read again. */
-export class KeyDestroyedError extends Error {
-  override readonly name = "KeyDestroyedError";
-
-  constructor(domain: KeyDomain) {
-    super(
-      `The encryption key of domain ${domain} is gone: destroyed, or lost with the record of it`,
-    );
   }
 }
 

@@ -67,6 +67,17 @@ export class CorruptionError extends Error {
   override readonly name = "CorruptionError";
 }
 
+/** What was encrypted under a key that is gone; it can never be read again. */
+export class KeyDestroyedError extends Error {
+  override readonly name = "KeyDestroyedError";
+
+  constructor(domain: string) {
+    super(
+      `The encryption key of domain ${domain} is gone: destroyed, or lost with the record of it`,
+    );
+  }
+}
+
 /** A request that the API rules out, with the reason AWS gives for it. */
 export function invalid(reason: ServiceErrorReason, message: string): ServiceError {
   return new ServiceError("ValidationException", reason, message);

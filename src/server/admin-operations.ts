@@ -4,6 +4,7 @@ import { mintAccessKey } from "../identity/mint-access-key.ts";
 import { isUnrestricted } from "../identity/principal.ts";
 import { type AccountId, newAccountId, parseAccountId } from "../model/ids.ts";
 import { ACCESS_KEYS_COUNT_MAX, ACCOUNTS_COUNT_MAX } from "../model/limits.ts";
+import { findCatalogFaults } from "../snapshots/check-catalog.ts";
 import type { Core } from "../snapshots/core.ts";
 import {
   type AccessKeyDescription,
@@ -22,6 +23,7 @@ import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
 import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
+import { locateBlock } from "./locate-block.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
@@ -103,6 +105,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   StopCollection: stopCollection,
   DescribeStore: describeStore,
   DescribeService: describeService,
+  LocateBlock: locateBlock,
   GetStoreStatus: getStoreStatus,
   ListStoreSamples: listStoreSamples,
   ListAuditEntries: listAuditEntries,
@@ -129,7 +132,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
       })),
       LockedRecordCount: step.lockedCount,
       // Seconds of standing still in a large catalog: not for a sample.
-      CatalogFaults: step.next || parts > 1 ? [] : await core.catalog.scrubs.findFaults(),
+      CatalogFaults: step.next || parts > 1 ? [] : await findCatalogFaults(core),
       BytesTotal: step.bytesTotal,
       BytesDone: step.bytesDone,
       NextToken: step.next ? `${step.next.segment}.${step.next.offset}` : null,

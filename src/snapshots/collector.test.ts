@@ -339,6 +339,38 @@ test("a key destroyed keeps nothing else from being collected, and its records g
   await store.checkNothingElse();
 });
 
+test("what a destroyed key leaves unreadable keeps no segment from being given back", async (t) => {
+  const store = await setUp(t);
+  const { account } = store;
+  const key = await store.core.keys.create(account, "soon gone");
+  const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
+  const open = await store.snapshot(undefined, [
+    [0, 7],
+    [1, 15],
+    [2, 23],
+  ]);
+  const input = { ...START, parentSnapshotId: undefined, encrypted: true, kmsKeyArn };
+  const { id: locked } = await startSnapshot(store.core, account, input);
+  await store.put(locked, [[0, 1]]);
+  await store.complete(locked, 1);
+  const gone = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
+  assert.ok(await store.core.catalog.encryption.replace(key, { ...key, ...gone }));
+  await store.delete(open);
+  // The next segment begins with the next process.
+  await store.restart();
+  await store.snapshot(undefined, [[0, 2]]);
+  const { garbage } = store.core.catalog;
+  const names = await garbage.stored(key.domain, undefined, 100);
+  await store.collect();
+  const { segmentCount, movedBytes } = await store.collect();
+  assert.equal(segmentCount, 1);
+  assert.ok(movedBytes > 0);
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), names, "it is still there");
+  await store.delete(locked);
+  for (let i = 0; i < 2; i++) await store.collect();
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
+});
+
 type Writes = [blockIndex: number, contents: number][];
 
 async function setUp(t: TestContext, clock?: MovingClock): Promise<Store> {

@@ -4,9 +4,8 @@ import type { BlockStore } from "../blocks/block-store.ts";
 import type { Compactor } from "../blocks/compactor.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../catalog/collection.ts";
-import { KeyDestroyedError } from "../keys/key-ring.ts";
 import { type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import {
   CANDIDATES_AT_ONCE,

@@ -1,8 +1,7 @@
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { KeyDestroyedError } from "../keys/key-ring.ts";
 import { type RecordName, ZERO_BLOCK_NAME } from "../model/digest.ts";
-import { CorruptionError } from "../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { writeImage } from "../support/image-file.ts";
+import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { runVarve } from "./_varve.ts";
@@ -99,7 +101,7 @@ test("serve tells of itself what it was asked to, and no secret with it", async 
   }
 });
 
-test("serve says nothing on standard error unless asked to, and less with --log-level", async (t) => {
+test("serve says nothing of requests unless asked to, and less with --log-level", async (t) => {
   const folder = await temporaryDirectory(t);
   const use = async (served: Served) => {
     const { code } = await runVarve(["list"], { env: environment(served) });
@@ -132,3 +134,42 @@ test("serve says which file or address of these it cannot have", async (t) => {
     assert.match(stderr, message);
   }
 });
+
+test("top shows what the service does, as text, as JSON and live", async (t) => {
+  const service = await startService(t);
+  const { accessKeyId, secretAccessKey } = service.firstKey.key;
+  const env = {
+    AWS_ENDPOINT_URL: service.endpoint,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  const text = await runVarve(["top"], { env });
+  assert.equal(text.code, 0, text.stderr);
+  assert.match(text.stdout, /^Varve \S+ · us-east-1 · process [0-9a-f]{8} · up /);
+  assert.match(text.stdout, /^Snapshots {2}0 completed$/m);
+  assert.match(text.stdout, /^Engines {4}catalog ok · disk ok$/m);
+  const json = await runVarve(["top", "--json"], { env });
+  const { Sizes, Samples } = JSON.parse(json.stdout) as Record<string, unknown>;
+  assert.deepEqual(Samples, []);
+  assert.equal((Sizes as Record<string, number>)["ProtectedBytes"], 0);
+  let isAsked = false;
+  // On a terminal it draws again and again on a screen of its own, until Ctrl-C.
+  const live = await runVarve(["top", "--interval", "1s"], {
+    env: { ...env, TERM: "xterm" },
+    by: ["python3", "-c", "import pty,sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"],
+    onStdout(drawn, child) {
+      if (isAsked || drawn.split("Varve ").length < 3) return;
+      isAsked = true;
+      const [pid] = childrenOf(child.pid ?? 0);
+      process.kill(pid ?? 0, "SIGINT");
+    },
+  });
+  assert.equal(live.code, 0, live.stdout);
+  assert.ok(live.stdout.startsWith("\u001b[?1049h"), "it enters another screen");
+  assert.ok(live.stdout.trimEnd().endsWith("\u001b[?1049l"), "and leaves it");
+});
+
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" });
+  return stdout.trim().split("\n").map(Number);
+}

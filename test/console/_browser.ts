@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { buildConsole } from "../../scripts/build-console.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { readConsoleFiles } from "../../src/cli/console-files.ts";
 import type { Service, ServiceConfig } from "../../src/service.ts";
 import type { Target } from "../support/raw-http.ts";
@@ -68,9 +69,11 @@ export function consoleSuite(config: Partial<ServiceConfig> = {}): ConsoleSuite 
   let made: Omit<ConsoleSuite, "open"> | undefined;
   before(async () => {
     const consoleFiles = await builtConsole(cleanup);
-    const clock = clockOfHistory();
-    const service = await startService(cleanup, { consoleFiles, clock, ...config });
-    const history = await writeHistory(service, clock);
+    // Over some days, unless the suite needs a clock that never jumps: then all at once.
+    const past = config.clock ? undefined : clockOfHistory();
+    const clock = past ?? config.clock ?? systemClock;
+    const service = await startService(cleanup, { ...config, consoleFiles, clock });
+    const history = await writeHistory(service, past);
     made = { service, history, browser: await openBrowser(cleanup) };
   });
   const parts = () => {

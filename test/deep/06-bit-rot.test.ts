@@ -6,6 +6,7 @@ import type { Digest } from "../../src/model/digest.ts";
 import { CorruptionError } from "../../src/model/errors.ts";
 import type { SnapshotId } from "../../src/model/ids.ts";
 import type { Service } from "../../src/service.ts";
+import { findCatalogFaults } from "../../src/snapshots/check-catalog.ts";
 import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { verifySnapshot } from "../../src/snapshots/verify-snapshot.ts";
@@ -205,7 +206,7 @@ async function isCatalogFaultFound(store: RotStore, what: string): Promise<boole
     const refused = await checkServed(service, store, what);
     if (refused > 0) return true;
     const { core } = service;
-    if ((await core.catalog.scrubs.findFaults()).length > 0) return true;
+    if ((await findCatalogFaults(core)).length > 0) return true;
     const step = await core.scrubber.step(undefined, undefined);
     if (step.damaged.length > 0) return true;
     for (const { id } of store.snapshots) {

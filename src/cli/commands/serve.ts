@@ -21,7 +21,7 @@ const GRACE_MS = 30_000;
 
 /** Adds `varve serve`. */
 export function addServeCommand(program: Command): void {
-  const serveCommand = program
+  const command = program
     .command("serve")
     .summary("run the service")
     .description(
@@ -51,9 +51,9 @@ export function addServeCommand(program: Command): void {
     )
     .option("--tls-key <file>", "its private key in PEM; SIGHUP reads both again")
     .option("--allow-plain-http", "listen on an address that others can reach, without TLS");
-  addScaledOptions(addSignalOptions(serveCommand)).action((_options: object, command: Command) => {
-    refuseSeenPassword(command, "catalog");
-    return serve(command.optsWithGlobals<ServeOptions & GlobalOptions>());
+  addSignalOptions(addScaledOptions(command)).action((_options: object, given: Command) => {
+    refuseSeenPassword(given, "catalog");
+    return serve(given.optsWithGlobals<ServeOptions & GlobalOptions>());
   });
 }
 
