@@ -15,7 +15,8 @@ export function useLazy<P>(load: () => Promise<ComponentType<P>>) {
         isLeft ||
         setPart({
           failure:
-            "This part of the console could not be loaded. Where the service was updated, load the page anew.",
+            "This part of the console could not be loaded. " +
+            "Where the service was updated, load the page anew.",
         }),
     );
     return () => {
