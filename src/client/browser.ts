@@ -12,6 +12,7 @@ export type { Tag } from "../model/snapshot.ts";
 export type { AccessKeyDescription } from "../wire/admin/access-keys.ts";
 export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
+export type { BlockLocation } from "../wire/admin/locate-block.ts";
 export type { ServiceDescription } from "../wire/admin/service.ts";
 export type { SimulatePolicyResponse, SimulationResult } from "../wire/admin/simulate-policy.ts";
 export type {
@@ -49,6 +50,7 @@ export {
   listAccounts,
   listAuditEntries,
   listStoreSamples,
+  locateBlock,
   simulatePolicy,
   startCollection,
   stopCollection,
