@@ -7,13 +7,13 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   snapshots: ["startedWith", "get", "page", "relatives", "inState"],
   // What is found damaged while it is read is remembered: that is no change of anybody's.
   blocks: [
+    "term",
     "locate",
     "pendingWrites",
     "damaged",
     "isDamaged",
     "addDamaged",
     "removeDamaged",
-    "term",
   ],
   identity: ["accounts", "accessKey", "accessKeys", "secrets"],
   sharing: ["grantees", "visible", "visiblePage"],
@@ -23,14 +23,13 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   copies: ["all"],
   settings: ["get"],
   garbage: ["seenMs"],
+  liveness: ["roots", "nearestRoots", "manifests", "pendingNames", "sealings"],
+  segments: ["liveBytes", "isLocated", "isRemovable"],
   requests: ["get"],
-  liveness: ["roots", "nearestRoots", "manifests", "pendingNames"],
-  segments: ["liveBytes", "isLocated"],
   journal: ["all"],
   scrubs: ["recordsFrom", "scrubs", "findFaults"],
   verifications: ["progress", "page"],
-  // A measure is of the store as it is, and changes nothing of it.
-  statistics: ["snapshots", "verifications", "measures", "keepMeasure"],
+  statistics: ["snapshots", "verifications", "measures"],
   notices: ["count"],
   close: [],
 };
@@ -52,11 +51,7 @@ export function readOnly(store: Store): Store {
     append: () => Promise.reject(new ReadOnlyError()),
     remove: () => Promise.reject(new ReadOnlyError()),
   };
-  // Nothing comes to pass that anybody would have to be told of.
-  const notices: Catalog["notices"] = Object.create(catalog.notices, {
-    turn: { value: async () => undefined },
-  });
-  return { ...store, catalog: { ...catalog, identity, notices }, segments, isReadOnly: true };
+  return { ...store, catalog: { ...catalog, identity }, segments, isReadOnly: true };
 }
 
 function onlyReading<T extends object>(table: T, reads: readonly string[]): T {

@@ -61,7 +61,7 @@ test("the password is kept apart from what is shown, and can come from a file", 
   }
 });
 
-test("what cannot be understood is refused with what to give, and no secret is repeated", async () => {
+test("what is not understood is refused with what to give, and no secret repeated", async () => {
   for (const store of [
     "backups",
     "s3://",

@@ -11,7 +11,13 @@ export function useLazy<P>(load: () => Promise<ComponentType<P>>) {
     let isLeft = false;
     load().then(
       (Part) => isLeft || setPart({ Part }),
-      () => isLeft || setPart({ failure: "This part of the console could not be loaded." }),
+      () =>
+        isLeft ||
+        setPart({
+          failure:
+            "This part of the console could not be loaded. " +
+            "Where the service was updated, load the page anew.",
+        }),
     );
     return () => {
       isLeft = true;

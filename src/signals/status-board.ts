@@ -25,6 +25,8 @@ const TOTALS_AGE_MS = 2_000;
 const SEGMENTS_AGE_MS = 300_000;
 /** Made again sooner once the store has grown or shrunk by this share. */
 const SEGMENTS_CHANGE_SHARE = 0.1;
+/** The first to ask waits so many milliseconds at most for that. */
+const FIRST_LOOK_MS_MAX = 500;
 /** An engine that does not answer in so many milliseconds is told of as failed. */
 const ENGINE_MS_MAX = 2_000;
 /** Damaged records that are counted; more would only say the same more slowly (ours). */
@@ -129,6 +131,9 @@ export class StatusBoard {
       this.engines(),
       this.tasks(),
     ]);
+    // At first, a little is waited for what nobody has looked for yet.
+    const looking = this.#segments === undefined ? this.#looking : undefined;
+    if (looking !== undefined) await waitAtMost(this.#clock, FIRST_LOOK_MS_MAX, looking);
     return {
       Time: formatTimeMs(this.#clock.nowMs()),
       Process: {

@@ -47,6 +47,7 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     const digest = hash("sha256", blockOf(9, 2), "hex");
     await panel.getByText(digest).waitFor();
     assert.match(await panel.innerText(), /4,718,592 bytes \(4.5 MiB\)/);
+    assert.match(await panel.innerText(), /segment \d+, [\d,]+ bytes from [\d,]+ on/);
     const bytes = page.getByLabel("Bytes of the block");
     assert.match(await bytes.innerText(), /^00000 {2}62 6c 6f 63 6b 20 39 20.* {2}block 9 of 2 ·/);
     await page.getByRole("button", { name: "Bytes after" }).click();
