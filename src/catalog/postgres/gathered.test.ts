@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Gathered } from "./_gathered.ts";
 
-test("who asks together is answered together, and who asks later by a later statement", async () => {
+test("who asks together is answered together, who asks later by a later statement", async () => {
   const asked: (readonly number[])[] = [];
   const gates: (() => void)[] = [];
   const gathered = new Gathered(async (keys: readonly number[]) => {
