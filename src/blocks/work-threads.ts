@@ -25,6 +25,7 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
+  hasAnswered: boolean;
   readonly waiting: Map<number, Waiting>;
 }
 
@@ -116,12 +117,13 @@ export class WorkThreads implements ThreadedWork {
     // Compiled, the thread's program lies beside this one under the same ending.
     const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const worker = new Worker(new URL(`./_work-thread.${ending}`, import.meta.url));
-    const thread: Thread = { worker, waiting: new Map() };
+    const thread: Thread = { worker, hasAnswered: false, waiting: new Map() };
     this.#threads.push(thread);
     worker.unref();
     worker.on("message", ({ number, answer, corrupt, failed }: Answered) => {
       const waiting = thread.waiting.get(number);
       thread.waiting.delete(number);
+      thread.hasAnswered = true;
       if (corrupt !== undefined) waiting?.reject(new CorruptionError(corrupt));
       else if (failed !== undefined) waiting?.reject(new Error(failed));
       else waiting?.resolve(answer);
@@ -135,6 +137,8 @@ export class WorkThreads implements ThreadedWork {
   #lose(thread: Thread, cause: Error): void {
     const place = this.#threads.indexOf(thread);
     if (place >= 0) this.#threads.splice(place, 1);
+    // Where threads cannot be had at all, everything is done without.
+    if (!thread.hasAnswered) this.#isOver = true;
     for (const { reject } of thread.waiting.values()) {
       reject(new Error("A thread that worked on a block failed", { cause }));
     }
