@@ -5,20 +5,29 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { cpus, release } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
+import { backup } from "./figures/backup.ts";
 import { changed } from "./figures/changed.ts";
 import { client } from "./figures/client.ts";
+import { collect } from "./figures/collect.ts";
+import { cores } from "./figures/cores.ts";
 import { download } from "./figures/download.ts";
 import { get } from "./figures/get.ts";
 import { list } from "./figures/list.ts";
+import { manyClients } from "./figures/many-clients.ts";
+import { map } from "./figures/map.ts";
+import { memory } from "./figures/memory.ts";
+import { moto } from "./figures/moto.ts";
 import { put } from "./figures/put.ts";
 import { putCompressible } from "./figures/put-compressible.ts";
 import { putDuplicate } from "./figures/put-duplicate.ts";
+import { s3 } from "./figures/s3.ts";
 import { startUp } from "./figures/start-up.ts";
 import { upload } from "./figures/upload.ts";
 import { Bench, type BenchOptions } from "./harness/bench.ts";
 import type { Figure } from "./harness/figure.ts";
+import { saveBaseline, warnings } from "./harness/guard.ts";
 import { topCosts } from "./harness/profile.ts";
-import type { Row } from "./harness/rounds.ts";
+import { missingRow, type Row } from "./harness/rounds.ts";
 import { formatTable } from "./harness/table.ts";
 
 const FIGURES: readonly Figure[] = [
@@ -29,15 +38,24 @@ const FIGURES: readonly Figure[] = [
   list,
   changed,
   startUp,
+  manyClients,
+  cores,
+  memory,
   upload,
   download,
   client,
+  moto,
+  s3,
+  backup,
+  collect,
+  map,
 ];
 const RESULTS = join(import.meta.dirname, "results");
+const BASELINE = join(import.meta.dirname, "baseline.json");
 const ROUNDS_DEFAULT = 5;
 const ROUNDS_QUICK = 3;
 
-process.exitCode = await main();
+process.exitCode = (await main()) || process.exitCode;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -45,6 +63,8 @@ async function main(): Promise<number> {
     options: {
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
+      full: { type: "boolean", default: false },
+      "save-baseline": { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
       directory: { type: "string", default: RESULTS },
       help: { type: "boolean", default: false },
@@ -52,10 +72,12 @@ async function main(): Promise<number> {
   });
   const isQuick = values.quick;
   const rounds = Number(values.rounds ?? (isQuick ? ROUNDS_QUICK : ROUNDS_DEFAULT));
+  const isNamed = (word: string) => (figure: Figure) =>
+    figure.name === word || figure.group === word;
   const figures = FIGURES.filter(
-    ({ name }) => positionals.length === 0 || positionals.includes(name),
+    (figure) => positionals.length === 0 || positionals.some((word) => isNamed(word)(figure)),
   );
-  const unknown = positionals.find((name) => !FIGURES.some((figure) => figure.name === name));
+  const unknown = positionals.find((word) => !FIGURES.some(isNamed(word)));
   if (values.help || unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
     console.error(usage());
     return values.help ? 0 : 2;
@@ -66,9 +88,12 @@ async function main(): Promise<number> {
   const profiles = values.profile ? join(RESULTS, `profiles-${process.pid}`) : undefined;
   if (profiles !== undefined) mkdirSync(profiles);
   try {
-    const options = { rounds, isQuick, directory, profiles };
+    const options = { rounds, isQuick, isFull: values.full, directory, profiles };
     const rows = await runAll(figures, options);
     report(rows, { options, figures });
+    const kind = isQuick ? "quick" : "whole";
+    for (const warning of warnings(BASELINE, rows, kind)) console.log(`warning: ${warning}`);
+    if (values["save-baseline"]) saveBaseline(BASELINE, rows, kind);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -80,7 +105,13 @@ async function runAll(figures: readonly Figure[], options: BenchOptions): Promis
   const rows: Row[] = [];
   for (const figure of figures) {
     const startedAt = performance.now();
-    rows.push(...(await figure.run(bench)));
+    // One that fails must not cost what the others have measured.
+    const failed = (error: Error) => {
+      console.error(error);
+      process.exitCode = 1;
+      return [missingRow(figure.name, `failed: ${error.message.split("\n")[0]}`)];
+    };
+    rows.push(...(await figure.run(bench).catch(failed)));
     await bench.endFigure();
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
     console.error(`${figure.name}: ${seconds} s`);
@@ -120,9 +151,14 @@ function nextNumber(): number {
 }
 
 function usage(): string {
-  const lines = FIGURES.map(({ name, about }) => `  ${name.padEnd(18)}${about}`);
+  const groups = Map.groupBy(FIGURES, ({ group }) => group);
+  const lines = [...groups].flatMap(([group, figures]) => [
+    `${group}:`,
+    ...figures.map(({ name, about }) => `  ${name.padEnd(18)}${about}`),
+  ]);
   return [
-    "usage: npm run bench -- [--rounds n] [--quick] [--profile] [--directory folder] [figure …]",
+    "usage: npm run bench -- [--rounds n] [--quick] [--full] [--profile] [--save-baseline]",
+    "       [--directory folder] [figure or group …]",
     ...lines,
   ].join("\n");
 }

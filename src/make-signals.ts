@@ -60,7 +60,10 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
       ]);
       running.push({ stop: () => board.idle() });
       if (!store.isReadOnly) {
-        running.push(takeMeasures(clock, log, board));
+        const measure = async () => {
+          if (core.leads()) await board.measure();
+        };
+        running.push(takeMeasures(clock, log, { measure }));
         await store.catalog.notices.turn(webhook !== undefined);
       }
       if (webhook) running.push(webhook);
@@ -138,7 +141,7 @@ function makeBoard(
   });
 }
 
-function takeMeasures(clock: Clock, log: Logger, board: StatusBoard) {
+function takeMeasures(clock: Clock, log: Logger, board: Pick<StatusBoard, "measure">) {
   return repeat(clock, MEASURE_INTERVAL_MS, {
     work: () => board.measure(),
     onError: (error) => log("Measuring the store failed", { error }),

@@ -1,6 +1,8 @@
 import { systemClock } from "./base/clock.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
+import type { BlockWork } from "./blocks/block-work.ts";
+import { WorkThreads } from "./blocks/work-threads.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { ensureFirstAccount, type FirstKey } from "./identity/first-account.ts";
 import { SessionTokens } from "./identity/session-tokens.ts";
@@ -105,7 +107,8 @@ async function openStore(
 
 /** Serves a store that is open; closing the service closes it. A rejection leaves it open. */
 export async function serveStore(given: ServiceConfig, store: Store): Promise<Service> {
-  const config = withDefaults(given);
+  // Processes that share a store share its time, too.
+  const config = withDefaults({ ...given, ...(store.member && { clock: store.member.clock }) });
   const signals = await makeSignals(config, store);
   try {
     return await startService(config, store, signals);
@@ -123,6 +126,7 @@ async function startService(
 ): Promise<Service> {
   const { clock, random, region } = config;
   const { catalog, failed } = store;
+  const log = logger(config.log, clock);
   const emulation = config.emulation && withSeed(config.emulation, random);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
@@ -130,12 +134,12 @@ async function startService(
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
   const keys = await openKeyRing(config, store);
-  const blocks = watchedBlockStore(store, keys, signals);
+  const work = new WorkThreads();
+  const blocks = watchedBlockStore({ ...store, keys, work }, signals);
   const core = await makeCore({ ...config, emulation }, { ...store, blocks, keys });
-  const log = logger(config.log, clock);
   await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
-  if (!store.isReadOnly) await core.sealer.resume();
+  if (!store.isReadOnly) await core.sealer.resume(core.leads());
   const serverSignals = await signals.start(core);
   const server = await listen(
     {
@@ -166,7 +170,7 @@ async function startService(
     const onError = (error: unknown) => log("Journaling failed", { error });
     if (!store.isReadOnly) await core.journaler.flush().catch(onError);
     await blocks.idle();
-    await signals.close();
+    await Promise.all([work.close(), signals.close()]);
     await store.close();
   };
   let closing: Promise<void> | undefined;
@@ -191,12 +195,12 @@ async function startService(
 }
 
 function watchedBlockStore(
-  { segments, catalog }: Store,
-  keys: KeyRing,
+  { segments, catalog, keys, work }: Store & { readonly keys: KeyRing; readonly work: BlockWork },
   { watch }: Signals,
 ): BlockStore {
-  const tables = { blocks: watchedBlocks(catalog.blocks, watch), liveness: catalog.liveness };
-  return new BlockStore(watchedSegments(segments, watch), tables, keys);
+  const { liveness } = catalog;
+  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work };
+  return new BlockStore(watchedSegments(segments, watch), parts, keys);
 }
 
 function accessLog(log: Logger) {

@@ -16,6 +16,7 @@ const WARM_COUNT = 15;
  */
 export const changed: Figure = {
   name: "changed",
+  group: "service",
   about: "1,000 of 1 M blocks, 64 TiB, depth 1,000; beside: 1,000 of 2,048 blocks, 1 GiB, depth 2",
   async run(bench) {
     const { small, large, dataDirectory } = await bench.seeded();

@@ -7,6 +7,7 @@ import { copyAndHash, fileDigest, transfer } from "../harness/transfers.ts";
 /** The same image back, verified and sparse, through the client library. */
 export const download: Figure = {
   name: "download",
+  group: "clients",
   about: "the same image back, verified, sparse; floor: cp --sparse, sync, sha256sum",
   async run(bench) {
     await using varve = await bench.startVarve("download");

@@ -8,6 +8,7 @@ import { interleave, rowOf } from "../harness/rounds.ts";
 /** Gets in random order; the server verifies each block before it sends it. */
 export const get: Figure = {
   name: "get",
+  group: "service",
   about: "4,000 gets of 2,000 random blocks; floor: read, SHA-256 compared, bytes",
   async run(bench) {
     await using varve = await bench.startVarve("get");

@@ -10,6 +10,7 @@ interface Walked {
 /** All pages of a snapshot of a million blocks. */
 export const list: Figure = {
   name: "list",
+  group: "service",
   about: "1 M blocks, pages of 10,000, one connection; floor: JSON.stringify of ready objects",
   async run(bench) {
     const { listed, dataDirectory } = await bench.seeded();

@@ -5,6 +5,7 @@ import { interleave, rowOf } from "../harness/rounds.ts";
 /** Puts of new blocks of real text, beside puts of new random ones to the same server. */
 export const putCompressible: Figure = {
   name: "put-compressible",
+  group: "service",
   about: "2,000 new blocks of source text; beside: 2,000 new random blocks",
   async run(bench) {
     await using varve = await bench.startVarve("put-compressible");

@@ -5,6 +5,7 @@ import { interleave, rowOf } from "../harness/rounds.ts";
 /** Puts of blocks that are stored already, beside puts of new ones to the same server. */
 export const putDuplicate: Figure = {
   name: "put-duplicate",
+  group: "service",
   about: "2,000 random blocks that are stored already; beside: 2,000 new random blocks",
   async run(bench) {
     await using varve = await bench.startVarve("put-duplicate");

@@ -6,6 +6,7 @@ import { interleave, rowOf } from "../harness/rounds.ts";
 /** Durable puts of blocks that are all new and do not compress. */
 export const put: Figure = {
   name: "put",
+  group: "service",
   about: "2,000 new random blocks; floor: body, SHA-256, append, one fdatasync a batch, 201",
   async run(bench) {
     await using varve = await bench.startVarve("put");

@@ -5,6 +5,7 @@ import { interleave, rowOf } from "../harness/rounds.ts";
 /** From spawning the process to its first answer. */
 export const startUp: Figure = {
   name: "start-up",
+  group: "service",
   about: "store of 1 M blocks and 1,000 snapshots; floor: Node with an HTTP server of no use",
   async run(bench) {
     const { dataDirectory } = await bench.seeded();

@@ -7,6 +7,7 @@ import { copyAndHash, transfer } from "../harness/transfers.ts";
 /** A sparse image, new to the store, through the client library. */
 export const upload: Figure = {
   name: "upload",
+  group: "clients",
   about: "sparse image, 1 GiB with 256 MiB of data; floor: cp --sparse, sync, sha256sum",
   async run(bench) {
     await using varve = await bench.startVarve("upload");

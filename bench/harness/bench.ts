@@ -5,11 +5,15 @@ import type { SeededStore } from "../programs/seed-store.ts";
 import { Child } from "./child.ts";
 import type { Sample } from "./rounds.ts";
 
+const QUICK_DIVISOR = 40;
+
 /** How the whole run was asked for. */
 export interface BenchOptions {
   readonly rounds: number;
-  /** A tenth of the work: shows that everything runs, not how fast. */
+  /** A fortieth of the work: shows that everything runs, not how fast. */
   readonly isQuick: boolean;
+  /** Also what takes longest at its full size. */
+  readonly isFull: boolean;
   /** Folder for stores and files of this run, on the disk to measure. */
   readonly directory: string;
   /** Folder for CPU profiles of the servers, or undefined for none. */
@@ -34,9 +38,9 @@ export class Bench implements AsyncDisposable {
     this.options = options;
   }
 
-  /** That many, or a tenth of it in a quick run. */
+  /** That many, or a fortieth of it in a quick run. */
   scaled(count: number): number {
-    return this.options.isQuick ? Math.ceil(count / 10) : count;
+    return this.options.isQuick ? Math.ceil(count / QUICK_DIVISOR) : count;
   }
 
   /** A new empty folder, for as long as the figure runs. */
@@ -53,11 +57,12 @@ export class Bench implements AsyncDisposable {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
 
-  /** A Varve on that store, or on a new one. */
-  async startVarve(figure: string, dataDirectory?: string): Promise<Server> {
+  /** A Varve on that store, or on a new one; with `processors`, on these alone. */
+  async startVarve(figure: string, dataDirectory?: string, processors?: string): Promise<Server> {
     const directory = dataDirectory ?? (await this.folder("store"));
     const flags = this.#profileFlags(figure);
-    return startServer(new Child("varve-server", flags), { dataDirectory: directory });
+    const child = new Child("varve-server", flags, processors);
+    return startServer(child, { dataDirectory: directory });
   }
 
   /** A floor program of bench/programs. */

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cpuSecondsOf, memoryMibOf } from "./process.ts";
 
-/** Clock ticks a second in /proc: fixed by the interface between Linux and its programs. */
-const TICKS_PER_SECOND = 100;
 const PROGRAMS = join(import.meta.dirname, "..", "programs");
 const QUIET = "--disable-warning=ExperimentalWarning";
 
@@ -19,10 +17,13 @@ export class Child implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  constructor(program: string, nodeFlags: readonly string[] = []) {
-    const args = [QUIET, ...nodeFlags, join(PROGRAMS, `${program}.ts`)];
+  /** With `processors`, such as "0" or "0,1", it and all its threads stay on these. */
+  constructor(program: string, nodeFlags: readonly string[] = [], processors?: string) {
+    const node = [process.execPath, QUIET, ...nodeFlags, join(PROGRAMS, `${program}.ts`)];
+    const pinned = processors === undefined ? node : ["taskset", "-c", processors, ...node];
+    const [command = "", ...args] = pinned;
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    this.#process = spawn(process.execPath, args, { stdio: [...stdio] });
+    this.#process = spawn(command, args, { stdio: [...stdio] });
     this.#process.on("message", (message: { id: number; answer?: unknown; error?: string }) => {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -51,14 +52,12 @@ export class Child implements AsyncDisposable {
 
   /** CPU seconds of all its threads so far, user and system; 0 where there is no /proc. */
   cpuSeconds(): number {
-    try {
-      const stat = readFileSync(`/proc/${this.#process.pid}/stat`, "latin1");
-      // The name in brackets may hold spaces; utime and stime are fields 14 and 15.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    } catch {
-      return 0;
-    }
+    return cpuSecondsOf(this.#process.pid);
+  }
+
+  /** MiB of memory that it has now; 0 where there is no /proc. */
+  memoryMib(): number {
+    return memoryMibOf(this.#process.pid, "VmRSS");
   }
 
   /** Ends the program in its own order, so that it also writes its CPU profile. */

@@ -21,34 +21,39 @@ const END_OF_HEAD = "\r\n\r\n";
  * microsecond it spends flatters the slower server. Understands answers with a Content-Length.
  */
 export class Connection implements Disposable {
-  readonly #socket: Socket;
+  readonly #endpoint: string;
+  #socket: Socket;
+  /** True when the last answer was the connection's last: the next request opens another. */
+  #isOver = false;
   #waiting: Waiting | undefined;
   #head: Buffer = Buffer.alloc(0);
   #response: { status: number; head: string; body: Uint8Array[]; left: number } | undefined;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on("data", (piece) => this.#take(piece));
-    socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new Error("The server closed the connection")));
+  private constructor(endpoint: string, socket: Socket) {
+    this.#endpoint = endpoint;
+    this.#socket = this.#listenTo(socket);
   }
 
   /** Connects to an endpoint such as `http://127.0.0.1:7788`. */
-  static open(endpoint: string): Promise<Connection> {
-    const { hostname, port } = new URL(endpoint);
-    return new Promise((resolve, reject) => {
-      const socket = createConnection({ host: hostname, port: Number(port) });
-      socket.once("error", reject);
-      socket.once("connect", () => {
-        socket.off("error", reject);
-        resolve(new Connection(socket));
-      });
-    });
+  static async open(endpoint: string): Promise<Connection> {
+    return new Connection(endpoint, await connectTo(endpoint));
+  }
+
+  #listenTo(socket: Socket): Socket {
+    const isCurrent = () => this.#socket === socket;
+    socket.setNoDelay(true);
+    socket.on("data", (piece) => this.#take(piece));
+    socket.on("error", (error) => isCurrent() && this.#fail(error));
+    socket.on("close", () => isCurrent() && this.#fail(new Error("The server closed early")));
+    return socket;
   }
 
   /** Sends a whole request, in pieces that are not copied, and waits for the whole answer. */
-  exchange(pieces: readonly (string | Uint8Array)[]): Promise<Received> {
+  async exchange(pieces: readonly (string | Uint8Array)[]): Promise<Received> {
+    if (this.#isOver) {
+      this.#isOver = false;
+      this.#socket = this.#listenTo(await connectTo(this.#endpoint));
+    }
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.cork();
@@ -93,6 +98,10 @@ export class Connection implements Disposable {
     this.#response = undefined;
     const waiting = this.#waiting;
     this.#waiting = undefined;
+    if (/\r\nconnection: *close/i.test(head)) {
+      this.#isOver = true;
+      this.#socket.destroy();
+    }
     waiting?.resolve({ status, head, body });
   }
 
@@ -100,4 +109,16 @@ export class Connection implements Disposable {
     this.#waiting?.reject(error);
     this.#waiting = undefined;
   }
+}
+
+function connectTo(endpoint: string): Promise<Socket> {
+  const { hostname, port } = new URL(endpoint);
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
 }

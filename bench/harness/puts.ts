@@ -9,7 +9,10 @@ export const CONNECTIONS = 16;
 const VOLUME_SIZE_GIB = 1;
 
 /** Begins a snapshot that takes up to 2,048 blocks. */
-export function startSnapshot(bench: Bench, { endpoint }: Server): Promise<string> {
+export function startSnapshot(
+  bench: Bench,
+  { endpoint }: Pick<Server, "endpoint">,
+): Promise<string> {
   return bench.generator.call("startSnapshot", { endpoint, volumeSizeGib: VOLUME_SIZE_GIB });
 }
 
@@ -17,10 +20,10 @@ export function startSnapshot(bench: Bench, { endpoint }: Server): Promise<strin
 export async function putToVarve(
   bench: Bench,
   varve: Server,
-  blocks: BlockSetOptions,
+  { connections = CONNECTIONS, ...blocks }: BlockSetOptions & { readonly connections?: number },
 ): Promise<Sample> {
   const snapshotId = await startSnapshot(bench, varve);
-  const load = { endpoint: varve.endpoint, snapshotId, blocks, connections: CONNECTIONS };
+  const load = { endpoint: varve.endpoint, snapshotId, blocks, connections };
   return underLoad(varve, () => bench.generator.call("put", load));
 }
 

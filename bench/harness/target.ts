@@ -15,12 +15,23 @@ export const KEY_PAIR = {
 };
 export const REGION = "us-east-1";
 
+/** As whom requests are signed, and for what. */
+export interface Signing {
+  readonly keyPair: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly region: string;
+  readonly service: string;
+}
+
+const OWN: Signing = { keyPair: KEY_PAIR, region: REGION, service: "ebs" };
+
 /** Signs requests for one server; the derived key is kept, as every good client does. */
 export class RequestSigner {
   readonly #host: string;
+  readonly #signing: Signing;
   #signingKey: { date: string; key: Uint8Array } | undefined;
 
-  constructor(endpoint: string) {
+  constructor(endpoint: string, signing: Signing = OWN) {
+    this.#signing = signing;
     this.#host = new URL(endpoint).host;
   }
 
@@ -28,11 +39,11 @@ export class RequestSigner {
   head(request: WireRequest, bodyLength = request.body.length): string {
     const dateTime = formatSigningTime(Date.now());
     const headers = signRequest(request, {
-      credentials: KEY_PAIR,
+      credentials: this.#signing.keyPair,
       host: this.#host,
       dateTime,
-      region: REGION,
-      service: "ebs",
+      region: this.#signing.region,
+      service: this.#signing.service,
       payloadHash: payloadHashOf(request),
       crypto: nodeCrypto,
       signingKey: this.#keyOf(dateTime.slice(0, 8)),
@@ -46,8 +57,8 @@ export class RequestSigner {
 
   #keyOf(date: string): Uint8Array {
     if (this.#signingKey?.date !== date) {
-      const scope = { date, region: REGION, service: "ebs" };
-      const key = deriveSigningKey(KEY_PAIR.secretAccessKey, scope, nodeCrypto);
+      const { keyPair, region, service } = this.#signing;
+      const key = deriveSigningKey(keyPair.secretAccessKey, { date, region, service }, nodeCrypto);
       this.#signingKey = { date, key };
     }
     return this.#signingKey.key;

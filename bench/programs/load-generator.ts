@@ -1,7 +1,7 @@
 // What calls the servers: a process of its own, and the same for Varve and for every floor. It
 // signs each request, and looks at each answer just closely enough to know that it is right.
 
-import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
+import { BLOCK_SIZE_BYTES, BLOCKS_PER_GIB } from "../../src/model/limits.ts";
 import { writeCompleteSnapshotRequest } from "../../src/wire/complete-snapshot.ts";
 import { writeGetSnapshotBlockRequest } from "../../src/wire/get-snapshot-block.ts";
 import { writeListChangedBlocksRequest } from "../../src/wire/list-changed-blocks.ts";
@@ -13,7 +13,7 @@ import { BlockSet, type BlockSetOptions, HEAD_BYTES } from "../harness/blocks.ts
 import { serveParent } from "../harness/commands.ts";
 import { Connection, type Received } from "../harness/connection.ts";
 import { percentile } from "../harness/statistics.ts";
-import { RequestSigner } from "../harness/target.ts";
+import { RequestSigner, type Signing } from "../harness/target.ts";
 
 /** What a load took. */
 export interface LoadResult {
@@ -29,6 +29,8 @@ export interface BlockLoad {
   readonly snapshotId: string;
   readonly blocks: BlockSetOptions;
   readonly connections: number;
+  /** Blocks from one to the next where they are put; default 1. */
+  readonly stride?: number;
   /** Block indexes to ask for, in this order; default all, ascending. */
   readonly order?: readonly number[];
 }
@@ -60,7 +62,9 @@ serveParent({
     while (!(await isReadable())) await new Promise((resolve) => setTimeout(resolve, 20));
   },
 
+  completeChild: (child: ChildSnapshot) => completeChild(child),
   put: (load: BlockLoad) => put(load),
+  putObjects: (load: ObjectLoad) => putObjects(load),
   get: (load: BlockLoad) => get(load),
 
   async readTokens({ endpoint, snapshotId }: { endpoint: string; snapshotId: string }) {
@@ -84,14 +88,15 @@ serveParent({
   },
 });
 
-async function put({ endpoint, snapshotId, blocks, connections }: BlockLoad): Promise<LoadResult> {
+async function put(load: BlockLoad): Promise<LoadResult> {
+  const { endpoint, snapshotId, blocks, connections, stride = 1 } = load;
   const set = setOf(blocks);
   const signer = new RequestSigner(endpoint);
   const empty = new Uint8Array(0);
   return run({ endpoint, connections, count: set.count }, async (connection, i) => {
     const input = {
       SnapshotId: snapshotId,
-      BlockIndex: i,
+      BlockIndex: i * stride,
       DataLength: BLOCK_SIZE_BYTES,
       Checksum: set.checksum(i),
       ChecksumAlgorithm: "SHA256",
@@ -99,6 +104,27 @@ async function put({ endpoint, snapshotId, blocks, connections }: BlockLoad): Pr
     const request = writePutSnapshotBlockRequest(input, empty);
     const head = signer.head(request, BLOCK_SIZE_BYTES);
     check(201, await connection.exchange([head, ...set.pieces(i)]));
+  });
+}
+
+/** Blocks as objects of one bucket, for an engine that speaks S3. */
+interface ObjectLoad {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly signing: Signing;
+  readonly blocks: BlockSetOptions;
+  readonly connections: number;
+}
+
+async function putObjects(load: ObjectLoad): Promise<LoadResult> {
+  const { endpoint, bucket, blocks, connections, signing } = load;
+  const set = setOf(blocks);
+  const signer = new RequestSigner(endpoint, signing);
+  const prefix = `/${bucket}/${blocks.name.replace(/[^a-z0-9]/g, "-")}`;
+  const common = { method: "PUT", query: "", headers: new Map(), body: new Uint8Array(0) };
+  return run({ endpoint, connections, count: set.count }, async (connection, i) => {
+    const head = signer.head({ ...common, path: `${prefix}-${i}` }, BLOCK_SIZE_BYTES);
+    check(200, await connection.exchange([head, ...set.pieces(i)]));
   });
 }
 
@@ -148,6 +174,30 @@ async function run(
   for (const connection of opened) connection[Symbol.dispose]();
   const [p50Ms, p99Ms] = [0.5, 0.99].map((share) => percentile(latencies, share));
   return { count, seconds, p50Ms: p50Ms ?? 0, p99Ms: p99Ms ?? 0 };
+}
+
+interface ChildSnapshot {
+  readonly endpoint: string;
+  readonly parentId: string;
+  readonly volumeSizeGib: number;
+  readonly name: string;
+  /** Blocks that it changes, far apart. */
+  readonly count: number;
+}
+
+/** Milliseconds from asking for the completion of a child until it is completed. */
+async function completeChild(child: ChildSnapshot): Promise<number> {
+  const { endpoint, parentId, volumeSizeGib, name, count } = child;
+  const start = { VolumeSize: volumeSizeGib, ParentSnapshotId: parentId };
+  const { SnapshotId } = JSON.parse(await callOnce(endpoint, writeStartSnapshotRequest(start)));
+  const stride = Math.floor((volumeSizeGib * BLOCKS_PER_GIB) / count);
+  const blocks = { kind: "random", name, count } as const;
+  await put({ endpoint, snapshotId: SnapshotId, blocks, connections: 1, stride });
+  const complete = writeCompleteSnapshotRequest({ SnapshotId, ChangedBlocksCount: count });
+  const startedAt = performance.now();
+  await callOnce(endpoint, complete);
+  await callOnce(endpoint, writeListSnapshotBlocksRequest({ SnapshotId, MaxResults: 100 }));
+  return performance.now() - startedAt;
 }
 
 /** Lists a whole snapshot over one connection, page after page. */

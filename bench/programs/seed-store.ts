@@ -10,16 +10,17 @@ import { BlockStore } from "../../src/blocks/block-store.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
-import { type Digest, digestFromBytes, type RecordName } from "../../src/model/digest.ts";
+import type { RecordName } from "../../src/model/digest.ts";
 import { blockCountOf } from "../../src/model/geometry.ts";
-import { type AccountId, newSnapshotId, type SnapshotId } from "../../src/model/ids.ts";
+import type { AccountId } from "../../src/model/ids.ts";
 import { BLOCK_SIZE_BYTES, SEGMENT_SIZE_BYTES_MAX } from "../../src/model/limits.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
-import { BlockMaps, type MapEntry, type Root } from "../../src/tree/block-map.ts";
+import { BlockMaps, type MapEntry } from "../../src/tree/block-map.ts";
 import { NO_SECRETS } from "../../test/support/fakes.ts";
 import { randomBytesFrom } from "../harness/blocks.ts";
 import { serveParent } from "../harness/commands.ts";
+import { completedSnapshot, type Extent, entriesAt, expand } from "../harness/made-up.ts";
 import { KEY_PAIR } from "../harness/target.ts";
 
 /** Two snapshots of one lineage and the number of blocks at which they differ. */
@@ -49,9 +50,6 @@ interface SeedOptions {
   readonly chainLength: number;
 }
 
-type Extent = readonly [start: number, count: number];
-
-const PAGE_COUNT = 10_000;
 const CHANGED_COUNT = 1_000;
 /** Files of 500 MiB all over the large volume. */
 const LARGE_EXTENT_COUNT = 1_000;
@@ -164,43 +162,10 @@ class Seeder {
     writes: AsyncIterable<readonly MapEntry[]>,
   ): Promise<Snapshot> {
     const { root, addedCount } = await this.#maps.apply(parent?.root, writes);
-    const snapshot = this.#completed({ volumeSizeGib, parent, root, addedCount });
+    const made = { account: this.#account, volumeSizeGib, parent, root, addedCount };
+    const snapshot = completedSnapshot(made);
     await this.#catalog.snapshots.start(snapshot, undefined);
     return snapshot;
-  }
-
-  #completed(made: {
-    readonly volumeSizeGib: number;
-    readonly parent: Snapshot | undefined;
-    readonly root: Root;
-    readonly addedCount: number;
-  }): Snapshot {
-    const id: SnapshotId = newSnapshotId(systemRandom);
-    const { parent, addedCount } = made;
-    const nowMs = Date.now();
-    return {
-      id,
-      account: this.#account,
-      domain: this.#account,
-      state: "completed",
-      stateMessage: undefined,
-      parent: parent?.id,
-      lineage: parent?.lineage ?? id,
-      volumeSizeGib: made.volumeSizeGib,
-      description: undefined,
-      tags: [],
-      startTimeMs: nowMs,
-      completionTimeMs: nowMs,
-      timeoutMinutes: 60,
-      expiresAtMs: nowMs + 3_600_000,
-      parentRoot: parent?.root,
-      parentBlockCount: parent?.blockCount ?? 0,
-      root: made.root,
-      blockCount: (parent?.blockCount ?? 0) + addedCount,
-      writtenBlockCount: addedCount,
-      manifest: undefined,
-      completion: undefined,
-    };
   }
 
   /** Enters a location for each block on its way into the map. */
@@ -241,26 +206,6 @@ function scatterClosely(blockCount: number): Extent[] {
     left -= count;
   }
   return extents;
-}
-
-/** Made-up digests for every block of these extents, page by page. */
-async function* entriesAt(
-  name: string,
-  extents: readonly Extent[],
-): AsyncGenerator<readonly MapEntry[]> {
-  const indexes = expand(extents);
-  for (let from = 0; from < indexes.length; from += PAGE_COUNT) {
-    const page = indexes.slice(from, from + PAGE_COUNT);
-    const bytes = randomBytesFrom(`${name} ${from}`, 32 * page.length);
-    yield page.map((blockIndex, i) => ({
-      blockIndex,
-      digest: digestFromBytes(bytes.subarray(i * 32, (i + 1) * 32)) satisfies Digest,
-    }));
-  }
-}
-
-function expand(extents: readonly Extent[]): number[] {
-  return extents.flatMap(([start, count]) => Array.from({ length: count }, (_, i) => start + i));
 }
 
 /** About evenly spaced block indexes, as extents of one block. */

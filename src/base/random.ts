@@ -8,9 +8,29 @@ export interface Random {
   fraction(): number;
 }
 
+/** Bytes asked of the generator at once: a call costs far more than its bytes. */
+const POOL_BYTES = 4_096;
+
+/** The platform's generator, asked for many bytes at once. Each is given once, and forgotten. */
+function pooledBytes(): Random["bytes"] {
+  const pool = new Uint8Array(POOL_BYTES);
+  let next = POOL_BYTES;
+  return (length) => {
+    if (length > POOL_BYTES / 8) return crypto.getRandomValues(new Uint8Array(length));
+    if (next + length > POOL_BYTES) {
+      crypto.getRandomValues(pool);
+      next = 0;
+    }
+    const taken = pool.slice(next, next + length);
+    pool.fill(0, next, next + length);
+    next += length;
+    return taken;
+  };
+}
+
 /** The platform's cryptographic generator. */
 export const systemRandom: Random = {
-  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  bytes: pooledBytes(),
   fraction: () => Math.random(),
 };
 

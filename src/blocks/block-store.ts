@@ -20,10 +20,11 @@ import { BATCH_SIZE_BYTES_MAX, BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { SegmentStore } from "../segments/segment-store.ts";
 import type { NodeStore } from "../tree/node-store.ts";
+import { type BlockWork, ownWork } from "./block-work.ts";
 import { DamagedRecords, type DamageWatch, keyOf } from "./damaged-records.ts";
 import type { DomainCipher } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
-import { encodeRecord, type RecordIdentity } from "./encode-record.ts";
+import { type RecordIdentity, sealRecord } from "./encode-record.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { digestOf } from "./hash.ts";
 import { RECORD_KIND, type RecordHeader, type RecordKind } from "./record.ts";
@@ -37,9 +38,11 @@ export interface WrittenBlock {
   readonly digest: Digest;
 }
 
-/** The tables that a block store works with. */
-export type BlockStoreTables = Pick<Catalog, "blocks"> & {
+/** The tables that a block store works with, and who does the work on blocks. */
+export type BlockStoreParts = Pick<Catalog, "blocks"> & {
   readonly liveness: Pick<LivenessTable, "refer">;
+  /** By default whoever asks. */
+  readonly work?: BlockWork | undefined;
 };
 
 /** Where a block is written to. */
@@ -58,6 +61,7 @@ export interface BlockTarget {
 export class BlockStore {
   readonly #catalog: BlockTable;
   readonly #liveness: Pick<LivenessTable, "refer">;
+  readonly #work: BlockWork;
   readonly #commits: GroupCommit;
   /** Records being encoded or committed, so that the same contents arriving twice wait once. */
   readonly #arriving = new Map<string, Promise<unknown>>();
@@ -68,11 +72,13 @@ export class BlockStore {
   #busyCount = 0;
   readonly #puts = new KeyedLock();
 
-  constructor(segments: SegmentStore, catalog: BlockStoreTables, secrets: DomainSecrets) {
+  constructor(segments: SegmentStore, catalog: BlockStoreParts, secrets: DomainSecrets) {
+    const { work = ownWork } = catalog;
+    this.#work = work;
     this.#catalog = catalog.blocks;
     this.#liveness = catalog.liveness;
     this.#damaged = new DamagedRecords(catalog.blocks);
-    const parts = { segments, table: catalog.blocks, secrets, damaged: this.#damaged };
+    const parts = { segments, table: catalog.blocks, secrets, damaged: this.#damaged, work };
     this.records = new RecordReader(parts);
     this.#commits = new GroupCommit(segments, catalog.blocks, BATCH_SIZE_BYTES_MAX);
   }
@@ -90,6 +96,11 @@ export class BlockStore {
   /** Blocks being put or read just now, for callers who wait for them. */
   get busyCount(): number {
     return this.#busyCount;
+  }
+
+  /** SHA-256 of a block's bytes, which must not change until it is there. */
+  digestOf(bytes: Uint8Array): Promise<Digest> {
+    return this.#work.digest(bytes);
   }
 
   /**
@@ -242,7 +253,10 @@ export class BlockStore {
     { identity, cipher, plain }: PlainRecord,
     write: PendingWrite | undefined,
   ): Promise<WriteRefusal | undefined> {
-    const entry = await encodeRecord(identity, plain, cipher);
+    const work = this.#work;
+    const payload = await work.encode(plain, cipher !== undefined);
+    const whole = { ...identity, plainLength: plain.length };
+    const entry = await sealRecord(whole, payload, { cipher, work });
     const { domain, name } = identity;
     // A damaged record stays where it is; what is found under its name from now on is this one.
     const replaces = await this.#damaged.has(identity);

@@ -1,5 +1,11 @@
 import { promisify } from "node:util";
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from "node:zlib";
+import {
+  constants,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from "node:zlib";
 import { CorruptionError } from "../model/errors.ts";
 
 /** How a record's payload is stored. The numbers are on disk and never change. */
@@ -43,15 +49,23 @@ const decompress = promisify(zstdDecompress);
  * about 0.1 ms. The answer may be the very bytes given, not a copy.
  */
 export async function encodePayload(plain: Uint8Array): Promise<EncodedPayload> {
-  if (plain.length >= SAMPLED_BYTES_MIN && !looksCompressible(plain)) {
-    return { codec: CODEC.raw, bytes: plain };
-  }
-  const packed = await compress(plain, zstdOptions(plain.length));
+  if (!looksCompressible(plain)) return { codec: CODEC.raw, bytes: plain };
+  return shorter(plain, await compress(plain, zstdOptions(plain.length)));
+}
+
+/** The same, all of it on the thread that asks for it. */
+export function encodePayloadSync(plain: Uint8Array): EncodedPayload {
+  if (!looksCompressible(plain)) return { codec: CODEC.raw, bytes: plain };
+  return shorter(plain, zstdCompressSync(plain, zstdOptions(plain.length)));
+}
+
+function shorter(plain: Uint8Array, packed: Uint8Array): EncodedPayload {
   if (packed.length > plain.length * WORTHWHILE_SHARE) return { codec: CODEC.raw, bytes: plain };
   return { codec: CODEC.zstd, bytes: packed };
 }
 
 function looksCompressible(plain: Uint8Array): boolean {
+  if (plain.length < SAMPLED_BYTES_MIN) return true;
   const sample = Buffer.allocUnsafe(SAMPLE_PIECES * SAMPLE_PIECE_BYTES);
   for (let piece = 0; piece < SAMPLE_PIECES; piece++) {
     const start = Math.floor((piece * plain.length) / SAMPLE_PIECES);
@@ -77,19 +91,37 @@ export async function decodePayload(
   payload: EncodedPayload,
   plainLength: number,
 ): Promise<Uint8Array> {
-  const plain = payload.codec === CODEC.raw ? payload.bytes : await unpack(payload, plainLength);
-  if (plain.length !== plainLength) {
-    throw new CorruptionError(`A payload has ${plain.length} bytes, not ${plainLength}`);
-  }
-  return plain;
+  const { codec, bytes } = payload;
+  if (codec === CODEC.raw) return checkLength(bytes, plainLength);
+  const plain = await decompress(bytes, roomFor(plainLength)).catch(throwDamaged);
+  return checkLength(plain, plainLength);
 }
 
-async function unpack(payload: EncodedPayload, plainLength: number): Promise<Uint8Array> {
+/** The same, all of it on the thread that asks for it. */
+export function decodePayloadSync(payload: EncodedPayload, plainLength: number): Uint8Array {
+  const { codec, bytes } = payload;
+  if (codec === CODEC.raw) return checkLength(bytes, plainLength);
+  return checkLength(unpackSync(bytes, plainLength), plainLength);
+}
+
+function unpackSync(bytes: Uint8Array, plainLength: number): Uint8Array {
   try {
-    const chunkSize = Math.max(plainLength, ZLIB_OUTPUT_BYTES_MIN);
-    const room = { maxOutputLength: plainLength, chunkSize };
-    return await decompress(payload.bytes, room);
+    return zstdDecompressSync(bytes, roomFor(plainLength));
   } catch (cause) {
-    throw new CorruptionError("A zstd payload cannot be decompressed", { cause });
+    return throwDamaged(cause);
   }
+}
+
+function roomFor(plainLength: number) {
+  const chunkSize = Math.max(plainLength, ZLIB_OUTPUT_BYTES_MIN);
+  return { maxOutputLength: plainLength, chunkSize };
+}
+
+function throwDamaged(cause: unknown): never {
+  throw new CorruptionError("A zstd payload cannot be decompressed", { cause });
+}
+
+function checkLength(plain: Uint8Array, plainLength: number): Uint8Array {
+  if (plain.length === plainLength) return plain;
+  throw new CorruptionError(`A payload has ${plain.length} bytes, not ${plainLength}`);
 }

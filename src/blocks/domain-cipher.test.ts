@@ -7,10 +7,11 @@ import { type Digest, ZERO_BLOCK_DIGEST, ZERO_BLOCK_NAME } from "../model/digest
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, KeyDomain } from "../model/ids.ts";
 import { CODEC } from "./codec.ts";
-import { DomainCipher, TAG_BYTES } from "./domain-cipher.ts";
+import { DomainCipher } from "./domain-cipher.ts";
 import { encodeRecord, openRecord } from "./encode-record.ts";
 import { digestOf } from "./hash.ts";
 import { RECORD_HEADER_BYTES, RECORD_KIND } from "./record.ts";
+import { TAG_BYTES } from "./sealed-bytes.ts";
 
 const DOMAIN = "k0123456789abcde" as KeyDomain;
 const SECRETS = [1, 2, 3].map((byte) => Buffer.alloc(32, byte));

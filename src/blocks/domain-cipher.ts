@@ -10,6 +10,7 @@ import { CorruptionError } from "../model/errors.ts";
 import { DIGEST_SIZE_BYTES, DOMAIN_SECRET_BYTES } from "../model/limits.ts";
 import type { Codec } from "./codec.ts";
 import { type RecordKind, type RecordSeal, SALT_BYTES } from "./record.ts";
+import { decryptBytes, encryptBytes } from "./sealed-bytes.ts";
 
 /*
  * How the records of one encryption key's domain are encrypted. From each of the key's secrets,
@@ -27,10 +28,6 @@ import { type RecordKind, type RecordSeal, SALT_BYTES } from "./record.ts";
  * under the tag: a record that was moved, relabelled or shortened does not open.
  */
 
-const CIPHER_NAME = "aes-256-gcm";
-const NONCE = Buffer.alloc(12);
-/** Bytes that encryption adds to a payload. */
-export const TAG_BYTES = 16;
 const HALF_BYTES = DIGEST_SIZE_BYTES / 2;
 
 /** What the key of one record is made from, besides its salt. */
@@ -101,9 +98,7 @@ export class DomainCipher {
     seal: RecordSeal,
     { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
   ): Uint8Array {
-    const cipher = createCipheriv(CIPHER_NAME, this.#recordKey(identity, seal), NONCE);
-    cipher.setAAD(covered);
-    return Buffer.concat([cipher.update(payload), cipher.final(), cipher.getAuthTag()]);
+    return encryptBytes({ key: this.recordKey(identity, seal), covered }, payload);
   }
 
   /** Decrypts a payload. Throws a `CorruptionError` for anything that `encrypt` did not make. */
@@ -112,24 +107,15 @@ export class DomainCipher {
     seal: RecordSeal,
     { covered, payload }: { readonly covered: Uint8Array; readonly payload: Uint8Array },
   ): Uint8Array {
-    if (payload.length < TAG_BYTES) {
-      throw new CorruptionError(`An encrypted payload has ${payload.length} bytes`);
-    }
-    const end = payload.length - TAG_BYTES;
-    const decipher = createDecipheriv(CIPHER_NAME, this.#recordKey(identity, seal), NONCE);
-    decipher.setAAD(covered).setAuthTag(payload.subarray(end));
-    try {
-      return Buffer.concat([decipher.update(payload.subarray(0, end)), decipher.final()]);
-    } catch (cause) {
-      throw new CorruptionError("An encrypted payload does not match its tag", { cause });
-    }
+    return decryptBytes({ key: this.recordKey(identity, seal), covered }, payload);
   }
 
   get #nameKey(): Uint8Array {
     return (this.#keys[0] as DerivedKeys).names;
   }
 
-  #recordKey({ kind, codec, name }: SealedAs, { keyVersion, salt }: RecordSeal): Uint8Array {
+  /** The key that one record alone is encrypted with. */
+  recordKey({ kind, codec, name }: SealedAs, { keyVersion, salt }: RecordSeal): Uint8Array {
     const keys = this.#keys[keyVersion - 1];
     if (!keys) {
       const known = `this key has versions 1 to ${this.#keys.length}`;

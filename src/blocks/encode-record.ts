@@ -1,10 +1,11 @@
+import { assert } from "../base/assert.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import type { Entry } from "../segments/segment-store.ts";
-import { CODEC, decodePayload, encodePayload } from "./codec.ts";
-import { type DomainCipher, TAG_BYTES } from "./domain-cipher.ts";
-import { digestOf } from "./hash.ts";
+import { type BlockWork, type HashedPayload, ownWork } from "./block-work.ts";
+import { CODEC } from "./codec.ts";
+import type { DomainCipher } from "./domain-cipher.ts";
 import {
   decodeRecord,
   encodeRecordHeader,
@@ -12,6 +13,7 @@ import {
   type RecordKind,
   sealedPart,
 } from "./record.ts";
+import { TAG_BYTES } from "./sealed-bytes.ts";
 
 /** What a record holds, and how it is called. */
 export interface RecordIdentity {
@@ -24,37 +26,59 @@ export interface RecordIdentity {
 
 /** Makes the bytes of a record: compressed where that helps, encrypted where there is a cipher. */
 export async function encodeRecord(
-  { kind, domain, digest, name }: RecordIdentity,
+  identity: RecordIdentity,
   plain: Uint8Array,
   cipher: DomainCipher | undefined,
 ): Promise<Entry> {
-  const { codec, bytes: payload } = await encodePayload(plain);
-  const common = { kind, codec, domain, name, plainLength: plain.length };
+  const payload = await ownWork.encode(plain, cipher !== undefined);
+  return sealRecord({ ...identity, plainLength: plain.length }, payload, { cipher, work: ownWork });
+}
+
+/** The same from a payload that is encoded already. */
+export async function sealRecord(
+  identity: RecordIdentity & Pick<RecordHeader, "plainLength">,
+  { codec, bytes: payload, digest }: HashedPayload,
+  { cipher, work }: { readonly cipher: DomainCipher | undefined; readonly work: BlockWork },
+): Promise<Entry> {
+  const { kind, domain, name, plainLength } = identity;
+  const common = { kind, codec, domain, name, plainLength };
   if (!cipher) {
     const header = { ...common, storedLength: payload.length, seal: undefined };
     return [encodeRecordHeader(header), payload];
   }
-  const seal = cipher.sealFor(codec === CODEC.raw ? digest : digestOf(payload));
+  const payloadDigest = codec === CODEC.raw ? identity.digest : digest;
+  assert(payloadDigest !== undefined, "what is to be encrypted is hashed");
+  const seal = cipher.sealFor(payloadDigest);
   const header = encodeRecordHeader({ ...common, storedLength: payload.length + TAG_BYTES, seal });
-  return [header, cipher.encrypt(common, seal, { covered: sealedPart(header), payload })];
+  const sealing = { key: cipher.recordKey(common, seal), covered: sealedPart(header) };
+  return [header, await work.encrypt(sealing, payload)];
+}
+
+/** What was in a record, whatever it hashes to. */
+export interface OpenedPayload {
+  readonly header: RecordHeader;
+  readonly plain: Uint8Array;
+  /** What the plain bytes hash to. */
+  readonly digest: Digest;
 }
 
 /**
- * Gets the plain bytes back out of a record, whatever they hash to. Throws a `CorruptionError` that
- * says what is wrong with it; without a cipher for what is encrypted, and with one for what is not.
+ * Gets the plain bytes back out of a record, and tells what they hash to. Throws a
+ * `CorruptionError` that says what is wrong with it; without a cipher for what is encrypted, and
+ * with one for what is not.
  */
 export async function openRecord(
   record: Uint8Array,
   cipher: DomainCipher | undefined,
-): Promise<{ readonly header: RecordHeader; readonly plain: Uint8Array }> {
+  work: BlockWork = ownWork,
+): Promise<OpenedPayload> {
   const { header, payload, headerBytes } = decodeRecord(record);
   if (!header.seal) {
     // Or whoever can write to the disk could have anything taken for what was encrypted.
     if (cipher) throw new CorruptionError(`A record of ${header.domain} is not encrypted`);
-    return { header, plain: await decodePayload(payload, header.plainLength) };
+    return { header, ...(await work.decode(payload, header.plainLength)) };
   }
   if (!cipher) throw new CorruptionError(`A record of ${header.domain} is encrypted`);
-  const sealed = { covered: sealedPart(headerBytes), payload: payload.bytes };
-  const bytes = cipher.decrypt(header, header.seal, sealed);
-  return { header, plain: await decodePayload({ ...payload, bytes }, header.plainLength) };
+  const sealing = { key: cipher.recordKey(header, header.seal), covered: sealedPart(headerBytes) };
+  return { header, ...(await work.decode(payload, header.plainLength, sealing)) };
 }

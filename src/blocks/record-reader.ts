@@ -4,11 +4,11 @@ import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import { type BlockWork, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
 import { openRecord } from "./encode-record.ts";
-import { digestOf } from "./hash.ts";
 import { decodeRecord, type RecordHeader } from "./record.ts";
 import { type Scanned, scanSegment } from "./scan-segment.ts";
 
@@ -25,6 +25,8 @@ export interface RecordReaderParts {
   readonly table: BlockTable;
   readonly secrets: DomainSecrets;
   readonly damaged: DamagedRecords;
+  /** Who decodes and hashes; by default whoever asks. */
+  readonly work?: BlockWork | undefined;
 }
 
 /** A record as it was read, its header, and its contents. */
@@ -47,13 +49,15 @@ export class RecordReader {
   readonly #table: BlockTable;
   readonly #secrets: DomainSecrets;
   readonly #damaged: DamagedRecords;
+  readonly #work: BlockWork;
   /** The cipher of each encrypted domain, and the secrets that it was made from. */
   readonly #ciphers = new Map<
     KeyDomain,
     { readonly secrets: readonly Uint8Array[]; readonly cipher: DomainCipher }
   >();
 
-  constructor({ segments, table, secrets, damaged }: RecordReaderParts) {
+  constructor({ segments, table, secrets, damaged, work = ownWork }: RecordReaderParts) {
+    this.#work = work;
     this.#segments = segments;
     this.#table = table;
     this.#secrets = secrets;
@@ -65,8 +69,8 @@ export class RecordReader {
     const record = await this.#read(location);
     const { header } = decodeRecord(record);
     const cipher = await this.cipherOf(header.domain);
-    const { plain } = await this.#open(header.domain, record, cipher);
-    if (nameOf(digestOf(plain), cipher) === header.name) return { record, header, plain };
+    const { plain, digest } = await this.#open(header.domain, record, cipher);
+    if (nameOf(digest, cipher) === header.name) return { record, header, plain };
     const { segment, offset } = location;
     throw new CorruptionError(`The record at segment ${segment}, offset ${offset} is damaged`);
   }
@@ -133,8 +137,8 @@ export class RecordReader {
       throw new CorruptionError("The record there says that it is another one");
     }
     if (cipher === "locked") return;
-    const { plain } = await this.#open(record.domain, bytes, cipher);
-    if (nameOf(digestOf(plain), cipher) !== record.name) {
+    const { digest } = await this.#open(record.domain, bytes, cipher);
+    if (nameOf(digest, cipher) !== record.name) {
       throw new CorruptionError("The record does not hash to its name");
     }
   }
@@ -186,26 +190,36 @@ export class RecordReader {
     }
   }
 
+  /** Where contents of that digest lie now; undefined for zeros and for what is not stored. */
+  async locate(
+    domain: Domain,
+    digest: Digest,
+  ): Promise<{ readonly name: RecordName; readonly location: Location } | undefined> {
+    const name = nameOf(digest, await this.cipherOf(domain));
+    const location = await this.#table.locate(domain, name);
+    return location && { name, location };
+  }
+
   async #loadVerified(
     { domain, digest, location }: Sought,
     cipher: DomainCipher | undefined,
     buffer: Uint8Array | undefined,
   ): Promise<Uint8Array> {
-    const { plain } = await this.#open(domain, await this.#read(location, buffer), cipher);
-    if (digestOf(plain) !== digest) {
+    const opened = await this.#open(domain, await this.#read(location, buffer), cipher);
+    if (opened.digest !== digest) {
       const { segment, offset } = location;
       throw new CorruptionError(
         `The record at segment ${segment}, offset ${offset} does not hash to ${digest}`,
       );
     }
-    return plain;
+    return opened.plain;
   }
 
   /** Another process may have rotated the key: then the record's secret is a new one. */
   async #open(domain: Domain, record: Uint8Array, cipher: DomainCipher | undefined) {
-    return openRecord(record, cipher).catch(async (error: unknown) => {
+    return openRecord(record, cipher, this.#work).catch(async (error: unknown) => {
       if (!(error instanceof UnknownKeyVersionError)) throw error;
-      return openRecord(record, await this.cipherOf(domain, true));
+      return openRecord(record, await this.cipherOf(domain, true), this.#work);
     });
   }
 

@@ -33,6 +33,11 @@ import {
   writeStartCollectionRequest,
   writeStopCollectionRequest,
 } from "../wire/admin/collections.ts";
+import {
+  type BlockLocation,
+  readLocateBlockResponse,
+  writeLocateBlockRequest,
+} from "../wire/admin/locate-block.ts";
 import type { AdminOperationName } from "../wire/admin/routes.ts";
 import {
   readDescribeServiceResponse,
@@ -200,6 +205,16 @@ export function stopCollection(
 export function describeStore(client: Client, options?: CallOptions): Promise<StoreDescription> {
   const request = writeDescribeStoreRequest();
   return client.send(callOf("DescribeStore", request, readDescribeStoreResponse), options);
+}
+
+/** Where a block lies in the store. Answered to the account that manages the store. */
+export function locateBlock(
+  client: Client,
+  block: { readonly snapshotId: string; readonly blockIndex: number },
+  options?: CallOptions,
+): Promise<BlockLocation> {
+  const request = writeLocateBlockRequest(block.snapshotId, block.blockIndex);
+  return client.send(callOf("LocateBlock", request, readLocateBlockResponse), options);
 }
 
 /** How the service was started. Answered to the account that manages the store. */

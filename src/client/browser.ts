@@ -12,6 +12,7 @@ export type { Tag } from "../model/snapshot.ts";
 export type { AccessKeyDescription } from "../wire/admin/access-keys.ts";
 export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
+export type { BlockLocation } from "../wire/admin/locate-block.ts";
 export type { ServiceDescription } from "../wire/admin/service.ts";
 export type { SimulatePolicyResponse, SimulationResult } from "../wire/admin/simulate-policy.ts";
 export type {
@@ -35,6 +36,7 @@ export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-chang
 export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
+export { volumeOf } from "./_copies.ts";
 export {
   createAccessKey,
   createAccount,
@@ -48,13 +50,13 @@ export {
   listAccounts,
   listAuditEntries,
   listStoreSamples,
+  locateBlock,
   simulatePolicy,
   startCollection,
   stopCollection,
   updateAccessKey,
 } from "./admin-operations.ts";
 export type { CallOptions, Client, ClientOptions } from "./client.ts";
-export { volumeOf } from "./_copies.ts";
 export { createFetchClient as createClient } from "./create-fetch-client.ts";
 export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
 export {

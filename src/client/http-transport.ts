@@ -1,127 +1,104 @@
-import http from "node:http";
-import https from "node:https";
-import type { ReceivedResponse } from "../wire/message.ts";
-import { boundedSize, type Transport } from "./transport.ts";
+import { HttpConnection } from "./_http-connection.ts";
+import type { Transport } from "./transport.ts";
 
 /** How to speak with a service by Node's own means. */
 export interface HttpTransportOptions {
-  /** Connections to one service at once. */
+  /** Connections to one service that are kept for later requests. */
   readonly connectionsMax: number;
   /** Certificates in PEM to trust instead of the usual authorities. */
   readonly ca?: string | undefined;
 }
 
 /** Speaks HTTP or HTTPS over kept-alive connections. */
-export function createHttpTransport({ connectionsMax, ca }: HttpTransportOptions): Transport {
-  const bounds = { keepAlive: true, maxSockets: connectionsMax, maxFreeSockets: connectionsMax };
-  const plain = new http.Agent(bounds);
-  const secure = new https.Agent(ca === undefined ? bounds : { ...bounds, ca });
+export function createHttpTransport(options: HttpTransportOptions): Transport {
+  const origins = new Map<string, Connections>();
+  const connectionsTo = (endpoint: URL) => {
+    const known = origins.get(endpoint.origin);
+    if (known) return known;
+    const connections = new Connections(endpoint, options);
+    origins.set(endpoint.origin, connections);
+    return connections;
+  };
   return {
-    exchange: (request, signal) =>
-      new Promise((resolve, reject) => {
-        const { endpoint, method, target: path, headers, body } = request;
-        const isSecure = endpoint.protocol === "https:";
-        const send = isSecure ? https.request : http.request;
-        const address = {
-          agent: isSecure ? secure : plain,
-          hostname: endpoint.hostname.replace(/^\[|\]$/g, ""),
-          port: endpoint.port || (isSecure ? 443 : 80),
-        };
-        const lines = [...headers].flat();
-        if (body.length > 0 || method !== "GET") lines.push("content-length", String(body.length));
-        // A list of headers is written as it is, without a look at each of them.
-        const options = { ...address, method, path, headers: lines, setHost: false };
-        const outgoing = send(options, (incoming) => {
-          receive(incoming, request.responseSizeBytesMax).then(resolve, (error: unknown) => {
-            // The rest of the response must not be taken for the next one's beginning.
-            outgoing.destroy();
-            reject(error);
-          });
-        });
-        // Node's own handling of signals costs more than all the rest of a request's bookkeeping.
-        const abandon = () => outgoing.destroy(ABANDONED);
-        signal.addEventListener("abort", abandon, { once: true });
-        outgoing.on("close", () => signal.removeEventListener("abort", abandon));
-        // An error after a whole response no longer matters: the promise is settled by then.
-        outgoing.on("error", reject);
-        if (signal.aborted) abandon();
-        else outgoing.end(body);
-      }),
+    async exchange(request, signal) {
+      if (signal.aborted) throw ABANDONED;
+      const connection = connectionsTo(request.endpoint).take();
+      const abandon = () => connection.abandon(request, ABANDONED);
+      signal.addEventListener("abort", abandon, { once: true });
+      try {
+        return await connection.exchange(request);
+      } catch (error) {
+        connection.destroy();
+        throw error;
+      } finally {
+        signal.removeEventListener("abort", abandon);
+      }
+    },
     close: () => {
-      plain.destroy();
-      secure.destroy();
+      for (const connections of origins.values()) connections.close();
     },
   };
 }
 
 /** Ends a request whose caller has given up; the caller knows why. */
 const ABANDONED = new Error("The request was abandoned");
+const CLOSED = new Error("The client was closed");
 
-function receive(incoming: http.IncomingMessage, sizeBytesMax: number): Promise<ReceivedResponse> {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, String(value));
-  const declared = Number(headers.get("content-length") ?? Number.NaN);
-  return new Promise((resolve, reject) => {
-    const body = Number.isNaN(declared)
-      ? new GrowingBody(sizeBytesMax)
-      : new DeclaredBody(boundedSize(declared, sizeBytesMax));
-    // Listeners rather than a loop over the stream, which costs a promise or two for each piece.
-    incoming.on("data", (piece: Uint8Array) => {
-      try {
-        body.add(piece);
-      } catch (error) {
-        reject(error);
-      }
+/** The connections to one service: those with a request, and those that wait for one. */
+class Connections {
+  readonly #endpoint: URL;
+  readonly #options: HttpTransportOptions;
+  readonly #all = new Set<HttpConnection>();
+  /** The one used last comes last, and is used next: the others may then end. */
+  readonly #free: HttpConnection[] = [];
+  #session: Buffer | undefined;
+
+  constructor(endpoint: URL, options: HttpTransportOptions) {
+    this.#endpoint = endpoint;
+    this.#options = options;
+  }
+
+  take(): HttpConnection {
+    for (;;) {
+      const connection = this.#free.pop();
+      if (connection === undefined) return this.#open();
+      if (connection.isUsable) return connection;
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#all) connection.destroy(CLOSED);
+  }
+
+  #open(): HttpConnection {
+    const { protocol, hostname, port } = this.#endpoint;
+    const isSecure = protocol === "https:";
+    const origin = {
+      isSecure,
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port || (isSecure ? 443 : 80)),
+      ca: this.#options.ca,
+      session: this.#session,
+      onSession: (session: Buffer) => {
+        this.#session = session;
+      },
+    };
+    const connection = new HttpConnection(origin, {
+      free: (freed) => this.#keep(freed),
+      end: (ended) => this.#forget(ended),
     });
-    incoming.on("end", () => {
-      resolve({ status: incoming.statusCode ?? 0, headers, body: body.finish() });
-    });
-    incoming.on("error", reject);
-    incoming.on("close", () => {
-      // Without effect where the response has come to its end.
-      reject(Object.assign(new Error("The response was cut off"), { code: "ECONNRESET" }));
-    });
-  });
-}
-
-/** A body of known length, in one buffer; Node's parser sees to it that it is all there. */
-class DeclaredBody {
-  readonly #bytes: Uint8Array;
-  #length = 0;
-
-  constructor(sizeBytes: number) {
-    // Not zeroed: what is not written over is not given away.
-    this.#bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    this.#all.add(connection);
+    return connection;
   }
 
-  add(piece: Uint8Array): void {
-    this.#bytes.set(piece, this.#length);
-    this.#length += piece.length;
+  #keep(connection: HttpConnection): void {
+    if (this.#free.length < this.#options.connectionsMax) this.#free.push(connection);
+    else connection.destroy();
   }
 
-  /** Shorter where a length is declared and no body follows: for a HEAD, or a 304. */
-  finish(): Uint8Array {
-    const { buffer, byteOffset } = this.#bytes;
-    return new Uint8Array(buffer, byteOffset, this.#length);
-  }
-}
-
-/** A body that tells its length only by its end. */
-class GrowingBody {
-  readonly #sizeBytesMax: number;
-  readonly #pieces: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(sizeBytesMax: number) {
-    this.#sizeBytesMax = sizeBytesMax;
-  }
-
-  add(piece: Uint8Array): void {
-    this.#length = boundedSize(this.#length + piece.length, this.#sizeBytesMax);
-    this.#pieces.push(piece);
-  }
-
-  finish(): Uint8Array {
-    return Buffer.concat(this.#pieces, this.#length);
+  #forget(connection: HttpConnection): void {
+    this.#all.delete(connection);
+    const place = this.#free.indexOf(connection);
+    if (place >= 0) this.#free.splice(place, 1);
   }
 }

@@ -19,6 +19,7 @@ export type {
 } from "../wire/admin/access-keys.ts";
 export type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
 export type { CollectionDescription } from "../wire/admin/collections.ts";
+export type { BlockLocation } from "../wire/admin/locate-block.ts";
 export type { DamagedRecordDescription } from "../wire/admin/scrub.ts";
 export type { ServiceDescription } from "../wire/admin/service.ts";
 export type {
@@ -76,6 +77,7 @@ export {
   listAccounts,
   listAuditEntries,
   listStoreSamples,
+  locateBlock,
   rotateTokenSecrets,
   simulatePolicy,
   startCollection,

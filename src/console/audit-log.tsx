@@ -12,7 +12,8 @@ const PAGE_COUNT = 1_000;
 const AGAIN_MS = 5_000;
 
 /** Actions that change nothing; the console makes many of them. */
-const ONLY_LOOKS = /^(Describe|List|Get(?!SnapshotBlock$|SessionToken|FederationToken)|Simulate)/;
+const ONLY_LOOKS =
+  /^(Describe|List|Locate|Get(?!SnapshotBlock$|SessionToken|FederationToken)|Simulate)/;
 
 type Outcome = AuditEntry["Outcome"] | "";
 

@@ -1,9 +1,16 @@
-import { type Client, getSnapshotBlock, listSnapshotBlocks } from "../client/browser.ts";
+import {
+  type BlockLocation,
+  type Client,
+  getSnapshotBlock,
+  listSnapshotBlocks,
+  locateBlock,
+} from "../client/browser.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { base64ToHex } from "./digest-text.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { HexView } from "./hex-view.tsx";
+import { ifManager } from "./if-manager.ts";
 import { Lazy } from "./lazy-screen.tsx";
 
 /** Blocks on the smallest page of a listing. */
@@ -20,7 +27,11 @@ export function BlockPanel(props: {
   const { client } = useConsole();
   const key = `${snapshotId}/${blockIndex}`;
   const loaded = useLoad(key, async (signal) => {
-    return { key, block: await loadBlock(client, props, signal) };
+    const [block, location] = await Promise.all([
+      loadBlock(client, props, signal),
+      ifManager(locateBlock(client, props, { signal })),
+    ]);
+    return { key, block, location };
   });
   // What is still there of the block chosen before is not this one's.
   const value = loaded.value?.key === key ? loaded.value : undefined;
@@ -44,6 +55,12 @@ export function BlockPanel(props: {
             <dd>
               <code>{base64ToHex(block.Checksum)}</code> (SHA-256 of the bytes, verified here)
             </dd>
+            {value?.location ? (
+              <>
+                <dt>In the store</dt>
+                <dd>{placeText(value.location)}</dd>
+              </>
+            ) : null}
           </>
         ) : null}
       </dl>
@@ -62,6 +79,14 @@ export function BlockPanel(props: {
       ) : null}
     </section>
   );
+}
+
+/** Where the record lies that holds the block. */
+function placeText({ Segment, Offset, Length, Digest, RecordName }: BlockLocation): string {
+  if (Segment === null) return "nowhere: zeros take no room";
+  const bytes = `${formatCount(Length ?? 0)} bytes from ${formatCount(Offset ?? 0)} on`;
+  const place = `segment ${Segment}, ${bytes}`;
+  return RecordName === Digest ? place : `${place}, encrypted, under the name ${RecordName}`;
 }
 
 const loadHistory = () => import("./block-history.tsx").then((part) => part.BlockHistory);

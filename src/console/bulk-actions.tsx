@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { forEachConcurrent } from "../base/concurrency.ts";
 import { createTags, deleteSnapshot, verifySnapshot } from "../client/browser.ts";
-import { useConsole } from "./console-context.ts";
+import { type ConsoleParts, useConsole } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
 import { counted } from "./format.ts";
 import { compareHref } from "./route.ts";
@@ -39,7 +39,7 @@ export function BulkActions(props: {
   readonly onDone: () => void;
 }) {
   const { selected } = props;
-  const { client, report } = useConsole();
+  const { client, report, tasks } = useConsole();
   const [asked, setAsked] = useState<Action>();
   const [progress, setProgress] = useState<Progress>();
   const isRunning = progress !== undefined && progress.done < progress.total;
@@ -52,7 +52,7 @@ export function BulkActions(props: {
     let [done, failures] = [0, [] as readonly string[]];
     await forEachConcurrent(rows, AT_ONCE, async ({ id }) => {
       try {
-        await WORK[action](client, id, form);
+        await WORK[action]({ client, tasks }, id, form);
       } catch (error) {
         failures = [...failures, `${id}: ${report(error)}`];
       }
@@ -101,20 +101,27 @@ export function BulkActions(props: {
 }
 
 type Work = (
-  client: Parameters<typeof deleteSnapshot>[0],
+  parts: Pick<ConsoleParts, "client" | "tasks">,
   id: string,
   form: FormData,
 ) => Promise<void>;
 
 const WORK: Readonly<Record<Action, Work>> = {
-  delete: (client, id) => deleteSnapshot(client, id),
-  tag: (client, id, form) => {
+  delete: ({ client }, id) => deleteSnapshot(client, id),
+  tag: ({ client }, id, form) => {
     const tag = { Key: String(form.get("key")), Value: String(form.get("value") ?? "") };
     return createTags(client, { Resources: [id], Tags: [tag] });
   },
-  async verify(client, id) {
-    const { outcome, badBlocks } = await verifySnapshot(client, { snapshotId: id });
-    if (outcome === "damaged") throw new Error(`${counted(badBlocks, "block")} cannot be read`);
+  async verify({ client, tasks }, id) {
+    await tasks.run(`Verify ${id}`, async ({ signal, onProgress }) => {
+      const { outcome, badBlocks, blocksVerified } = await verifySnapshot(client, {
+        snapshotId: id,
+        signal,
+        onProgress: ({ blocksDone, blocksTotal }) => onProgress(blocksDone, blocksTotal, ""),
+      });
+      if (outcome === "damaged") throw new Error(`${counted(badBlocks, "block")} cannot be read`);
+      return `${outcome}: ${counted(blocksVerified, "block")} verified`;
+    });
   },
 };
 

@@ -113,7 +113,6 @@ function optionsOf(place: HTMLElement, props: LineChartProps): uPlot.Options {
         stroke: colourOf(colour),
         width: 2,
         spanGaps: false,
-        points: { show: props.times.length < 2 },
       })),
     ],
   };

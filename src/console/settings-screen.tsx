@@ -98,7 +98,7 @@ function quotaText({ Emulation }: ServiceDescription): string {
   const isLimited = Emulation !== null && Emulation["quotas"] === true;
   return isLimited
     ? "AWS's quotas are emulated: requests a second of each account, and snapshots pending at once."
-    : "There are none: requests a second and pending snapshots are not limited. With " +
+    : "There are no quotas: requests a second and pending snapshots are not limited. With " +
         "--emulate quotas the service has those of AWS, for tests of clients.";
 }
 

@@ -29,7 +29,7 @@ export function StoreFigures({ status }: { readonly status: StoreStatus }) {
       </Figure>
       <Figure name="Free" value={FreeBytes === null ? "–" : formatBytes(FreeBytes)}>
         {FullTime === null
-          ? "not full within ten years at this pace, as far as is known"
+          ? "not full at this pace, as far as is known"
           : `full on ${formatDay(FullTime)} at this pace`}
       </Figure>
       <Figure name="Snapshots under way" value={formatCount(pending)}>

@@ -23,6 +23,7 @@ import { jsonResponse } from "../wire/json.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { type AdminCall, type AdminOperation, denied, isOfFirstAccount } from "./admin-call.ts";
 import { getCollection, startCollection, stopCollection } from "./collection-operations.ts";
+import { locateBlock } from "./locate-block.ts";
 import { checkPolicy, fault, findAccessKey, noSuchKey } from "./managed-keys.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { getStoreStatus, listAuditEntries, listStoreSamples } from "./status-operations.ts";
@@ -104,6 +105,7 @@ const OPERATIONS: Readonly<Record<AdminOperationName, AdminOperation>> = {
   StopCollection: stopCollection,
   DescribeStore: describeStore,
   DescribeService: describeService,
+  LocateBlock: locateBlock,
   GetStoreStatus: getStoreStatus,
   ListStoreSamples: listStoreSamples,
   ListAuditEntries: listAuditEntries,

@@ -14,8 +14,11 @@ export interface Incoming {
 /** Bytes of an unwanted body read and thrown away so that the client gets to read our answer. */
 const DRAIN_BYTES_MAX = 2 * 1024 * 1024;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Reads a JSON or form body into memory; at most 64 KiB. */
 export async function readSmallBody(incoming: Incoming): Promise<Uint8Array> {
+  if (isRead(incoming.req)) return NO_BYTES;
   const pieces: Uint8Array[] = [];
   let size = 0;
   askForBody(incoming);
@@ -58,13 +61,18 @@ export async function readBlockBody(incoming: Incoming, buffer: Uint8Array): Pro
  */
 export async function drainBody(incoming: Incoming): Promise<boolean> {
   const { req } = incoming;
-  if (req.readableEnded) return true;
+  if (req.readableEnded || isRead(req)) return true;
   if (isHeldBack(req) && !req.readableDidRead) return false;
   let drained = 0;
   return await eachPiece(incoming, (piece) => {
     drained += piece.length;
     return drained <= DRAIN_BYTES_MAX;
   });
+}
+
+/** True once all of the request has come and been read: then no time is spent on its end. */
+function isRead({ complete, readableLength }: IncomingMessage): boolean {
+  return complete && readableLength === 0;
 }
 
 function askForBody({ req, res }: Incoming): void {

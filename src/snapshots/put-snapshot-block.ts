@@ -1,4 +1,3 @@
-import { digestOf } from "../blocks/hash.ts";
 import { checksumOf, type Digest } from "../model/digest.ts";
 import { invalid, ServiceError, snapshotNotFound } from "../model/errors.ts";
 import { blockCountOf } from "../model/geometry.ts";
@@ -29,7 +28,7 @@ export async function putSnapshotBlock(
   const snapshot = await findPending(core, account, input.snapshotId);
   checkLengths(input, bytes);
   checkExtent(input, snapshot);
-  const digest = checkDigest(input, bytes);
+  const digest = await checkDigest(core, input, bytes);
   core.checkRoom();
   const target = {
     domain: snapshot.domain,
@@ -74,14 +73,18 @@ function checkExtent({ blockIndex }: PutSnapshotBlockInput, snapshot: Snapshot):
   }
 }
 
-function checkDigest(input: PutSnapshotBlockInput, bytes: Uint8Array): Digest {
+async function checkDigest(
+  core: Core,
+  input: PutSnapshotBlockInput,
+  bytes: Uint8Array,
+): Promise<Digest> {
   if (input.checksumAlgorithm !== "SHA256") {
     const message =
       `Unsupported Checksum Algorithm '${input.checksumAlgorithm}', ` +
       "supported algorithms are SHA256";
     throw invalid("INVALID_PARAMETER_VALUE", message);
   }
-  const digest = digestOf(bytes);
+  const digest = await core.blocks.digestOf(bytes);
   const computed = checksumOf(digest);
   if (computed !== input.checksum) {
     const message =

@@ -1,5 +1,6 @@
-import { createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { type Cipheriv, createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { LruCache } from "../base/lru-cache.ts";
 import type { Random } from "../base/random.ts";
 import {
   BLOCK_TOKEN_LIFETIME_SECONDS,
@@ -44,6 +45,8 @@ const TOKEN_CHARACTERS = (TOKEN_BYTES / 3) * 4;
 const WORD_BYTES = 4;
 const TAG_WORDS = TAG_BYTES / WORD_BYTES;
 const VERSION = 1;
+/** Pages whose tokens' key is kept: who reads blocks comes with tokens of few pages (ours). */
+const PAGES_COUNT_MAX = 1_000;
 
 /** What a token allows; the numbers are in tokens that callers hold. */
 const KIND = { block: 1, listPage: 2, changedPage: 3, digestPage: 4, ec2Page: 5 } as const;
@@ -60,6 +63,8 @@ export class Tokens {
   readonly #secrets: SecretRing;
   readonly #clock: Clock;
   readonly #random: Random;
+  /** What makes the tags of a page's tokens, by all that its key is derived from. */
+  readonly #ciphers = new LruCache<Cipheriv>(PAGES_COUNT_MAX, () => 1);
 
   constructor(secrets: SecretRing, clock: Clock, random: Random) {
     this.#secrets = secrets;
@@ -84,7 +89,7 @@ export class Tokens {
     // Rounded up: no token ends before the time that a listing promises for it.
     template.writeUInt32BE(Math.ceil(this.#clock.nowMs() / 1000) + lifetime, 4);
     template.set(this.#random.bytes(SALT_BYTES), SALT_OFFSET);
-    const tags = tagsOf(secret, { scope, head: template, blockIndexes });
+    const tags = cipherFor(secret, scope.snapshotIds, template).update(plainOf(blockIndexes));
     const tokens = Buffer.alloc(TOKEN_BYTES * blockIndexes.length, template);
     // By words of four bytes, all places being multiples of that: a page is minted on the thread
     // that everybody waits for, and this takes a third of the time that copying slices does.
@@ -119,9 +124,18 @@ export class Tokens {
     });
     if (!secret) return undefined;
     const blockIndex = bytes.readUInt32BE(INDEX_OFFSET);
-    const tag = tagsOf(secret, { scope, head: bytes, blockIndexes: [blockIndex] });
+    const tag = this.#cipherOf(secret, scope, bytes).update(plainOf([blockIndex]));
     if (!timingSafeEqual(tag, bytes.subarray(TAG_OFFSET))) return undefined;
     return bytes.readUInt32BE(4) * 1000 > this.#clock.nowMs() ? blockIndex : undefined;
+  }
+
+  #cipherOf(secret: StoreSecret, { snapshotIds }: TokenScope, token: Buffer): Cipheriv {
+    const name = `${secret.number} ${token.toString("latin1", 0, INDEX_OFFSET)} ${snapshotIds}`;
+    const known = this.#ciphers.get(name);
+    if (known) return known;
+    const cipher = cipherFor(secret, snapshotIds, token);
+    this.#ciphers.set(name, cipher);
+    return cipher;
   }
 
   #openAwsToken(scope: TokenScope, token: string): number | undefined {
@@ -143,27 +157,30 @@ export class Tokens {
   }
 }
 
-/** The tags of these block indexes under a secret, one after another. */
-function tagsOf(
+/**
+ * What encrypts block indexes to tags, for tokens with the same head: all of them that is before
+ * the block index. Each block goes through it by itself, so it serves any number of them.
+ */
+function cipherFor(
   { value }: StoreSecret,
-  bound: {
-    readonly scope: TokenScope;
-    /** A token, of which all counts that is before the block index. */
-    readonly head: Buffer;
-    readonly blockIndexes: readonly number[];
-  },
-): Buffer {
-  const { scope, head, blockIndexes } = bound;
+  snapshotIds: readonly string[],
+  token: Buffer,
+): Cipheriv {
   const key = createHmac("sha256", value)
-    .update(head.subarray(0, INDEX_OFFSET))
-    .update(JSON.stringify(scope.snapshotIds))
+    .update(token.subarray(0, INDEX_OFFSET))
+    .update(JSON.stringify(snapshotIds))
     .digest();
+  // Whole blocks without padding: nothing is ever left for the end.
+  return createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
+}
+
+/** One block of AES for each block index. */
+function plainOf(blockIndexes: readonly number[]): Buffer {
   const plain = Buffer.alloc(TAG_BYTES * blockIndexes.length);
   for (const [i, blockIndex] of blockIndexes.entries()) {
     plain.writeUInt32BE(blockIndex, i * TAG_BYTES);
   }
-  // Whole blocks without padding: nothing is left for the end.
-  return createCipheriv("aes-256-ecb", key, null).setAutoPadding(false).update(plain);
+  return plain;
 }
 
 function wordsOf(bytes: Buffer): Uint32Array {

@@ -174,7 +174,12 @@ export class BlockMaps {
    */
   async apply(base: Root, writes: AsyncIterable<readonly MapEntry[]>): Promise<Applied> {
     const writer = new MapWriter(this, this.#store, base);
-    for await (const page of writes) for (const entry of page) await writer.write(entry);
+    for await (const page of writes) {
+      for (const entry of page) {
+        // A promise for each entry would cost more than all else that is done to it.
+        if (!writer.writeHere(entry)) await writer.write(entry);
+      }
+    }
     return { root: await writer.finish(), addedCount: writer.addedCount };
   }
 }
@@ -184,13 +189,13 @@ interface OpenNode {
   readonly level: number;
   readonly firstIndex: number;
   /** A slot whose node is still being stored holds the promise of its digest. */
-  readonly slots: Map<number, Digest | Promise<Digest>>;
+  readonly slots: (Digest | Promise<Digest> | undefined)[];
 }
 
 /**
- * Walks ascending writes through the tree, keeping open only the path to the current leaf. Leaves
- * are stored while the walk goes on; a branch is closed only when its leaves are stored, so at
- * most one branch's worth of them is under way.
+ * Walks ascending writes through the tree, keeping open only the path to the current leaf. Nodes
+ * are stored while the walk goes on, at most about one branch's worth of them at once; a node is
+ * stored when those below it are.
  */
 class MapWriter {
   addedCount = 0;
@@ -200,6 +205,8 @@ class MapWriter {
   /** Open nodes from the root down to the current leaf. */
   readonly #path: OpenNode[] = [];
   #previousIndex = -1;
+  /** Nodes that are being stored. */
+  #underWay = 0;
 
   constructor(maps: BlockMaps, store: NodeStore, base: Root) {
     this.#maps = maps;
@@ -207,13 +214,24 @@ class MapWriter {
     this.#base = base;
   }
 
-  async write({ blockIndex, digest }: MapEntry): Promise<void> {
+  /** Writes where the current leaf is the one to write to; false, having done nothing, if not. */
+  writeHere(entry: MapEntry): boolean {
+    const leaf = this.#path.at(-1);
+    if (leaf?.level !== 0 || entry.blockIndex >= leaf.firstIndex + NODE_FANOUT) return false;
+    this.#writeTo(leaf, entry);
+    return true;
+  }
+
+  async write(entry: MapEntry): Promise<void> {
+    this.#writeTo(await this.#openLeaf(entry.blockIndex), entry);
+  }
+
+  #writeTo({ slots }: OpenNode, { blockIndex, digest }: MapEntry): void {
     assert(blockIndex > this.#previousIndex, "writes come in ascending order");
     this.#previousIndex = blockIndex;
-    const leaf = await this.#openLeaf(blockIndex);
     const slot = slotOf(blockIndex, 0);
-    if (!leaf.slots.has(slot)) this.addedCount += 1;
-    leaf.slots.set(slot, digest);
+    if (slots[slot] === undefined) this.addedCount += 1;
+    slots[slot] = digest;
   }
 
   /** Stores every open node; answers the new root. */
@@ -233,7 +251,7 @@ class MapWriter {
     while (deepest.level > 0) {
       const slot = slotOf(blockIndex, deepest.level);
       const firstIndex = deepest.firstIndex + slot * spanOfSlot(deepest.level);
-      const below = await deepest.slots.get(slot);
+      const below = await deepest.slots[slot];
       deepest = await this.#open(below, deepest.level - 1, firstIndex);
       this.#path.push(deepest);
     }
@@ -241,11 +259,11 @@ class MapWriter {
   }
 
   async #open(digest: Root, level: number, firstIndex: number): Promise<OpenNode> {
-    if (digest === undefined) return { level, firstIndex, slots: new Map() };
+    const slots: OpenNode["slots"] = new Array(NODE_FANOUT).fill(undefined);
+    if (digest === undefined) return { level, firstIndex, slots };
     const node = await this.#maps.node(digest, level);
     const digests = node.digests();
-    const slots: OpenNode["slots"] = new Map();
-    for (const [rank, slot] of node.slots().entries()) slots.set(slot, digests[rank] as Digest);
+    for (const [rank, slot] of node.slots().entries()) slots[slot] = digests[rank];
     return { level, firstIndex, slots };
   }
 
@@ -253,17 +271,22 @@ class MapWriter {
     const closed = this.#path.pop() as OpenNode;
     const above = this.#path.at(-1) as OpenNode;
     const digest = this.#put(closed);
-    above.slots.set(slotOf(closed.firstIndex, above.level), digest);
+    above.slots[slotOf(closed.firstIndex, above.level)] = digest;
     // A failure is thrown where the digest is needed; until then it must not count as unhandled.
     digest.catch(() => undefined);
-    if (closed.level > 0) await digest;
+    this.#underWay += 1;
+    const settle = () => {
+      this.#underWay -= 1;
+    };
+    digest.then(settle, settle);
+    // Few writes far apart are stored together, level by level; many wait for each other.
+    if (closed.level > 0 && this.#underWay > NODE_FANOUT) await digest;
   }
 
   async #put({ level, slots }: OpenNode): Promise<Digest> {
-    const ascending = [...slots].sort(([a], [b]) => a - b);
-    const entries = await Promise.all(
-      ascending.map(async ([slot, digest]) => [slot, await digest] as const),
-    );
+    const digests = level === 0 ? (slots as (Digest | undefined)[]) : await Promise.all(slots);
+    const entries: [slot: number, digest: Digest][] = [];
+    for (const [slot, digest] of digests.entries()) if (digest) entries.push([slot, digest]);
     return this.#store.putNode(encodeNode(level, entries));
   }
 }

@@ -17,6 +17,8 @@ export const NODE_FORMAT_VERSION = 1;
 const BITMAP_OFFSET = 4;
 const BITMAP_BYTES = NODE_FANOUT / 8;
 const DIGESTS_OFFSET = BITMAP_OFFSET + BITMAP_BYTES;
+/** Words of four bytes in a digest. */
+const DIGEST_WORDS = DIGEST_SIZE_BYTES / Uint32Array.BYTES_PER_ELEMENT;
 
 /** A node as read: its encoded bytes, with the slots looked up in place. */
 export class Node {
@@ -33,7 +35,7 @@ export class Node {
       bytes[1] === level &&
       count > 0 &&
       bytes.length === DIGESTS_OFFSET + count * DIGEST_SIZE_BYTES &&
-      bytes.subarray(BITMAP_OFFSET, DIGESTS_OFFSET).reduce(addBits, 0) === count;
+      bitCountOf(bytes) === count;
     if (!wellFormed) throw new CorruptionError(`Bytes that should be a node of level ${level}`);
     this.level = level;
     this.count = count;
@@ -72,15 +74,25 @@ export class Node {
    */
   differingSlots(other: Node, fromSlot: number): number[] {
     const slots: number[] = [];
-    const own = { bytes: this.#bytes, rank: 0 };
-    const others = { bytes: other.#bytes, rank: 0 };
-    for (let slot = 0; slot < NODE_FANOUT; slot++) {
-      const inOwn = this.has(slot);
-      const inOther = other.has(slot);
-      const isSame = inOwn === inOther && (!inOwn || equalDigests(own, others));
-      if (!isSame && slot >= fromSlot) slots.push(slot);
-      if (inOwn) own.rank += 1;
-      if (inOther) others.rank += 1;
+    const own: Words = { words: this.#words(), start: 0 };
+    const others: Words = { words: other.#words(), start: 0 };
+    for (let byte = fromSlot >> 3, skipped = 0; skipped < byte; skipped++) {
+      own.start += bitCount(this.#bitmap(skipped)) * DIGEST_WORDS;
+      others.start += bitCount(other.#bitmap(skipped)) * DIGEST_WORDS;
+    }
+    for (let byte = fromSlot >> 3; byte < BITMAP_BYTES; byte++) {
+      const [inOwn, inOther] = [this.#bitmap(byte), other.#bitmap(byte)];
+      const wordCount = bitCount(inOwn) * DIGEST_WORDS;
+      // Eight slots at once: nearly always nothing differs in them.
+      if (inOwn === inOther && equalWords(own, others, wordCount)) {
+        own.start += wordCount;
+        others.start += wordCount;
+        continue;
+      }
+      for (let slot = 8 * byte; slot < 8 * byte + 8; slot++) {
+        const differs = passSlot(own, others, { inOwn: this.has(slot), inOther: other.has(slot) });
+        if (differs && slot >= fromSlot) slots.push(slot);
+      }
     }
     return slots;
   }
@@ -94,23 +106,39 @@ export class Node {
     return this.#bytes[BITMAP_OFFSET + byte] as number;
   }
 
+  /** The digests, four bytes to a word. */
+  #words(): Uint32Array {
+    const { buffer, byteOffset, length } = this.#bytes;
+    const start = byteOffset + DIGESTS_OFFSET;
+    const isAligned = start % Uint32Array.BYTES_PER_ELEMENT === 0;
+    if (!isAligned)
+      return new Uint32Array(new Uint8Array(this.#bytes.subarray(DIGESTS_OFFSET)).buffer);
+    const count = (length - DIGESTS_OFFSET) / Uint32Array.BYTES_PER_ELEMENT;
+    return new Uint32Array(buffer, start, count);
+  }
+
   #digestAt(rank: number): Digest {
     const start = DIGESTS_OFFSET + rank * DIGEST_SIZE_BYTES;
     return digestFromBytes(this.#bytes.subarray(start, start + DIGEST_SIZE_BYTES));
   }
 }
 
-/** Compares the digest of one rank in one node's bytes with that of another in another's. */
-function equalDigests(
-  a: { readonly bytes: Uint8Array; readonly rank: number },
-  b: { readonly bytes: Uint8Array; readonly rank: number },
+/** Digests as words, and where in them a comparison has come to. */
+interface Words {
+  readonly words: Uint32Array;
+  start: number;
+}
+
+/** Compares one slot of two nodes and goes on behind it; true where they differ. */
+function passSlot(
+  own: Words,
+  others: Words,
+  { inOwn, inOther }: { readonly inOwn: boolean; readonly inOther: boolean },
 ): boolean {
-  const startInA = DIGESTS_OFFSET + a.rank * DIGEST_SIZE_BYTES;
-  const startInB = DIGESTS_OFFSET + b.rank * DIGEST_SIZE_BYTES;
-  for (let i = 0; i < DIGEST_SIZE_BYTES; i++) {
-    if (a.bytes[startInA + i] !== b.bytes[startInB + i]) return false;
-  }
-  return true;
+  const differs = inOwn !== inOther || (inOwn && !equalWords(own, others, DIGEST_WORDS));
+  if (inOwn) own.start += DIGEST_WORDS;
+  if (inOther) others.start += DIGEST_WORDS;
+  return differs;
 }
 
 /** Encodes a node from its slots. `entries` must be in slot order and not empty. */
@@ -136,13 +164,26 @@ export function encodeNode(
   return bytes;
 }
 
-function addBits(sum: number, byte: number): number {
-  return sum + bitCount(byte);
+function equalWords(a: Words, b: Words, count: number): boolean {
+  for (let i = 0; i < count; i++) {
+    if (a.words[a.start + i] !== b.words[b.start + i]) return false;
+  }
+  return true;
 }
 
-function bitCount(byte: number): number {
-  let bits = byte;
+function bitCountOf(node: Uint8Array): number {
   let count = 0;
-  for (; bits !== 0; bits &= bits - 1) count += 1;
+  for (let i = BITMAP_OFFSET; i < DIGESTS_OFFSET; i++) count += bitCount(node[i] as number);
   return count;
+}
+
+/** Bits set in each byte there is. */
+const BIT_COUNTS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let bits = byte; bits !== 0; bits &= bits - 1) count += 1;
+  return count;
+});
+
+function bitCount(byte: number): number {
+  return BIT_COUNTS[byte] as number;
 }

@@ -104,7 +104,9 @@ describe("management is left to", () => {
         .replace("/varve", "")
         .replace("{accountId}", accountId)
         .replace("{accessKeyId}", accessKeyId)
-        .replace("{collectionId}", "999");
+        .replace("{collectionId}", "999")
+        .replace("{snapshotId}", "snap-0ffffffffffffffff")
+        .replace("{blockIndex}", "0");
       const body = name === "SimulatePolicy" ? { AccessKeyId: accessKeyId } : {};
       const input = method === "POST" ? body : undefined;
       return { name, call: [method, filled] as const, input };

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
   type Client,
@@ -9,6 +12,7 @@ import {
   getCollection,
   getEncryptionDefaults,
   getSnapshotProgress,
+  locateBlock,
   lockSnapshot,
   type RecycledSnapshotDescription,
   recycledSnapshotsOf,
@@ -152,4 +156,39 @@ test("a collection that is stopped has removed nothing, and the next ones go on"
   assert.ok((last.Result?.["Removed"] ?? 0) > 0, JSON.stringify(last));
   assert.equal((await stopCollection(client, id)).State, "Done");
   assert.equal(await codeOf(stopCollection(client, "999")), "NoSuchEntityException");
+});
+
+test("a block is followed from its index to where its bytes lie", async (t) => {
+  const { service, client } = await setUp(t);
+  const zeros = new Uint8Array(BLOCK_SIZE_BYTES);
+  const blocks = new Map([
+    [0, block],
+    [7, zeros],
+  ]);
+  const plain = await snapshotOf(service, blocks);
+  const encrypted = await snapshotOf(service, blocks, { Encrypted: true });
+  const digest = hash("sha256", block, "hex");
+  const found = await locateBlock(client, { snapshotId: plain, blockIndex: 0 });
+  const { Segment, Offset, Length, ...named } = found;
+  const name = { SnapshotId: plain, BlockIndex: 0, Digest: digest, RecordName: digest };
+  assert.deepEqual(named, name);
+  const file = join(service.dataDirectory, "segments");
+  const [segment = ""] = (await readdir(file)).filter((each) => each.includes(String(Segment)));
+  const bytes = await readFile(join(file, segment));
+  const record = bytes.subarray(Offset ?? 0, (Offset ?? 0) + (Length ?? 0));
+  assert.ok(record.includes(Buffer.from(digest, "hex")), "the record says what it holds");
+
+  const masked = await locateBlock(client, { snapshotId: encrypted, blockIndex: 0 });
+  assert.equal(masked.Digest, digest);
+  assert.notEqual(masked.RecordName, digest);
+  const nowhere = { RecordName: null, Segment: null, Offset: null, Length: null };
+  const ofZeros = await locateBlock(client, { snapshotId: plain, blockIndex: 7 });
+  const zerosDigest = hash("sha256", zeros, "hex");
+  assert.deepEqual(ofZeros, {
+    ...{ SnapshotId: plain, BlockIndex: 7, Digest: zerosDigest, ...nowhere },
+  });
+  const hole = await locateBlock(client, { snapshotId: plain, blockIndex: 3 });
+  assert.deepEqual(hole, { SnapshotId: plain, BlockIndex: 3, Digest: null, ...nowhere });
+  const unknown = { snapshotId: "snap-0ffffffffffffffff", blockIndex: 0 };
+  assert.equal(await codeOf(locateBlock(client, unknown)), "ResourceNotFoundException");
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseEmulation } from "../../src/cli/emulation-list.ts";
 import { mintAccessKey } from "../../src/identity/mint-access-key.ts";
 import { type AccountId, newAccountId } from "../../src/model/ids.ts";
-import { openService, type Service } from "../../src/service.ts";
+import { openService, type Service, type ServiceConfig } from "../../src/service.ts";
 import { startMoto } from "../support/moto.ts";
 import { Caller } from "./_caller.ts";
 import type { OtherCallers } from "./_context.ts";
@@ -19,9 +19,14 @@ export interface Subject {
 
 /** Varve in this process, on a free port, with a store of its own. */
 export async function openVarve(
-  options: { readonly patienceMs?: number | undefined; readonly emulate?: string } = {},
+  options: {
+    readonly patienceMs?: number | undefined;
+    readonly emulate?: string;
+    /** The engines to keep the store in, with their key; a folder unless given. */
+    readonly store?: Pick<ServiceConfig, "scaled" | "keyEncryptionKey">;
+  } = {},
 ): Promise<Subject> {
-  const { patienceMs, emulate = "" } = options;
+  const { patienceMs, emulate = "", store } = options;
   const dataDirectory = await mkdtemp(join(tmpdir(), "varve-conformance-"));
   const service = await openService({
     dataDirectory,
@@ -29,6 +34,7 @@ export async function openVarve(
     port: 0,
     region: "us-east-1",
     emulation: parseEmulation(emulate),
+    ...store,
   });
   const { accessKeyId, secretAccessKey } = service.firstKey.key;
   const { endpoint, region } = service;

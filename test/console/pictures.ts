@@ -93,7 +93,7 @@ async function takeSnapshots(
 }
 
 async function takeStore({ take, goTo }: Camera, readBlocks: () => Promise<void>): Promise<void> {
-  await take("overview", wide(1_220), async (page) => {
+  await take("overview", wide(1_320), async (page) => {
     await goTo(page, "#/overview");
     await page.getByText("Volumes without a recent snapshot").waitFor();
     await readBlocks();
@@ -140,7 +140,7 @@ async function takeSettings({ take, goTo }: Camera): Promise<void> {
     await page.getByLabel("Monthly").fill("0");
     await page.getByLabel("Latest").fill("1");
     await page.getByRole("button", { name: "Simulate" }).click();
-    await page.getByText("to delete").waitFor();
+    await page.getByText(/^\d+ kept, \d+ to delete/).waitFor();
   });
   await take("settings", wide(960), async (page) => {
     await goTo(page, "#/settings/service");

@@ -112,5 +112,17 @@ describe("signing in to the console", { skip: SKIP }, () => {
     service = await openService({ ...config, port });
     await banner.waitFor({ state: "detached" });
     await page.getByText("There are no snapshots yet").waitFor();
+
+    // A screen that looks again by itself notices by itself.
+    await page.getByRole("link", { name: "Tasks" }).click();
+    await page.getByText("Nothing.").waitFor();
+    await service.close();
+    await banner.waitFor();
+    await assertAccessible(page);
+    service = await openService({ ...config, port });
+    await banner.waitFor({ state: "detached" });
+    const asked = page.waitForRequest("**/varve/status");
+    await page.getByText("Nothing.").waitFor();
+    await asked;
   });
 });

@@ -25,6 +25,8 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     assert.match(await facts.innerText(), /Tuesday[\s\S]*completed[\s\S]*60 MiB[\s\S]*23 MiB/);
     const legend = page.locator(".legend");
     await page.getByText("inherited: 54").waitFor();
+    // Of its 46 blocks, Wednesday's wrote 12 anew and has the others; nobody else has those 12.
+    await facts.getByText("6 MiB as read").waitFor();
     assert.match(await legend.innerText(), /own: 46 \(23 MiB\)/);
     assert.match(await legend.innerText(), /zeros: 20 \(10 MiB\)/);
     await assertAccessible(page);
@@ -47,6 +49,7 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     const digest = hash("sha256", blockOf(9, 2), "hex");
     await panel.getByText(digest).waitFor();
     assert.match(await panel.innerText(), /4,718,592 bytes \(4.5 MiB\)/);
+    assert.match(await panel.innerText(), /segment \d+, [\d,]+ bytes from [\d,]+ on/);
     const bytes = page.getByLabel("Bytes of the block");
     assert.match(await bytes.innerText(), /^00000 {2}62 6c 6f 63 6b 20 39 20.* {2}block 9 of 2 ·/);
     await page.getByRole("button", { name: "Bytes after" }).click();

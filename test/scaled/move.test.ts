@@ -17,7 +17,7 @@ import { checkAll, complete, completed, put, started, type Written } from "./_st
 const skip = whyNoScaledStore();
 
 test("the bucket alone brings a store back", { skip }, async (t) => {
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   const service = await open(t, { scaled });
   const written = await history(service);
   const [known] = await everything(service);
@@ -51,7 +51,7 @@ test("a store goes into the engines and back, with all it has", { skip }, async 
   const [known] = await everything(first);
   await first.close();
 
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   const out = { dataDirectory: folder, scaled, keyEncryptionKey, direction: "out" } as const;
   await interrupted(out, 5);
   const gone = await migrate(out);
@@ -87,7 +87,7 @@ test("reads go on at a folder that is migrated, and changes are refused", { skip
   const first = await open(t, { dataDirectory: folder });
   const written = await history(first);
   await first.close();
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   const seen: Promise<void>[] = [];
   const migrated = await migrate({
     ...{ dataDirectory: folder, scaled, keyEncryptionKey, direction: "out" },
@@ -109,7 +109,7 @@ test("reads go on at a folder that is migrated, and changes are refused", { skip
 test("what changes at the source meanwhile is told, and comes with the next run", {
   skip,
 }, async (t) => {
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   const service = await open(t, { scaled });
   const written = await history(service);
   const back = await temporaryDirectory(t);
@@ -138,14 +138,14 @@ test("what changes at the source meanwhile is told, and comes with the next run"
 });
 
 test("two stores are never mixed", { skip }, async (t) => {
-  const scaled = await scaledStore(t);
+  const scaled = await scaledStore();
   await (await open(t, { scaled })).close();
   const folder = await temporaryDirectory(t);
   await (await open(t, { dataDirectory: folder })).close();
   const out = { dataDirectory: folder, scaled, keyEncryptionKey, direction: "out" } as const;
   await assert.rejects(migrate(out), /holds the store of account/);
   await assert.rejects(migrate({ ...out, direction: "in" }), /The target holds account/);
-  const other = await scaledStore(t);
+  const other = await scaledStore();
   await assert.rejects(
     open(t, { scaled: { ...other, bucket: scaled.bucket } }),
     /The catalog is empty, but s3:/,

@@ -1,7 +1,6 @@
 import type { ScaledStore } from "../../src/service.ts";
 import { POSTGRES_MISSING, postgresDatabase } from "./postgres.ts";
 import { newBucket, s3Engine, whyNoS3 } from "./s3.ts";
-import type { Cleanup } from "./temporary-directory.ts";
 
 /** What wraps the secrets of the tests' stores in two engines, which keep none themselves. */
 export const SCALED_KEY = { secret: new Uint8Array(32).fill(7) };
@@ -11,11 +10,19 @@ export function whyNoScaledStore(): string | false {
   return POSTGRES_MISSING || whyNoS3();
 }
 
-/** An empty store in two engines: a bucket and a database of its own. */
-export async function scaledStore(t: Cleanup): Promise<ScaledStore> {
+const dropped: (() => unknown)[] = [];
+process.once("beforeExit", async () => {
+  for (const work of dropped) await work();
+});
+
+/**
+ * An empty store in two engines: a bucket and a database of its own. They go with the process: what
+ * is done when a test ends is done in order, and a service that is closed after this still writes.
+ */
+export async function scaledStore(): Promise<ScaledStore> {
   const [bucket, connectionString] = await Promise.all([
     s3Engine().then(newBucket),
-    postgresDatabase(t),
+    postgresDatabase({ after: (work) => dropped.push(work) }),
   ]);
   return { bucket, catalog: { connectionString } };
 }

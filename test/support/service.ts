@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type LogEntry, openService, type Service, type ServiceConfig } from "../../src/service.ts";
+import {
+  type LogEntry,
+  openService,
+  type ScaledStore,
+  type Service,
+  type ServiceConfig,
+} from "../../src/service.ts";
 import { type Cleanup, temporaryDirectory } from "./temporary-directory.ts";
 
 /** Region the tests' services run as. */
@@ -14,22 +20,27 @@ export async function startService(
   config: Partial<ServiceConfig> = {},
 ): Promise<Service> {
   const logged: LogEntry[] = [];
-  // What the store lies in is given up after the service, not before.
-  const afterwards: (() => unknown)[] = [];
   const service = await openService({
-    ...(await storeOf({ after: (work) => afterwards.push(work) }, config)),
     host: "127.0.0.1",
     port: 0,
     region: REGION,
     log: (entry) => logged.push(entry),
     ...config,
+    ...(await storeOf(t, config)),
   });
   t.after(async () => {
     await service.close();
-    for (const work of afterwards) await work();
     assert.deepEqual(logged, [], "the service logged no error");
   });
   return service;
+}
+
+/** In two engines: the store that stands for a folder, so that a test can open it again. */
+const standIns = new Map<string, ScaledStore>();
+
+/** The engines that stand for a folder; undefined where the store is in that folder. */
+export function standInFor(dataDirectory: string): ScaledStore | undefined {
+  return standIns.get(dataDirectory);
 }
 
 /** Where the store lies: a folder or, for all tests, the engines that the environment asks for. */
@@ -37,13 +48,18 @@ async function storeOf(
   t: Cleanup,
   config: Partial<ServiceConfig>,
 ): Promise<Partial<ServiceConfig>> {
-  if (config.dataDirectory !== undefined || config.scaled !== undefined) return {};
+  const { dataDirectory, scaled } = config;
+  if (scaled) return {};
   if (process.env["VARVE_TEST_STORE"] !== "scaled") {
-    return { dataDirectory: await temporaryDirectory(t) };
+    return { dataDirectory: dataDirectory ?? (await temporaryDirectory(t)) };
   }
   // Only here, for most tests do without: it brings in the clients of both engines.
   const { SCALED_KEY, scaledStore } = await import("./scaled-store.ts");
-  return { scaled: await scaledStore(t), keyEncryptionKey: SCALED_KEY };
+  const known = dataDirectory === undefined ? undefined : standIns.get(dataDirectory);
+  const store = known ?? (await scaledStore());
+  if (dataDirectory !== undefined) standIns.set(dataDirectory, store);
+  standIns.set(`s3://${store.bucket.bucket}/${store.bucket.prefix}`, store);
+  return { scaled: store, keyEncryptionKey: SCALED_KEY };
 }
 
 /** What an AWS SDK for JavaScript client is made with to reach the service. */

@@ -45,6 +45,7 @@ export class PostgresSharingTable implements SharingTable {
   }
 
   async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    // Decided before a row is made: to read one costs more than all the rest.
     const row = await this.#database.get(
       `SELECT * FROM snapshots WHERE id = $2 AND state <> 'recycled' AND (
          account = $1 OR EXISTS (SELECT 1 FROM snapshot_permissions

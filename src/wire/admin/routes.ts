@@ -15,6 +15,7 @@ export type AdminOperationName =
   | "StopCollection"
   | "DescribeStore"
   | "DescribeService"
+  | "LocateBlock"
   | "GetStoreStatus"
   | "ListStoreSamples"
   | "ListAuditEntries"
@@ -35,6 +36,10 @@ export const ADMIN_ROUTES: Readonly<Record<AdminOperationName, Route>> = {
   GetCollection: { method: "GET", path: "/varve/collections/{collectionId}" },
   StopCollection: { method: "DELETE", path: "/varve/collections/{collectionId}" },
   DescribeStore: { method: "GET", path: "/varve/store" },
+  LocateBlock: {
+    method: "GET",
+    path: "/varve/snapshots/{snapshotId}/blocks/{blockIndex}/location",
+  },
   DescribeService: { method: "GET", path: "/varve/service" },
   GetStoreStatus: { method: "GET", path: "/varve/status" },
   ListStoreSamples: { method: "GET", path: "/varve/samples" },

@@ -414,6 +414,9 @@ const ADMIN_ROWS: readonly Row[] = [
     ...{ subject: async () => "999", owner: NO_ENTITY },
   }),
   admin("DescribeStore", ["GET", "/store"]),
+  admin("LocateBlock", ["GET", "/snapshots/ID/blocks/0/location"], {
+    ...{ subject: async ({ parent }) => parent, unknown: UNKNOWN_SNAPSHOT },
+  }),
   admin("DescribeService", ["GET", "/service"]),
   admin("GetStoreStatus", ["GET", "/status"]),
   admin("ListStoreSamples", ["GET", "/samples"]),

@@ -1,0 +1,143 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Digest } from "../model/digest.ts";
+import { CorruptionError } from "../model/errors.ts";
+import type { Answered, Asked, Task } from "./_work-thread.ts";
+import { type BlockWork, type DecodedPayload, type HashedPayload, ownWork } from "./block-work.ts";
+import { CODEC, type EncodedPayload } from "./codec.ts";
+import type { Sealing } from "./sealed-bytes.ts";
+
+/** Bytes below which handing work to a thread costs more than doing it (ours). */
+const HANDED_BYTES_MIN = 64 * 1024;
+/** Threads at most: beyond that the main thread could not keep them busy (ours). */
+const THREADS_COUNT_MAX = 4;
+
+/** A block work that can be ended. */
+export interface ThreadedWork extends BlockWork {
+  /** Ends the threads; work that is handed in later is done by the caller's own thread. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: Map<number, Waiting>;
+}
+
+/**
+ * Does the work on blocks on threads beside the main one, which are started when there is first
+ * something for them. Bytes that lie in a `SharedArrayBuffer` are worked on where they are; others,
+ * and short ones, by the caller's thread, as is everything where there is but one processor.
+ */
+export class WorkThreads implements ThreadedWork {
+  readonly #count: number;
+  readonly #threads: Thread[] = [];
+  #number = 0;
+  #isOver = false;
+
+  /** By default one thread for each processor but one. */
+  constructor(count = Math.min(THREADS_COUNT_MAX, availableParallelism() - 1)) {
+    this.#count = count;
+  }
+
+  async digest(bytes: Uint8Array): Promise<Digest> {
+    if (!this.#isHanded(bytes)) return ownWork.digest(bytes);
+    return (await this.#ask({ kind: "digest", bytes })) as Digest;
+  }
+
+  async encode(plain: Uint8Array, isToBeSealed: boolean): Promise<HashedPayload> {
+    if (!this.#isHanded(plain)) return ownWork.encode(plain, isToBeSealed);
+    const encoded = await this.#ask({ kind: "encode", bytes: plain, isToBeSealed });
+    return { bytes: plain, ...(encoded as Omit<HashedPayload, "bytes">) };
+  }
+
+  async encrypt(sealing: Sealing, payload: Uint8Array): Promise<Uint8Array> {
+    // What is not shared is copied on its way, which costs far less than encrypting it.
+    const isHanded = payload.length >= HANDED_BYTES_MIN && this.#isOn;
+    if (!isHanded) return ownWork.encrypt(sealing, payload);
+    return (await this.#ask({ kind: "encrypt", sealing, payload })) as Uint8Array;
+  }
+
+  async decode(
+    payload: EncodedPayload,
+    plainLength: number,
+    sealing?: Sealing,
+  ): Promise<DecodedPayload> {
+    const { codec, bytes } = payload;
+    const isShort = plainLength < HANDED_BYTES_MIN;
+    if (!sealing && codec === CODEC.raw && bytes.length === plainLength) {
+      return { plain: bytes, digest: await this.digest(bytes) };
+    }
+    if (isShort || !this.#canHand(bytes)) return ownWork.decode(payload, plainLength, sealing);
+    const task = { kind: "decode", payload, plainLength, sealing } as const;
+    return (await this.#ask(task)) as DecodedPayload;
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #isHanded(bytes: Uint8Array): boolean {
+    return bytes.length >= HANDED_BYTES_MIN && this.#canHand(bytes);
+  }
+
+  #canHand({ buffer }: Uint8Array): boolean {
+    return this.#isOn && buffer instanceof SharedArrayBuffer;
+  }
+
+  get #isOn(): boolean {
+    return !this.#isOver && this.#count > 0;
+  }
+
+  #ask(task: Task): Promise<unknown> {
+    const { worker, waiting } = this.#leastBusy();
+    const number = this.#number++;
+    return new Promise((resolve, reject) => {
+      waiting.set(number, { resolve, reject });
+      worker.postMessage({ number, task } satisfies Asked);
+    });
+  }
+
+  #leastBusy(): Thread {
+    let least: Thread | undefined;
+    for (const thread of this.#threads) {
+      if (least === undefined || thread.waiting.size < least.waiting.size) least = thread;
+    }
+    const isEnough = this.#threads.length >= this.#count || least?.waiting.size === 0;
+    return least !== undefined && isEnough ? least : this.#start();
+  }
+
+  #start(): Thread {
+    // Compiled, the thread's program lies beside this one under the same ending.
+    const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    const worker = new Worker(new URL(`./_work-thread.${ending}`, import.meta.url));
+    const thread: Thread = { worker, waiting: new Map() };
+    this.#threads.push(thread);
+    worker.unref();
+    worker.on("message", ({ number, answer, corrupt, failed }: Answered) => {
+      const waiting = thread.waiting.get(number);
+      thread.waiting.delete(number);
+      if (corrupt !== undefined) waiting?.reject(new CorruptionError(corrupt));
+      else if (failed !== undefined) waiting?.reject(new Error(failed));
+      else waiting?.resolve(answer);
+    });
+    worker.on("error", (error) => this.#lose(thread, error as Error));
+    worker.on("exit", () => this.#lose(thread, new Error("The thread has ended")));
+    return thread;
+  }
+
+  /** What it had under way fails; the next work goes to another. */
+  #lose(thread: Thread, cause: Error): void {
+    const place = this.#threads.indexOf(thread);
+    if (place >= 0) this.#threads.splice(place, 1);
+    for (const { reject } of thread.waiting.values()) {
+      reject(new Error("A thread that worked on a block failed", { cause }));
+    }
+    thread.waiting.clear();
+  }
+}
