@@ -25,14 +25,18 @@ const PROCESS_COUNTS = [1, 2, 3];
 const CONNECTIONS = 48;
 const SECONDS_DEFAULT = 10;
 const VOLUME_SIZE_GIB = 64;
-/** Ticks a second of the times in /proc, and milliseconds of one. */
+/** Long enough for everything that is done each second to have been done several times. */
+const IDLE_MS = 5_000;
+/** Milliseconds of a tick, in which the times in /proc are told. */
 const MS_PER_TICK = 10;
 
 await main(Number(process.argv[2] ?? SECONDS_DEFAULT));
 
 async function main(seconds: number): Promise<void> {
   console.log(`${(await s3Engine()).name}, ${CONNECTIONS} connections, ${seconds} s each`);
-  console.log("processes  puts/s  MiB/s  CPU ms/put  objects/put  transactions/put");
+  console.log(
+    "processes  puts/s  MiB/s  CPU ms/put  objects/put  transactions/put  idle transactions/s",
+  );
   for (const count of PROCESS_COUNTS) {
     const store = await scaledStore();
     const processes = await Promise.all(Array.from({ length: count }, () => serve(store)));
@@ -83,7 +87,10 @@ interface Measured {
   readonly seconds: number;
   readonly cpuMs: number;
   readonly objectCount: number;
+  /** Those of the upkeep that goes on by itself not counted. */
   readonly transactionCount: number;
+  /** Transactions of that upkeep, of all processes together. */
+  readonly idlePerSecond: number;
 }
 
 async function measure(
@@ -91,16 +98,23 @@ async function measure(
   processes: readonly Process[],
   seconds: number,
 ): Promise<Measured> {
+  const idle = await asked(store, processes);
+  const idleMs = performance.now();
+  await setTimeout(IDLE_MS);
   const before = await asked(store, processes);
+  const idleCount = before.transactionCount - idle.transactionCount;
+  const idlePerSecond = (idleCount / (performance.now() - idleMs)) * 1_000;
   const startMs = performance.now();
   const putCount = await load(processes, startMs + seconds * 1_000);
   const took = (performance.now() - startMs) / 1_000;
   const after = await asked(store, processes);
+  const upkeepCount = ((performance.now() - startMs) / 1_000) * idlePerSecond;
   return {
     ...{ putCount, seconds: took },
     cpuMs: after.cpuMs - before.cpuMs,
     objectCount: after.objectCount - before.objectCount,
-    transactionCount: after.transactionCount - before.transactionCount,
+    transactionCount: after.transactionCount - before.transactionCount - upkeepCount,
+    idlePerSecond,
   };
 }
 
@@ -171,7 +185,7 @@ function cpuMsOf(pid: number): number {
 }
 
 function formatRow(count: number, measured: Measured): string {
-  const { putCount, seconds, cpuMs, objectCount, transactionCount } = measured;
+  const { putCount, seconds, cpuMs, objectCount, transactionCount, idlePerSecond } = measured;
   const rate = putCount / seconds;
   return [
     String(count).padStart(9),
@@ -180,5 +194,6 @@ function formatRow(count: number, measured: Measured): string {
     (cpuMs / putCount).toFixed(2).padStart(10),
     (objectCount / putCount).toFixed(3).padStart(11),
     (transactionCount / putCount).toFixed(3).padStart(16),
+    idlePerSecond.toFixed(1).padStart(19),
   ].join("  ");
 }

@@ -6,7 +6,7 @@ import { Scrubber } from "./blocks/scrubber.ts";
 import { KeyRing } from "./keys/key-ring.ts";
 import { openKeyEncryptionKey } from "./keys/open-key-encryption-key.ts";
 import { TokenSecrets } from "./keys/token-secrets.ts";
-import type { Domain } from "./model/ids.ts";
+import type { AccountId, Domain } from "./model/ids.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
   KEY_RECHECK_MS,
@@ -20,6 +20,7 @@ import {
 } from "./model/limits.ts";
 import { logger } from "./model/log.ts";
 import type { Store } from "./open-store.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
 import { emulatedSealing } from "./server/emulation/aws.ts";
 import type { ClockedConfig } from "./service-config.ts";
 import { AwsTokens } from "./snapshots/aws-tokens.ts";
@@ -27,7 +28,7 @@ import { Collections } from "./snapshots/collections.ts";
 import { Collector } from "./snapshots/collector.ts";
 import { Copier } from "./snapshots/copier.ts";
 import type { Core, StartOptions } from "./snapshots/core.ts";
-import { Sealer } from "./snapshots/sealer.ts";
+import { type EmulatedSealing, Sealer } from "./snapshots/sealer.ts";
 import { Tokens } from "./snapshots/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
@@ -46,70 +47,94 @@ export async function openKeyRing(config: ClockedConfig, store: Store): Promise<
   return keys;
 }
 
-/** Makes what all operations work with. */
+/** Makes what all operations of a service work with. */
 export async function makeCore(
   config: ClockedConfig,
   parts: Store & Pick<Core, "blocks" | "keys">,
 ): Promise<Core> {
-  const { catalog, segments, blocks, keys, room } = parts;
-  const { clock, random } = config;
-  const log = logger(config.log, clock);
-  const leads = () => parts.member?.isLeader() ?? true;
-  const tokenSecrets = await TokenSecrets.open({
-    ...{ table: catalog.identity, clock, random },
-    spreadMs: parts.member && TOKEN_SECRET_SPREAD_MS,
+  const { catalog, segments, blocks, keys, room, member } = parts;
+  const { clock, random, region, recycleBinDays = 0, emulation = {} } = config;
+  const { scrubDays = SCRUB_DAYS_DEFAULT } = config;
+  checkDays("scrubDays", scrubDays, SCRUB_DAYS_MAX);
+  checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
+  checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
+  const [owner] = await catalog.identity.accounts();
+  assert(owner !== undefined, "there is a first account");
+  return composeCore({
+    ...{ catalog, segments, blocks, keys, owner, clock, random, scrubDays },
+    ...{ region, recycleBinDays, checkRoom: () => room.checkRoom() },
+    leads: () => member?.isLeader() ?? true,
+    tokenSecretSpreadMs: member && TOKEN_SECRET_SPREAD_MS,
+    nodeCacheBytes: NODE_CACHE_BYTES_MAX,
+    emulated: emulatedSealing(emulation),
+    hasAwsTokens: emulation.aws === true,
+    startOptions: startOptionsOf(config),
+    onFailure: logger(config.log, clock),
   });
+}
+
+/** What a core is composed of. */
+export interface CoreParts
+  extends Pick<Core, "catalog" | "blocks" | "keys" | "clock" | "random" | "leads">,
+    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions"> {
+  readonly segments: SegmentStore;
+  /** The first account, which the journal's key is made for. */
+  readonly owner: AccountId;
+  /** 0 for no scrub but those asked for. */
+  readonly scrubDays: number;
+  /** Between processes that share a store; see `TokenSecrets`. */
+  readonly tokenSecretSpreadMs: number | undefined;
+  /** Bytes of nodes kept in memory. */
+  readonly nodeCacheBytes: number;
+  readonly emulated: EmulatedSealing | undefined;
+  /** True to mint tokens that look like AWS's. */
+  readonly hasAwsTokens: boolean;
+  /** Hears of work in the background that failed; all of it is tried again. */
+  readonly onFailure: (message: string, details: { readonly error: unknown }) => void;
+}
+
+/** Makes what all operations work with, of its parts. */
+export async function composeCore(parts: CoreParts): Promise<Core> {
+  const { catalog, segments, blocks, keys, clock, random, leads, onFailure } = parts;
+  const { region, recycleBinDays, checkRoom, startOptions, emulated, nodeCacheBytes } = parts;
+  const tell = (message: string, what: string) => (id: unknown, error: unknown) =>
+    onFailure(message, { [what]: id, error });
   // One cache for all accounts: a node's digest says all of its contents.
-  const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
+  const nodes = new LruCache<Node>(nodeCacheBytes, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
-  const onError = (snapshotId: string, error: unknown) =>
-    log("Sealing failed and will be tried again", { snapshotId, error });
-  const { region, recycleBinDays = 0, emulation = {} } = config;
-  const emulated = emulatedSealing(emulation);
-  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
+  const sealer = new Sealer({
+    ...{ catalog, blocks, maps, clock, emulated },
+    onError: tell("Sealing failed and will be tried again", "snapshotId"),
+  });
   const copier = new Copier({
     ...{ catalog, blocks, maps, sealer, leads },
-    onError: (snapshotId, error) =>
-      log("Copying failed and will be tried again", { snapshotId, error }),
+    onError: tell("Copying failed and will be tried again", "snapshotId"),
   });
   const compactor = new Compactor({
     ...{ segments, table: catalog.segments, blocks },
-    onError: (segment, error) => log("A segment could not be given back", { segment, error }),
+    onError: tell("A segment could not be given back", "segment"),
   });
   const collector = new Collector({
     ...{ catalog, blocks, maps, compactor, clock },
-    onError: (domain, error) => log("A domain could not be collected", { domain, error }),
+    onError: tell("A domain could not be collected", "domain"),
   });
   const collections = new Collections({ collector, clock, table: catalog.requests, leads });
-  const [owner] = await catalog.identity.accounts();
-  assert(owner !== undefined, "there is a first account");
   const journaler = new Journaler({
     ...{ table: catalog.journal, blocks },
-    domain: () => keys.storeDomain(owner),
+    domain: () => keys.storeDomain(parts.owner),
   });
-  const tokens = new (emulation.aws ? AwsTokens : Tokens)(tokenSecrets.tokens, clock, random);
-  checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
-  checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
-  const settings = { region, recycleBinDays, checkRoom: () => room.checkRoom() };
-  const startOptions = startOptionsOf(config);
+  const scrubber = new Scrubber({
+    ...{ blocks, table: catalog.scrubs, segments, clock, days: parts.scrubDays, leads },
+    onError: (error) => onFailure("Scrubbing failed and will be tried again", { error }),
+  });
+  const tokenSecrets = await TokenSecrets.open({
+    ...{ table: catalog.identity, clock, random, spreadMs: parts.tokenSecretSpreadMs },
+  });
+  const tokens = new (parts.hasAwsTokens ? AwsTokens : Tokens)(tokenSecrets.tokens, clock, random);
   return {
-    catalog,
-    blocks,
-    keys,
-    maps,
-    tokens,
-    tokenSecrets,
-    sealer,
-    copier,
-    collector,
-    collections,
-    journaler,
-    scrubber: makeScrubber(config, parts),
-    clock,
-    random,
-    leads,
-    startOptions,
-    ...settings,
+    ...{ catalog, blocks, keys, maps, tokens, tokenSecrets, sealer, copier, collector },
+    ...{ collections, journaler, scrubber, clock, random, leads },
+    ...{ region, recycleBinDays, checkRoom, startOptions },
   };
 }
 
@@ -124,19 +149,6 @@ function startOptionsOf(config: ClockedConfig): StartOptions {
     isKeyEncryptionKeyGiven: config.keyEncryptionKey !== undefined,
     emulation: told.length === 0 ? undefined : Object.fromEntries(told),
   };
-}
-
-function makeScrubber(
-  config: ClockedConfig,
-  { catalog, blocks, segments, member }: Store & Pick<Core, "blocks">,
-): Scrubber {
-  const { clock, scrubDays: days = SCRUB_DAYS_DEFAULT } = config;
-  checkDays("scrubDays", days, SCRUB_DAYS_MAX);
-  const log = logger(config.log, clock);
-  const onError = (error: unknown) => log("Scrubbing failed and will be tried again", { error });
-  const leads = () => member?.isLeader() ?? true;
-  const table = catalog.scrubs;
-  return new Scrubber({ blocks, table, segments, clock, days, onError, leads });
 }
 
 function checkDays(name: string, days: number, daysMax: number): void {

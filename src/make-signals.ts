@@ -58,13 +58,14 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
         ...(audit ? [auditEngine(audit)] : []),
         ...(webhook ? [webhookEngine(webhook)] : []),
       ]);
-      const measures = takeMeasures(clock, log, {
-        measure: async () => {
-          if (core.leads() && !store.isReadOnly) await board.measure();
-        },
-      });
-      running.push(measures, { stop: () => board.idle() });
-      if (!store.isReadOnly) await store.catalog.notices.turn(webhook !== undefined);
+      running.push({ stop: () => board.idle() });
+      if (!store.isReadOnly) {
+        const measure = async () => {
+          if (core.leads()) await board.measure();
+        };
+        running.push(takeMeasures(clock, log, { measure }));
+        await store.catalog.notices.turn(webhook !== undefined);
+      }
       if (webhook) running.push(webhook);
       webhook?.start();
       if (metrics && config.metrics) {

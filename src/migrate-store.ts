@@ -54,11 +54,8 @@ export type { Migrated, MigrationProgress };
  */
 export async function migrate(config: MigrationConfig): Promise<Migrated> {
   const [random, clock] = [systemRandom, systemClock];
-  const parts: StoreParts = {
-    random,
-    clock,
-    log: logger(config.log ?? logLines("info").write, clock),
-  };
+  const log = config.log ?? logLines("info").write;
+  const parts: StoreParts = { random, clock, log: logger(log, clock) };
   const folder = await openEmbeddedStore(config.dataDirectory, parts);
   let service: Service | undefined;
   try {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, gate } from "../../test/support/fakes.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -46,6 +47,24 @@ test("GroupCommit puts all that arrives during a commit into one next batch", as
   await Promise.all([first, ...rest]);
   assert.deepEqual(segments.batches.map(texts), [["a"], ["b", "c", "d"]]);
   assert.equal(catalog.commits.length, 2);
+});
+
+test("GroupCommit does not have others wait again for an engine that did not answer", async () => {
+  const { commits, segments } = setUp();
+  const { wait, open } = gate();
+  segments.beforeAppend = async () => {
+    await wait();
+    throw new UnavailableError("away");
+  };
+  const first = assert.rejects(commits.commit(change("a")), UnavailableError);
+  await turns(3);
+  const behind = ["b", "c"].map((text) => assert.rejects(commits.commit(change(text)), /away/));
+  await turns(2);
+  open();
+  await Promise.all([first, ...behind]);
+  segments.beforeAppend = async () => undefined;
+  assert.equal(await commits.commit(change("d")), undefined);
+  assert.deepEqual(segments.batches.map(texts), [["d"]]);
 });
 
 test("GroupCommit bounds a batch by its size, and takes a larger change alone", async () => {

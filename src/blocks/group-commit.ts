@@ -1,4 +1,5 @@
 import { nextTurn } from "../base/next-turn.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
@@ -75,6 +76,11 @@ export class GroupCommit {
         await this.#commitBatch(batch);
       } catch (error) {
         for (const { reject } of batch) reject(error);
+        // Who waited behind a batch that an engine did not answer has waited as long: they hear of
+        // it now, not one batch after another.
+        if (error instanceof UnavailableError) {
+          for (const { reject } of this.#waiting.splice(0)) reject(error);
+        }
       }
     }
     this.#running = undefined;

@@ -37,6 +37,7 @@ export class EventLoopDelay {
 
   #p99Ms(): number {
     // What is measured is the time between two looks.
-    return Math.max(0, Math.round(this.#histogram.percentile(99) / 1e5) / 10 - RESOLUTION_MS);
+    const lateMs = this.#histogram.percentile(99) / 1e6 - RESOLUTION_MS;
+    return Math.max(0, Math.round(lateMs * 10) / 10);
   }
 }

@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Core } from "../snapshots/core.ts";
 import type { TaskDescription } from "../wire/admin/status.ts";
+import { BucketCounts, type HistogramShape } from "./_bucket-counts.ts";
 import type { EndedRequest } from "./activity.ts";
 import type { RequestSignals } from "./signals.ts";
 import type { StatusBoard, StoreTotals } from "./status-board.ts";
@@ -41,46 +42,36 @@ export interface MeasuredService {
 /** The metrics of one service, in a registry of its own. */
 export class ServiceMetrics {
   readonly #registry = new Registry();
-  readonly #requests = this.#counter("varve_api_requests_total", "Requests that were answered", [
-    "service",
-    "operation",
-    "status",
-  ]);
-  readonly #durations = this.#histogram(
-    "varve_api_request_duration_seconds",
-    "Time from a request's head to the end of its answer",
-    { labelNames: ["operation"], buckets: REQUEST_BUCKETS },
-  );
-  readonly #readBytes = this.#counter(
-    "varve_block_read_bytes_total",
-    "Bytes of blocks that clients read",
-  );
-  readonly #writtenBytes = this.#counter(
-    "varve_block_written_bytes_total",
-    "Bytes of blocks that clients wrote",
-  );
-  readonly #appends = this.#histogram(
-    "varve_segment_append_duration_seconds",
-    "Time to append a batch of records to a segment durably",
-    { buckets: SYNC_BUCKETS },
-  );
-  readonly #batches = this.#histogram(
-    "varve_segment_append_records",
-    "Records that one append made durable together",
-    { buckets: BATCH_BUCKETS },
-  );
-  readonly #appendedBytes = this.#counter(
-    "varve_segment_append_bytes_total",
-    "Bytes appended to segments",
-  );
-  readonly #commits = this.#histogram(
-    "varve_catalog_commit_duration_seconds",
-    "Time to commit a batch of records and writes to the catalog durably",
-    { buckets: SYNC_BUCKETS },
-  );
+  /** Counted by service, operation and class of status, with a space between them. */
+  readonly #requestCounts = new Map<string, number>();
+  readonly #durations = this.#histogram({
+    name: "varve_api_request_duration_seconds",
+    help: "Time from a request's head to the end of its answer",
+    label: "operation",
+    bounds: REQUEST_BUCKETS,
+  });
+  readonly #appends = this.#histogram({
+    name: "varve_segment_append_duration_seconds",
+    help: "Time to append a batch of records to a segment durably",
+    bounds: SYNC_BUCKETS,
+  });
+  readonly #batches = this.#histogram({
+    name: "varve_segment_append_records",
+    help: "Records that one append made durable together",
+    bounds: BATCH_BUCKETS,
+  });
+  readonly #commits = this.#histogram({
+    name: "varve_catalog_commit_duration_seconds",
+    help: "Time to commit a batch of records and writes to the catalog durably",
+    bounds: SYNC_BUCKETS,
+  });
+  #readBytes = 0;
+  #writtenBytes = 0;
+  #appendedBytes = 0;
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
+    this.#describeRequests();
   }
 
   /** Begins to tell of a service, too, besides what it is told itself. */
@@ -93,10 +84,11 @@ export class ServiceMetrics {
 
   /** A request was answered. */
   ended({ service, operation, status, durationMs, readBytes, writtenBytes }: EndedRequest): void {
-    this.#requests.inc({ service, operation, status: classOf(status) });
-    this.#durations.observe({ operation }, durationMs / 1_000);
-    if (readBytes > 0) this.#readBytes.inc(readBytes);
-    if (writtenBytes > 0) this.#writtenBytes.inc(writtenBytes);
+    const key = `${service} ${operation} ${classOf(status)}`;
+    this.#requestCounts.set(key, (this.#requestCounts.get(key) ?? 0) + 1);
+    this.#durations.observe(durationMs / 1_000, operation);
+    this.#readBytes += readBytes;
+    this.#writtenBytes += writtenBytes;
   }
 
   /** A batch was appended to a segment. */
@@ -106,7 +98,7 @@ export class ServiceMetrics {
   ): void {
     this.#appends.observe(durationMs / 1_000);
     this.#batches.observe(recordCount);
-    this.#appendedBytes.inc(sizeBytes);
+    this.#appendedBytes += sizeBytes;
   }
 
   /** A batch was committed to the catalog. */
@@ -121,6 +113,24 @@ export class ServiceMetrics {
 
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  #describeRequests(): void {
+    const labels = ["service", "operation", "status"] as const;
+    this.#grown("varve_api_requests_total", "Requests that were answered", labels, () =>
+      [...this.#requestCounts].map(([key, count]) => {
+        const [service = "", operation = "", status = ""] = key.split(" ");
+        return [{ service, operation, status }, count];
+      }),
+    );
+    const read = "Bytes of blocks that clients read";
+    this.#grown("varve_block_read_bytes_total", read, [], () => [[{}, this.#readBytes]]);
+    const written = "Bytes of blocks that clients wrote";
+    this.#grown("varve_block_written_bytes_total", written, [], () => [[{}, this.#writtenBytes]]);
+    const appended = "Bytes appended to segments";
+    this.#grown("varve_segment_append_bytes_total", appended, [], () => [
+      [{}, this.#appendedBytes],
+    ]);
   }
 
   #describeProcess({ requests, version }: MeasuredService): void {
@@ -231,16 +241,10 @@ export class ServiceMetrics {
     );
   }
 
-  #counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
-    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
-  }
-
-  #histogram(name: string, help: string, { labelNames = [], buckets }: HistogramShape): Histogram {
-    const registers = [this.#registry];
-    return new Histogram({
-      ...{ name, help, registers },
-      ...{ labelNames: [...labelNames], buckets: [...buckets] },
-    });
+  #histogram(shape: HistogramShape): BucketCounts {
+    const counts = new BucketCounts(shape);
+    this.#registry.registerMetric(counts.metric);
+    return counts;
   }
 
   /** One that is looked up when it is scraped. */
@@ -276,11 +280,6 @@ export class ServiceMetrics {
 }
 
 type Grown = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-interface HistogramShape {
-  readonly labelNames?: readonly string[];
-  readonly buckets: readonly number[];
-}
 
 /** `2xx` and so on; `none` where the connection ended before an answer. */
 function classOf(status: number): string {

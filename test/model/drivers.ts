@@ -10,27 +10,20 @@ import {
 } from "@aws-sdk/client-ebs";
 import { DeleteSnapshotCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
-import { LruCache } from "../../src/base/lru-cache.ts";
 import { type Random, systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
-import { Compactor } from "../../src/blocks/compactor.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
-import { Journaler } from "../../src/blocks/journaler.ts";
-import { Scrubber } from "../../src/blocks/scrubber.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { KeyRing } from "../../src/keys/key-ring.ts";
 import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.ts";
-import { TokenSecrets } from "../../src/keys/token-secrets.ts";
+import { composeCore as composeParts } from "../../src/make-core.ts";
 import { checksumOf, type Digest, digestFromChecksum } from "../../src/model/digest.ts";
-import type { AccountId, Domain } from "../../src/model/ids.ts";
+import type { AccountId } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import type { SegmentStore } from "../../src/segments/segment-store.ts";
 import { openService, type Service } from "../../src/service.ts";
-import { Collections } from "../../src/snapshots/collections.ts";
-import { Collector } from "../../src/snapshots/collector.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
-import { Copier } from "../../src/snapshots/copier.ts";
 import { copySnapshot } from "../../src/snapshots/copy-snapshot.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
@@ -39,11 +32,8 @@ import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
-import { type EmulatedSealing, Sealer } from "../../src/snapshots/sealer.ts";
+import type { EmulatedSealing } from "../../src/snapshots/sealer.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
-import { Tokens } from "../../src/snapshots/tokens.ts";
-import { BlockMaps } from "../../src/tree/block-map.ts";
-import type { Node } from "../../src/tree/node.ts";
 
 /** Where a listing begins, and how much a page holds. */
 export interface Paging {
@@ -225,54 +215,26 @@ export async function composeCore(
   const keyEncryptionKey = new LocalKeyEncryptionKey(new Uint8Array(32), random);
   const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
   const blocks = new BlockStore(segments, catalog, keys);
-  const nodes = new LruCache<Node>(nodeCacheBytes, (node) => node.sizeBytes);
-  const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
   const fail = (_: unknown, error: unknown) => {
     throw error;
   };
   const { onError = fail } = options;
-  const sealer = new Sealer({ catalog, blocks, maps, clock, onError, emulated });
-  const copier = new Copier({ catalog, blocks, maps, sealer, onError });
-  const compactor = new Compactor({ segments, table: catalog.segments, blocks, onError });
-  const collector = new Collector({ catalog, blocks, maps, compactor, clock, onError });
-  const scrub = { blocks, table: catalog.scrubs, segments, clock, days: 0 };
-  const scrubber = new Scrubber({ ...scrub, onError: (error) => onError("", error) });
-  const tokenSecrets = await TokenSecrets.open({ table: catalog.identity, clock, random });
-  const tokens = new Tokens(tokenSecrets.tokens, clock, random);
-  const startOptions = {
-    ...{ collectMinutes: 0, scrubDays: 0, tokenSecretDays: 0 },
-    ...{ isKeyEncryptionKeyGiven: true, emulation: undefined },
-  };
-  const settings = { region: "us-east-1", recycleBinDays, startOptions };
-  const core: Core = {
-    catalog,
-    blocks,
-    keys,
-    maps,
-    tokens,
-    tokenSecrets,
-    sealer,
-    copier,
-    collector,
-    leads: () => true,
-    collections: new Collections({
-      ...{ collector, clock, table: catalog.requests, leads: () => true },
-    }),
-    journaler: new Journaler({
-      ...{ table: catalog.journal, blocks },
-      domain: () => keys.storeDomain(ACCOUNT),
-    }),
-    scrubber,
-    clock,
-    random,
+  const core = await composeParts({
+    ...{ catalog, segments, blocks, keys, owner: ACCOUNT, clock, random, emulated },
+    ...{ nodeCacheBytes, recycleBinDays, region: "us-east-1", scrubDays: 0 },
+    ...{ leads: () => true, tokenSecretSpreadMs: undefined, hasAwsTokens: false },
     checkRoom: () => undefined,
-    ...settings,
-  };
-  await sealer.resume();
+    startOptions: {
+      ...{ collectMinutes: 0, scrubDays: 0, tokenSecretDays: 0 },
+      ...{ isKeyEncryptionKeyGiven: true, emulation: undefined },
+    },
+    onFailure: (message, { error }) => onError(message, error),
+  });
+  await core.sealer.resume();
   return {
     core,
     async close() {
-      await sealer.idle();
+      await core.sealer.idle();
       await blocks.idle();
       await segments.close();
       await catalog.close();

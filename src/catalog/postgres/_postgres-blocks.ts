@@ -13,6 +13,7 @@ import type {
   PendingWrite,
   WriteRefusal,
 } from "../catalog.ts";
+import { Gathered } from "./_gathered.ts";
 import { addLocations, keyOf } from "./_locations.ts";
 import { type Named, noteCandidates, referAll, shareGeneration } from "./_notes.ts";
 import { PostgresDamageTable } from "./_postgres-damage.ts";
@@ -25,6 +26,7 @@ export type Fence = (queries: Queries, segments: readonly number[]) => Promise<n
 export class PostgresBlockTable extends PostgresDamageTable implements BlockTable {
   readonly #database: PostgresDatabase;
   readonly #fence: Fence;
+  readonly #located = new Gathered((records: readonly Named[]) => this.#locate(records));
   readonly #processNumber: () => number | undefined;
 
   constructor(database: PostgresDatabase, fence: Fence, processNumber: () => number | undefined) {
@@ -58,18 +60,27 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     });
   }
 
-  async locate(domain: Domain, name: RecordName): Promise<Location | undefined> {
-    const row = await this.#database.get(
-      "SELECT segment, at_byte, length FROM locations WHERE domain = $1 AND name = $2",
-      domain,
-      digestToBytes(name),
+  locate(domain: Domain, name: RecordName): Promise<Location | undefined> {
+    return this.#located.get({ domain, name });
+  }
+
+  async #locate(records: readonly Named[]): Promise<(Location | undefined)[]> {
+    const rows = await this.#database.all(
+      `SELECT asked.position, segment, at_byte, length
+       FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (domain, name, position)
+       JOIN locations ON locations.domain = asked.domain AND locations.name = asked.name`,
+      records.map(({ domain }) => domain),
+      records.map(({ name }) => digestToBytes(name)),
     );
-    if (!row) return undefined;
-    return {
-      segment: row["segment"] as number,
-      offset: row["at_byte"] as number,
-      length: row["length"] as number,
-    };
+    const found: (Location | undefined)[] = records.map(() => undefined);
+    for (const row of rows) {
+      found[(row["position"] as number) - 1] = {
+        segment: row["segment"] as number,
+        offset: row["at_byte"] as number,
+        length: row["length"] as number,
+      };
+    }
+    return found;
   }
 
   async pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]> {

@@ -8,6 +8,7 @@ import type {
   SecretName,
   SecretsChange,
 } from "../catalog.ts";
+import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
 
@@ -17,6 +18,7 @@ const LOCK = "SELECT version FROM catalog_version WHERE one = 1 FOR UPDATE";
 /** `IdentityTable` on PostgreSQL. */
 export class PostgresIdentityTable implements IdentityTable {
   readonly #database: PostgresDatabase;
+  readonly #gathered = new Gathered((ids: readonly string[]) => this.#accessKeys(ids));
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
@@ -50,8 +52,18 @@ export class PostgresIdentityTable implements IdentityTable {
     await this.#database.transaction((queries) => putAccessKey(queries, key));
   }
 
-  async accessKey(accessKeyId: string): Promise<AccessKey | undefined> {
-    return findAccessKey(this.#database, accessKeyId);
+  accessKey(accessKeyId: string): Promise<AccessKey | undefined> {
+    return this.#gathered.get(accessKeyId);
+  }
+
+  async #accessKeys(ids: readonly string[]): Promise<(AccessKey | undefined)[]> {
+    const distinct = [...new Set(ids)];
+    const rows = await this.#database.all(
+      "SELECT * FROM access_keys WHERE id = ANY ($1::text[])",
+      distinct,
+    );
+    const found = new Map(rows.map(accessKeyFrom).map((key) => [key.accessKeyId, key]));
+    return ids.map((id) => found.get(id));
   }
 
   async accessKeys(account: AccountId): Promise<AccessKey[]> {

@@ -10,6 +10,7 @@ import type {
   StartRefusal,
   StateChange,
 } from "../catalog.ts";
+import { Gathered } from "./_gathered.ts";
 import { noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
 import { noticeSnapshot } from "./_postgres-notices.ts";
@@ -28,6 +29,7 @@ class TokenTaken extends Error {}
 /** `SnapshotTable` on PostgreSQL. */
 export class PostgresSnapshotTable implements SnapshotTable {
   readonly #database: PostgresDatabase;
+  readonly #gathered = new Gathered((ids: readonly SnapshotId[]) => this.#get(ids));
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
@@ -63,9 +65,18 @@ export class PostgresSnapshotTable implements SnapshotTable {
     }
   }
 
-  async get(id: SnapshotId): Promise<Snapshot | undefined> {
-    const row = await this.#database.get("SELECT * FROM snapshots WHERE id = $1", id);
-    return row && snapshotFrom(row);
+  get(id: SnapshotId): Promise<Snapshot | undefined> {
+    return this.#gathered.get(id);
+  }
+
+  async #get(ids: readonly SnapshotId[]): Promise<(Snapshot | undefined)[]> {
+    const distinct = [...new Set(ids)];
+    const rows = await this.#database.all(
+      "SELECT * FROM snapshots WHERE id = ANY ($1::text[])",
+      distinct,
+    );
+    const found = new Map(rows.map(snapshotFrom).map((snapshot) => [snapshot.id, snapshot]));
+    return ids.map((id) => found.get(id));
   }
 
   async page(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
