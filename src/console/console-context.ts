@@ -50,8 +50,8 @@ export interface LoadOptions<T> {
 
 /** How long after a failure it is looked again. */
 const FAILED_AGAIN_MS = 10_000;
-/** Of its time, a page spends at most a twentieth on loading again what nobody has asked for. */
-const PAUSE_FACTOR = 20;
+/** Of its time, a page spends at most a fifth on loading again what nobody has asked for. */
+const PAUSE_FACTOR = 4;
 
 /** Loads something for a screen, again when `key` changes. It ends with the screen. */
 export function useLoad<T>(
