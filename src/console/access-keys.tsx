@@ -3,7 +3,6 @@ import {
   type AccessKeyDescription,
   createAccessKey,
   deleteAccessKey,
-  isAccessDenied,
   listAccessKeys,
   updateAccessKey,
 } from "../client/browser.ts";
@@ -11,6 +10,7 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
+import { isForbidden } from "./failures.ts";
 import { formatTime } from "./format.ts";
 import { KeyPolicy } from "./key-policy.tsx";
 import { POLICY_TEMPLATES } from "./policy-templates.ts";
@@ -89,7 +89,7 @@ async function listKeys(
   try {
     return await listAccessKeys(client, account, { signal });
   } catch (error) {
-    if (isAccessDenied(error)) return "denied";
+    if (isForbidden(error)) return "denied";
     throw error;
   }
 }

@@ -48,8 +48,10 @@ export interface LoadOptions<T> {
   readonly againAfterMs?: ((value: T) => number | undefined) | undefined;
 }
 
-/** Of its time, a page spends at most a twentieth on loading again what nobody has asked for. */
-const PAUSE_FACTOR = 20;
+/** How long after a failure it is looked again. */
+const FAILED_AGAIN_MS = 10_000;
+/** Of its time, a page spends at most a fifth on loading again what nobody has asked for. */
+const PAUSE_FACTOR = 4;
 
 /** Loads something for a screen, again when `key` changes. It ends with the screen. */
 export function useLoad<T>(
@@ -72,11 +74,15 @@ export function useLoad<T>(
       const afterMs = againAfterMs?.(value);
       return afterMs === undefined ? undefined : Math.max(afterMs, pauseMs);
     };
-    lookAgain(look, left.signal).catch((error: unknown) => {
-      if (left.signal.aborted) return;
-      const text = report(error);
-      setState(({ value }) => ({ value, error: text, isLoading: false }));
-    });
+    const lookOrTell = () =>
+      look().catch((error: unknown) => {
+        if (left.signal.aborted) return undefined;
+        const text = report(error);
+        setState(({ value }) => ({ value, error: text, isLoading: false }));
+        // What is looked at again by itself must not stand still for one failure.
+        return againAfterMs && FAILED_AGAIN_MS;
+      });
+    lookAgain(lookOrTell, left.signal).catch(() => undefined);
     return () => left.abort(new Error("The screen was left"));
   }, [key, generation, count]);
   return { ...state, reload: () => setCount((before) => before + 1) };

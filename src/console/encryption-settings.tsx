@@ -3,7 +3,6 @@ import {
   type Client,
   type EncryptionDefaults,
   getEncryptionDefaults,
-  isAccessDenied,
   setDefaultKey,
   setEncryptionByDefault,
 } from "../client/browser.ts";
@@ -11,6 +10,7 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
 import { Fact } from "./fact.tsx";
 import { Failure } from "./failure.tsx";
+import { isForbidden } from "./failures.ts";
 import { useAttempt } from "./use-attempt.ts";
 
 /** How the account encrypts when a request does not say. */
@@ -54,7 +54,7 @@ async function loadDefaults(
   try {
     return await getEncryptionDefaults(client, { signal });
   } catch (error) {
-    if (isAccessDenied(error)) return "denied";
+    if (isForbidden(error)) return "denied";
     throw error;
   }
 }

@@ -1,6 +1,7 @@
-import { countExclusiveBlocks, isAccessDenied } from "../client/browser.ts";
+import { countExclusiveBlocks } from "../client/browser.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { useConsole, useLoad } from "./console-context.ts";
+import { isForbidden } from "./failures.ts";
 import { formatBytes } from "./format.ts";
 import type { SnapshotRow } from "./snapshot-rows.ts";
 
@@ -12,7 +13,7 @@ export function ExclusiveSize({ row }: { readonly row: SnapshotRow }) {
     try {
       return await countExclusiveBlocks(client, id, { signal });
     } catch (error) {
-      if (isAccessDenied(error)) return undefined;
+      if (isForbidden(error)) return undefined;
       throw error;
     }
   });

@@ -1,13 +1,13 @@
 import { useState } from "preact/hooks";
 import {
   type Client,
-  isAccessDenied,
   type RecycledSnapshotDescription,
   recycledSnapshotsOf,
   restoreSnapshot,
 } from "../client/browser.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { Failure } from "./failure.tsx";
+import { isForbidden } from "./failures.ts";
 import { formatTime } from "./format.ts";
 
 /** Deleted snapshots that can still be had back. */
@@ -87,7 +87,7 @@ async function loadRecycled(
     for await (const each of recycledSnapshotsOf(client, { signal })) found.push(each);
     return found;
   } catch (error) {
-    if (isAccessDenied(error)) return "denied";
+    if (isForbidden(error)) return "denied";
     throw error;
   }
 }

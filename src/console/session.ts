@@ -1,4 +1,4 @@
-import { type Client, ClientError, createClient, getCallerIdentity } from "../client/browser.ts";
+import { type Client, createClient, getCallerIdentity } from "../client/browser.ts";
 
 /** What somebody signs in with. It lives in the memory of the page, and nowhere else. */
 export interface Keys {
@@ -41,38 +41,3 @@ function regionOfPage(): string {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="varve-region"]');
   return meta?.content || "us-east-1";
 }
-
-/** What a failure means for the page. */
-export type FailureKind = "offline" | "expired" | "key" | "secret" | "other";
-
-const KINDS: Readonly<Record<string, FailureKind>> = {
-  ExpiredToken: "expired",
-  ExpiredTokenException: "expired",
-  RequestExpired: "expired",
-  AuthFailure: "key",
-  InvalidClientTokenId: "key",
-  UnrecognizedClientException: "key",
-  InvalidSignatureException: "secret",
-  SignatureDoesNotMatch: "secret",
-};
-
-/** Sorts a failure. */
-export function failureKind(error: unknown): FailureKind {
-  if (!(error instanceof ClientError)) return "other";
-  if (error.kind === "connection") return "offline";
-  return KINDS[error.code] ?? "other";
-}
-
-/** A failure as a sentence for people. */
-export function failureText(error: unknown): string {
-  const { message } = error instanceof Error ? error : { message: String(error) };
-  const own = SENTENCES[failureKind(error)];
-  return own === undefined ? message : `${own} (${message})`;
-}
-
-const SENTENCES: Readonly<Partial<Record<FailureKind, string>>> = {
-  offline: "The service does not answer.",
-  expired: "These credentials have expired. Sign in with fresh ones.",
-  key: "The service knows no such active access key. Check the access key id.",
-  secret: "The secret access key does not belong to this access key id, or a clock is wrong.",
-};

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { failureText, type Session, signIn } from "./session.ts";
+import { failureText } from "./failures.ts";
+import { type Session, signIn } from "./session.ts";
 
 /** Asks for an access key, and tries it. */
 export function SignIn(props: {

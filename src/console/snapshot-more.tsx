@@ -1,16 +1,11 @@
 import { useState } from "preact/hooks";
-import {
-  type Client,
-  findLock,
-  isAccessDenied,
-  lockSnapshot,
-  unlockSnapshot,
-} from "../client/browser.ts";
+import { type Client, findLock, lockSnapshot, unlockSnapshot } from "../client/browser.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
 import { DownloadImage } from "./download-image.tsx";
 import { Fact } from "./fact.tsx";
 import { Failure } from "./failure.tsx";
+import { isForbidden } from "./failures.ts";
 import { formatAge, formatTime } from "./format.ts";
 import { SnapshotLineage } from "./snapshot-lineage.tsx";
 import type { SnapshotRow } from "./snapshot-rows.ts";
@@ -104,7 +99,7 @@ async function loadLock(client: Client, id: string, signal: AbortSignal) {
   try {
     return (await findLock(client, id, { signal })) ?? "none";
   } catch (error) {
-    if (isAccessDenied(error)) return "denied";
+    if (isForbidden(error)) return "denied";
     throw error;
   }
 }

@@ -3,7 +3,6 @@ import {
   describeSnapshots,
   filterMatcher,
   findLineages,
-  isAccessDenied,
   isSnapshotNotFound,
   type LineageDescription,
   type SnapshotDescription,
@@ -12,6 +11,7 @@ import {
   verificationsOf,
   volumeOf,
 } from "../client/browser.ts";
+import { isForbidden } from "./failures.ts";
 
 /** A snapshot with what the service tells of it in three places. */
 export interface SnapshotRow {
@@ -76,7 +76,7 @@ async function ifAllowed<T>(list: Promise<T[]>): Promise<T[]> {
   try {
     return await list;
   } catch (error) {
-    if (isAccessDenied(error)) return [];
+    if (isForbidden(error)) return [];
     throw error;
   }
 }

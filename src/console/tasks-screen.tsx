@@ -4,6 +4,7 @@ import {
   describeSnapshots,
   getSnapshotProgress,
   getStoreStatus,
+  isSnapshotNotFound,
   type SnapshotDescription,
   type SnapshotProgress,
   type StoreStatus,
@@ -78,11 +79,10 @@ async function loadUnderWay(
   before: UnderWay | undefined,
   signal: AbortSignal,
 ): Promise<UnderWay> {
-  const status = ifManager(getStoreStatus(client, { signal }));
-  const Filters = [{ Name: "status", Values: ["pending"] }];
-  const found: SnapshotDescription[] = [];
-  const own = { OwnerIds: ["self"], Filters, MaxResults: 1_000 };
-  for await (const each of snapshotsOf(client, own, { signal })) found.push(each);
+  const [status, found] = await Promise.all([
+    ifManager(getStoreStatus(client, { signal })),
+    findPending(client, signal),
+  ]);
   const atMs = client.clock.monotonicMs();
   const pending = await Promise.all(
     found.map(async (snapshot, at) => {
@@ -90,16 +90,38 @@ async function loadUnderWay(
         return { snapshot, progress: undefined, blocksPerSecond: undefined };
       }
       const { SnapshotId } = snapshot;
-      const progress = await getSnapshotProgress(client, SnapshotId, { signal });
+      const progress = await progressOf(client, SnapshotId, signal);
       const earlier = before?.pending.find((each) => each.snapshot.SnapshotId === SnapshotId);
       const blocksPerSecond =
-        before && earlier?.progress
+        before && progress && earlier?.progress
           ? (progress.blocksDone - earlier.progress.blocksDone) / ((atMs - before.atMs) / 1_000)
           : undefined;
       return { snapshot, progress, blocksPerSecond };
     }),
   );
-  return { atMs, pending, status: await status };
+  return { atMs, pending, status };
+}
+
+/** Undefined for one that was deleted since it was found. */
+async function progressOf(
+  client: Client,
+  id: string,
+  signal: AbortSignal,
+): Promise<SnapshotProgress | undefined> {
+  try {
+    return await getSnapshotProgress(client, id, { signal });
+  } catch (error) {
+    if (isSnapshotNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function findPending(client: Client, signal: AbortSignal): Promise<SnapshotDescription[]> {
+  const Filters = [{ Name: "status", Values: ["pending"] }];
+  const own = { OwnerIds: ["self"], Filters, MaxResults: 1_000 };
+  const found: SnapshotDescription[] = [];
+  for await (const each of snapshotsOf(client, own, { signal })) found.push(each);
+  return found;
 }
 
 /** Says in the log what became of snapshots that are pending no more. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
+import { readdir } from "node:fs/promises";
 import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { pick, printSeed, seededFraction } from "../support/property.ts";
 import { sdkOptions } from "../support/service.ts";
 import type { Cleanup } from "../support/temporary-directory.ts";
+import { notedIn } from "./_noted.ts";
 import { startTwoServices } from "./_two-services.ts";
 
 /** How often a copy is killed; the full count is asked for by a variable. */
@@ -72,10 +74,20 @@ test("a copy killed again and again goes on, and sends next to nothing twice", a
         child = started;
       },
     });
+  const logs = join(folder, "state", "varve", "copies");
+  const findNoted = async () => {
+    const [name = "none"] = await readdir(logs).catch(() => []);
+    return notedIn(join(logs, name));
+  };
   let killed = 0;
   for (let i = 0; i < KILLS; i++) {
     killAt = 1 + pick(fraction, Math.ceil((2 * BLOCKS) / KILLS));
+    const [noted, before] = [await findNoted(), new Map(puts)];
     const { code, stderr } = await copy();
+    const again = [...puts].filter(([path, count]) => count > (before.get(path) ?? 0));
+    const indexes = again.map(([path]) => Number(/\/blocks\/(\d+)/.exec(path)?.[1]));
+    const known = indexes.filter((index) => noted.has(index));
+    assert.deepEqual(known, [], "what was noted is not sent again");
     if (code === null) killed += 1;
     else assert.equal(code, 0, stderr);
   }
@@ -86,7 +98,10 @@ test("a copy killed again and again goes on, and sends next to nothing twice", a
   assert.equal(copies[0].verification.differingBlocks, 0);
   assert.equal(puts.size, BLOCKS, "one copy took all of the blocks, each once at least");
   const twice = [...puts.values()].reduce((sum, count) => sum + count - 1, 0);
-  t.diagnostic(`killed ${killed} times; ${twice} of ${BLOCKS} blocks sent again`);
+  t.diagnostic(
+    `${killed} kills, ${BLOCKS} blocks: nothing sent again that was noted; ${twice} puts ` +
+      "repeated, of blocks that were under way at a kill",
+  );
   assert.ok(killed > 0);
   // Those under way when the process was killed, and acknowledged to nobody.
   assert.ok(twice <= killed * CONCURRENCY, `${twice} sent again`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +10,7 @@ import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { pick, printSeed, seededFraction } from "../support/property.ts";
 import { awsEnvironment, sdkOptions, startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { notedIn } from "./_noted.ts";
 import { type RecordingProxy, recordingProxy } from "./_recording-proxy.ts";
 import { runVarve } from "./_varve.ts";
 
@@ -43,19 +44,6 @@ async function setUp(t: TestContext) {
     return runVarve([...args, ...more], { cwd: folder, env, ...(onStart && { onStart }) });
   };
   return { fraction, folder, image, proxy, client, run };
-}
-
-/** Block indexes that a transfer log says are done; nothing where there is no log yet. */
-async function notedIn(path: string): Promise<Set<number>> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  const noted = new Set<number>();
-  // The last line may be torn.
-  for (const line of text.split("\n").slice(0, -1)) {
-    const { block, blocks = [] } = JSON.parse(line.slice(9));
-    if (block !== undefined) noted.add(block);
-    for (const [blockIndex] of blocks) noted.add(blockIndex);
-  }
-  return noted;
 }
 
 /** Kills a process some time after that many blocks have gone through, or while it starts. */
