@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, gate, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents, pick, printSeed, seededFraction } from "../../test/support/property.ts";
+import { UnavailableError } from "../base/unavailable.ts";
 import { type Digest, ZERO_BLOCK_DIGEST, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
-import type { AccountId, SnapshotId } from "../model/ids.ts";
-import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
+import type { AccountId, Domain, KeyDomain, SnapshotId } from "../model/ids.ts";
+import { BLOCK_SIZE_BYTES, DOMAIN_SECRET_BYTES } from "../model/limits.ts";
 import { BlockStore } from "./block-store.ts";
 import { digestOf } from "./hash.ts";
 import { decodeRecord, RECORD_HEADER_BYTES, RECORD_KIND } from "./record.ts";
@@ -186,8 +187,34 @@ test("BlockStore.putManifest stores the bytes as a manifest", async () => {
   assert.equal(decodeRecord(segments.entries[0] as Buffer).header.kind, RECORD_KIND.manifest);
 });
 
+test("BlockStore reads what another process wrote under a key that was just rotated", async () => {
+  const [segments, catalog] = [new FakeSegments(), new FakeBlockTable()];
+  const tables = { blocks: catalog, liveness: catalog };
+  const secrets = [1, 2].map((byte) => Buffer.alloc(DOMAIN_SECRET_BYTES, byte));
+  const both = { secretsOf: async () => secrets };
+  const old = secrets.slice(0, 1);
+  const secretsOf = async (_: KeyDomain, isFresh = false) => (isFresh ? secrets : old);
+  const late = { secretsOf };
+  const domain = "k0123456789abcde" as KeyDomain;
+  const digest = await put(new BlockStore(segments, tables, both), { domain });
+  const reader = new BlockStore(segments, tables, late);
+  assert.deepEqual(Buffer.from(await reader.getBlock(domain, digest)), blockContents(1));
+  assert.equal(catalog.damagedRecords.size, 0, "it was never taken for damaged");
+  const never = new BlockStore(segments, tables, { secretsOf: async () => old });
+  await assert.rejects(never.getBlock(domain, digest), /key version 2; this key has versions 1/);
+});
+
+test("BlockStore refuses a put that arrived before its process was presumed dead", async () => {
+  const { store, catalog } = setUp();
+  catalog.beforeCommit = async () => {
+    catalog.isLate = true;
+  };
+  const bytes = blockContents(1);
+  await assert.rejects(store.putBlock(TARGET, digestOf(bytes), bytes), UnavailableError);
+});
+
 const TARGET = {
-  domain: DOMAIN,
+  domain: DOMAIN as Domain,
   snapshotId: "snap-1" as SnapshotId,
   blockIndex: 0,
   expiresAtMs: 0,

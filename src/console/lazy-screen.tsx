@@ -1,6 +1,9 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+const FAILURE =
+  "This part of the console could not be loaded. If the service was updated, load the page anew.";
+
 /** Loads a part of the console when it is first wanted, so that the first page stays light. */
 export function useLazy<P>(load: () => Promise<ComponentType<P>>) {
   const [part, setPart] = useState<{ readonly Part?: ComponentType<P>; readonly failure?: string }>(
@@ -11,13 +14,7 @@ export function useLazy<P>(load: () => Promise<ComponentType<P>>) {
     let isLeft = false;
     load().then(
       (Part) => isLeft || setPart({ Part }),
-      () =>
-        isLeft ||
-        setPart({
-          failure:
-            "This part of the console could not be loaded. " +
-            "Where the service was updated, load the page anew.",
-        }),
+      () => isLeft || setPart({ failure: FAILURE }),
     );
     return () => {
       isLeft = true;

@@ -6,6 +6,7 @@ import { BlockPanel } from "./block-panel.tsx";
 import { useConsole, useLoad } from "./console-context.ts";
 import { CopyCommands } from "./copy-commands.tsx";
 import { Dialog } from "./dialog.tsx";
+import { ExclusiveSize } from "./exclusive-size.tsx";
 import { Fact } from "./fact.tsx";
 import { counted, formatBytes, formatCount, formatTime } from "./format.ts";
 import { Lazy } from "./lazy-screen.tsx";
@@ -136,6 +137,11 @@ function Facts({ row }: { readonly row: SnapshotRow }) {
       <Fact name="Volume">{snapshot.VolumeSize} GiB</Fact>
       <Fact name="Full size">{full === undefined ? "–" : formatBytes(full)}</Fact>
       <Fact name="Written in it">{lineage ? formatBytes(own) : "–"}</Fact>
+      {row.lineage && snapshot.State === "completed" ? (
+        <Fact name="Deleting it frees">
+          <ExclusiveSize row={row} />
+        </Fact>
+      ) : null}
       <Fact name="Started">{formatTime(snapshot.StartTime)}</Fact>
       <Fact name="Completed">{formatTime(snapshot.CompletionTime ?? "")}</Fact>
       <Fact name="Verified">

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { formatBytes, formatTime } from "./format.ts";
 import { snapshotHref } from "./route.ts";
 import { State, Tags, Verified } from "./snapshot-cells.tsx";
@@ -13,16 +14,22 @@ export interface Selection {
 /** Rows drawn at once; a browser slows down with tens of thousands. */
 const ROWS_COUNT = 200;
 
-type Column = "started" | "size" | "full";
+type Column = "started" | "size" | "full" | "written";
 
 const COMPARE: Readonly<Record<Column, (a: SnapshotRow, b: SnapshotRow) => number>> = {
   started: (a, b) => a.snapshot.StartTime.localeCompare(b.snapshot.StartTime),
   size: (a, b) => a.snapshot.VolumeSize - b.snapshot.VolumeSize,
   full: (a, b) => fullBytes(a) - fullBytes(b),
+  written: (a, b) => writtenBytes(a) - writtenBytes(b),
 };
 
 function fullBytes({ snapshot }: SnapshotRow): number {
   return snapshot.FullSnapshotSizeInBytes ?? -1;
+}
+
+/** What changed since the parent, which has the rest. */
+function writtenBytes({ lineage }: SnapshotRow): number {
+  return (lineage?.WrittenBlockCount ?? 0) * BLOCK_SIZE_BYTES;
 }
 
 /** The snapshots as a table to sort and to select in. */
@@ -61,6 +68,7 @@ export function SnapshotTable(props: {
             <th scope="col">State</th>
             {heading("size", "Volume", "number")}
             {heading("full", "Full size", "number")}
+            {heading("written", "Written", "number")}
             <th scope="col">Tags</th>
             {heading("started", "Started")}
             <th scope="col">Verified</th>
@@ -142,6 +150,9 @@ function Row({ row, selection }: { readonly row: SnapshotRow; readonly selection
       </td>
       <td class="number" data-label="Full size">
         {full === undefined ? "–" : formatBytes(full)}
+      </td>
+      <td class="number" data-label="Written">
+        {full === undefined || !row.lineage ? "–" : formatBytes(writtenBytes(row))}
       </td>
       <td>
         <Tags tags={snapshot.Tags} />

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { gate } from "../../test/support/fakes.ts";
 import { MovingClock } from "../../test/support/moving-clock.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { openSqliteCatalog } from "../catalog/sqlite/sqlite-catalog.ts";
 import type { EncryptionKey } from "../model/encryption-key.ts";
@@ -199,6 +200,27 @@ class SlowKeyEncryptionKey implements KeyEncryptionKey {
     return OLD.unwrap(sealed, context);
   }
 }
+
+test("KeyRing learns in time of a key that another process rotated or destroyed", async (t) => {
+  const { ring, table } = await setUp(t);
+  const time = { monotonicMs: 0 };
+  const clock = { ...systemClock, monotonicMs: () => time.monotonicMs };
+  const parts = { table, keyEncryptionKey: OLD, random: systemRandom, clock };
+  const other = new KeyRing({ ...parts, recheckMs: 1_000 });
+  const key = await ring.create(ACCOUNT, "shared");
+  const before = await other.secretsOf(key.domain);
+  await ring.rotate(key);
+  assert.equal(await other.secretsOf(key.domain), before, "not asked again so soon");
+  const fresh = await other.secretsOf(key.domain, true);
+  assert.equal(fresh.length, 2, "who met the new secret asks at once");
+  time.monotonicMs += 1_001;
+  assert.equal(await other.secretsOf(key.domain), fresh, "the same array while nothing changed");
+  const current = (await table.get(key.id)) as EncryptionKey;
+  const destroyed = { state: "destroyed", secrets: [] } as const;
+  await table.replace(current, { ...current, ...destroyed });
+  time.monotonicMs += 1_001;
+  await assert.rejects(other.secretsOf(key.domain), KeyDestroyedError);
+});
 
 async function setUp(t: TestContext) {
   const directory = await temporaryDirectory(t);

@@ -12,7 +12,7 @@ import {
   TOKEN_SECRET_DAYS_DEFAULT,
   TOKEN_SECRETS_COUNT_MAX,
 } from "../model/limits.ts";
-import type { SecretRing } from "../model/store-secret.ts";
+import { newestSecret, type SecretRing } from "../model/store-secret.ts";
 import { TokenSecrets, TooManySecretsError } from "./token-secrets.ts";
 
 test("TokenSecrets makes the first secrets once, of 32 random bytes each", async (t) => {
@@ -132,6 +132,43 @@ test("TokenSecrets replaced every day never are too many", async (t) => {
   }
   assert.equal(secrets.tokens.secrets.at(-1)?.number, 60);
   assert.ok(secrets.tokens.secrets.length <= TOKEN_SECRETS_COUNT_MAX);
+});
+
+test("TokenSecrets of another process open what is minted anew before anything is", async (t) => {
+  const { secrets, table, time } = await setUp(t);
+  const clock = { ...systemClock, nowMs: () => time.nowMs };
+  const parts = { table, clock, random: systemRandom, spreadMs: 5_000 };
+  const [one, other] = [await TokenSecrets.open(parts), await TokenSecrets.open(parts)];
+  assert.deepEqual(valuesOf(one.tokens), valuesOf(secrets.tokens), "all have the first ones");
+  time.nowMs += 60_000;
+  await one.rotate({ revokes: false });
+  assert.equal(newestSecret(one.tokens).number, 0, "the other one may not know of the new one");
+  const [first] = other.tokens.secrets;
+  time.nowMs += 1_000;
+  await other.refresh();
+  assert.deepEqual(numbersOf(other.tokens), [0, 1], "it opens what is minted with either");
+  assert.equal(other.tokens.secrets[0], first, "the same object for the same secret");
+  time.nowMs += 4_000;
+  for (const each of [one, other]) {
+    await each.refresh();
+    assert.equal(newestSecret(each.tokens).number, 1);
+  }
+  await one.rotate({ revokes: true });
+  await other.refresh();
+  assert.deepEqual(numbersOf(other.tokens), [2], "what was revoked is not opened");
+  assert.equal(newestSecret(other.tokens).number, 2);
+});
+
+test("TokenSecrets of processes that start at once are the same", async (t) => {
+  const { table, time } = await setUp(t);
+  const clock = { ...systemClock, nowMs: () => time.nowMs };
+  const forget = ["token-secret", "session-secret"].map((name) => ({ name, number: 0 }));
+  await table.changeSecrets({ add: [], forget });
+  const opening = [1, 2, 3].map(() => TokenSecrets.open({ table, clock, random: systemRandom }));
+  const [one, ...others] = await Promise.all(opening);
+  for (const other of others) {
+    assert.deepEqual(valuesOf(other.tokens), valuesOf(one?.tokens as SecretRing));
+  }
 });
 
 function numbersOf({ secrets }: SecretRing): number[] {

@@ -91,7 +91,8 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
   try {
     const head = readRequestHead(exchange.req);
     facts.head = head;
-    if (head.path === "*") return ABOUT_SERVER;
+    facts.isPage = head.path === "*";
+    if (facts.isPage) return ABOUT_SERVER;
     const page = parts.answerConsole(head) ?? (await parts.answerHealth(head));
     facts.isPage = page !== undefined;
     if (page) return page;

@@ -18,7 +18,7 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Reads a JSON or form body into memory; at most 64 KiB. */
 export async function readSmallBody(incoming: Incoming): Promise<Uint8Array> {
-  if (hasNoBody(incoming.req)) return NO_BYTES;
+  if (isRead(incoming.req)) return NO_BYTES;
   const pieces: Uint8Array[] = [];
   let size = 0;
   askForBody(incoming);
@@ -61,7 +61,7 @@ export async function readBlockBody(incoming: Incoming, buffer: Uint8Array): Pro
  */
 export async function drainBody(incoming: Incoming): Promise<boolean> {
   const { req } = incoming;
-  if (req.readableEnded || hasNoBody(req)) return true;
+  if (req.readableEnded || isRead(req)) return true;
   if (isHeldBack(req) && !req.readableDidRead) return false;
   let drained = 0;
   return await eachPiece(incoming, (piece) => {
@@ -70,9 +70,9 @@ export async function drainBody(incoming: Incoming): Promise<boolean> {
   });
 }
 
-/** True where the head says that nothing follows: then no time is spent on waiting for the end. */
-function hasNoBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] === undefined && headers["content-length"] === undefined;
+/** True once all of the request has come and been read: then no time is spent on its end. */
+function isRead({ complete, readableLength }: IncomingMessage): boolean {
+  return complete && readableLength === 0;
 }
 
 function askForBody({ req, res }: Incoming): void {

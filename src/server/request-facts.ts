@@ -21,7 +21,7 @@ export interface RequestFacts {
   principal: Principal | undefined;
   /** A body other than a block. */
   body: Uint8Array | undefined;
-  /** True for a page of the console and for health: no call of anybody's. */
+  /** True for a page of the console, for health, and for `OPTIONS *`: no call of anybody's. */
   isPage: boolean;
 }
 

@@ -21,6 +21,8 @@ import type { StoreTally } from "./tally.ts";
 
 /** How long sums over the catalog are used before they are made again, in milliseconds. */
 const TOTALS_AGE_MS = 2_000;
+/** The same for what takes a look-up for each segment: since when all was read again. */
+const SCRUBS_AGE_MS = 60_000;
 /** The same for what reads segments: their sizes, and how well they compress. */
 const SEGMENTS_AGE_MS = 300_000;
 /** Made again sooner once the store has grown or shrunk by this share. */
@@ -91,6 +93,7 @@ export class StatusBoard {
   readonly #startedAtMs: number;
   readonly #totals: Cached<StoreTotals>;
   readonly #engines: Cached<EngineStatus[]>;
+  readonly #verifiedSinceMs: Cached<number | undefined>;
   #segments: SegmentFacts | undefined;
   #looking: Promise<void> | undefined;
 
@@ -100,6 +103,7 @@ export class StatusBoard {
     this.#clock = clock;
     this.#startedAtMs = clock.nowMs();
     this.#totals = new Cached(clock, TOTALS_AGE_MS, () => this.#sumUp());
+    this.#verifiedSinceMs = new Cached(clock, SCRUBS_AGE_MS, () => this.#findVerifiedSince());
     this.#engines = new Cached(clock, TOTALS_AGE_MS, () => this.#checkEngines());
   }
 
@@ -189,20 +193,22 @@ export class StatusBoard {
 
   async #sumUp(): Promise<StoreTotals> {
     const { core, freeBytes } = this.#parts;
-    const { statistics, segments, scrubs, garbage, blocks } = core.catalog;
-    const [states, liveBytes, verified, collectedMs, damaged, measures, free] = await Promise.all([
-      statistics.snapshots(),
-      segments.liveBytes(),
-      scrubs.scrubs(this.#clock.nowMs()),
-      garbage.seenMs(),
-      blocks.damaged(DAMAGED_COUNT_MAX),
-      statistics.measures(),
-      freeBytes(),
-    ]);
+    const { statistics, segments, garbage, blocks } = core.catalog;
+    const [states, liveBytes, verifiedSinceMs, collectedMs, damaged, measures, free] =
+      await Promise.all([
+        statistics.snapshots(),
+        segments.liveBytes(),
+        this.#verifiedSinceMs.get(),
+        garbage.seenMs(),
+        blocks.damaged(DAMAGED_COUNT_MAX),
+        statistics.measures(),
+        freeBytes(),
+      ]);
     const inUse = [...liveBytes.values()].filter((bytes) => bytes > 0);
     const storedBytes = inUse.reduce((sum, bytes) => sum + bytes, 0);
     this.#lookAtSegments(liveBytes, storedBytes);
-    const verifiedMs = verified.map(({ verifiedAtMs }) => verifiedAtMs);
+    // The store was empty when that was looked up: everything in it was written after that.
+    const writtenSinceMs = storedBytes > 0 ? this.#clock.nowMs() - SCRUBS_AGE_MS : undefined;
     return {
       counts: countsOf(states),
       protectedBytes: blockCountIn(states, "completed") * BLOCK_SIZE_BYTES,
@@ -210,10 +216,19 @@ export class StatusBoard {
       segmentCount: inUse.length,
       freeBytes: free,
       damagedCount: damaged.length,
-      verifiedSinceMs: verifiedMs.length > 0 ? Math.min(...verifiedMs) : undefined,
+      verifiedSinceMs: verifiedSinceMs ?? writtenSinceMs,
       collectedAtMs: collectedMs > 0 ? collectedMs : undefined,
       measures,
     };
+  }
+
+  /** Undefined for an empty store. */
+  async #findVerifiedSince(): Promise<number | undefined> {
+    const scrubs = await this.#parts.core.catalog.scrubs.scrubs(this.#clock.nowMs());
+    return scrubs.reduce<number | undefined>(
+      (oldest, { verifiedAtMs }) => Math.min(oldest ?? verifiedAtMs, verifiedAtMs),
+      undefined,
+    );
   }
 
   #sizes(totals: StoreTotals): StoreSizes {

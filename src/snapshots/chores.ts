@@ -61,7 +61,7 @@ export function startChores(
     led(CHORE_INTERVAL_MS, "Destroying encryption keys", () => core.keys.destroyDue()),
     every(retryMs, "Looking for sealings", () => core.sealer.resume(core.leads())),
     led(retryMs, "Looking for copies", () => core.copier.resume()),
-    led(CHORE_INTERVAL_MS, "Looking for collections", () => core.collections.takeUp()),
+    every(CHORE_INTERVAL_MS, "Looking for collections", () => core.collections.takeUp()),
     led(TOKEN_SECRETS_INTERVAL_MS, "Rotating the secrets of tokens", async () => {
       await core.tokenSecrets.dropExpired();
       if (tokenSecretDays > 0) await core.tokenSecrets.rotateDue(tokenSecretDays);

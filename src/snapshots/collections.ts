@@ -40,6 +40,8 @@ export class Collections {
   readonly #parts: CollectionsParts;
   /** Of those under way, what stops each. */
   readonly #stops = new Map<string, AbortController>();
+  /** Those that ended here, of which the catalog could not be told yet. */
+  readonly #ended = new Map<string, Outcome>();
 
   constructor(parts: CollectionsParts) {
     this.#parts = parts;
@@ -57,10 +59,18 @@ export class Collections {
     return { id, ...running };
   }
 
-  /** Takes up those that nobody carries out, if this process leads. */
+  /** Takes up those that nobody carries out, if this process leads; to be called repeatedly. */
   async takeUp(): Promise<void> {
+    await this.#noteEnded();
     if (!this.#parts.leads()) return;
     for (const taken of await this.#parts.table.take()) void this.#carryOut(taken);
+  }
+
+  async #noteEnded(): Promise<void> {
+    for (const [id, outcome] of this.#ended) {
+      await this.#parts.table.put(id, { status: JSON.stringify(outcome), isDone: true });
+      this.#ended.delete(id);
+    }
   }
 
   async #carryOut({ id, request }: RequestedCollection): Promise<void> {
@@ -84,9 +94,8 @@ export class Collections {
     );
     this.#stops.delete(id);
     const durationMs = Math.round(clock.monotonicMs() - startMs);
-    const status: Outcome = { ...outcome, durationMs };
-    // Where it cannot be noted, whoever leads next carries it out again.
-    await table.put(id, { status: JSON.stringify(status), isDone: true }).catch(() => undefined);
+    this.#ended.set(id, { ...outcome, durationMs });
+    await this.#noteEnded().catch(() => undefined);
     await watch.stop();
   }
 

@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { checksumOfBlock, linearChecksum } from "../support/blocks.ts";
 import { blockContents } from "../support/property.ts";
+import { checkRefusals } from "./_refusals.ts";
 
 /*
  * The full cycle of a snapshot, told once, and driven through AWS's own tools: they all speak the
@@ -43,6 +44,7 @@ export async function runCycle(t: TestContext, driver: Driver): Promise<void> {
   await step("a child takes only changes", () => story.makeChild());
   await step("the changes are listed in either order", () => story.compare());
   await step("tags come and go", () => story.tag());
+  await step("ten refusals are told as such", () => story.refuse());
   await step("250 blocks and more are listed page by page", () => story.listPages());
   await step("the child reads on after its parent is deleted", () => story.deleteParent());
   await step("deleting the child ends it", () => story.deleteChild());
@@ -283,6 +285,10 @@ class Cycle {
       NextToken = output["NextToken"];
       if (NextToken === undefined || NextToken === null) return pages;
     }
+  }
+
+  async refuse(): Promise<void> {
+    await checkRefusals(this.#driver, this.#parent);
   }
 
   async #assertGone(SnapshotId: string): Promise<void> {

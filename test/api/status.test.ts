@@ -60,6 +60,8 @@ test("GetStoreStatus tells sizes, factors, snapshots and what goes on", async (t
   assert.equal(status.Sizes.ProtectedBytes, (3 + 4) * BLOCK_SIZE_BYTES);
   assert.deepEqual([status.Snapshots.Completed, status.Snapshots.Pending], [2, 1]);
   assert.ok(status.Sizes.StoredBytes > 0);
+  const verified = Date.parse(status.Scrub.VerifiedSince ?? "");
+  assert.ok(Date.now() - verified < 120_000, "all of it was written just now");
   const { CompressionFactor: compression, DedupFactor: dedup } = status.Sizes;
   assert.ok(compression !== null && dedup !== null);
   // Protected are 7 blocks, stored 3 and the nodes.

@@ -30,7 +30,7 @@ const ELSEWHERE: readonly (readonly [begins: string, why: string])[] = [
   ["npm test", "this is it"],
   ["npm install varve", "test/package.test.ts installs what npm pack makes; nothing is published"],
   ["npm run conformance", "test/conformance/conformance.test.ts runs all checks"],
-  ["node scripts/transfer-story.ts", "takes many minutes; transfers.test.ts has all its parts"],
+  ["node scripts/transfer-story.ts", "takes an hour; test/client has all its parts"],
   ["export AWS_SHARED_CREDENTIALS_FILE", "the environment of every command here, put by the test"],
 ];
 /** From here on docs/cli.md is run, and its output compared, by documented-commands.test.ts. */

@@ -11,7 +11,11 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
     const row = (id: string) => page.getByRole("row").filter({ hasText: id });
     assert.match(
       await row(suite.history.monday).innerText(),
-      /Monday\s+completed\s+1 GiB\s+40 MiB\s+Environment=production\s*Host=db1\s+\d{4}-.*never/s,
+      new RegExp(
+        "Monday\\s+completed\\s+1 GiB\\s+40 MiB\\s+40 MiB\\s+" +
+          "Environment=production\\s*Host=db1\\s+\\d{4}-.*never",
+        "s",
+      ),
     );
     assert.match(await row(suite.history.encrypted).innerText(), /completed\s*encrypted/);
     assert.match(await row(suite.history.pending).innerText(), /pending\s+64 GiB\s+–/);

@@ -72,6 +72,8 @@ export class FakeBlockTable implements BlockTable {
   readonly locations = new Map<string, Location>();
   readonly commits: { locations: readonly NewLocation[]; writes: readonly PendingWrite[] }[] = [];
   readonly closed = new Set<string>();
+  /** True to refuse writes as those of a process that has been presumed dead. */
+  isLate = false;
   readonly damagedRecords = new Map<string, DamagedRecord>();
   readonly log: string[];
   /** Awaited before each commit; throws to make it fail. */
@@ -96,6 +98,7 @@ export class FakeBlockTable implements BlockTable {
     }
     this.log.push("committed");
     return writes.map(({ snapshotId, domain, name }) => {
+      if (this.isLate) return "late";
       if (this.closed.has(snapshotId)) return "not-pending";
       const isStored = name === ZERO_BLOCK_NAME || this.locations.has(domain + name);
       return isStored ? undefined : "not-stored";

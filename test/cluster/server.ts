@@ -1,0 +1,41 @@
+// One of several server processes on one store: server.ts CONFIG, as JSON. Prints one line of JSON
+// when it listens, and ends by SIGTERM.
+import { systemClock } from "../../src/base/clock.ts";
+import { openPostgresCatalog } from "../../src/catalog/postgres/postgres-catalog.ts";
+import { serveStore } from "../../src/service.ts";
+import { SharedSegments } from "../support/shared-segments.ts";
+import type { ClusterConfig } from "./cluster-server.ts";
+
+const config = JSON.parse(process.argv[2] as string) as ClusterConfig;
+const { connectionString, folder, skewMs, leases, keyPair, collectMinutes } = config;
+const clock = { ...systemClock, nowMs: () => Date.now() + skewMs };
+const say = (text: string, error: unknown) => console.error(`${text}: ${String(error)}`);
+const catalog = await openPostgresCatalog({ connectionString });
+const member = await catalog.join({
+  ...{ clock, leases, name: String(process.pid) },
+  onError: (error) => say("member", error),
+});
+const service = await serveStore(
+  {
+    ...{ host: "127.0.0.1", port: 0, region: "us-east-1", keyPair, collectMinutes, scrubDays: 0 },
+    keyEncryptionKey: { secret: Buffer.alloc(32, 7) },
+    log: ({ message, ...rest }) => console.error(message, JSON.stringify(rest).slice(0, 500)),
+  },
+  {
+    ...{ place: folder, catalog, member },
+    segments: new SharedSegments(folder, () => member.nextSegment()),
+    room: {
+      checkRoom: () => undefined,
+      look: async () => undefined,
+      freeBytes: async () => undefined,
+    },
+    engines: [{ name: "catalog", check: () => catalog.check() }],
+    failed: new Promise(() => undefined),
+    claim: async () => undefined,
+    keepCredentials: async () => undefined,
+    ownKeyEncryptionKey: () => Promise.reject(new Error("the key is given")),
+    close: () => catalog.close(),
+  },
+);
+process.stdout.write(`${JSON.stringify({ endpoint: service.endpoint })}\n`);
+process.once("SIGTERM", () => void service.close().then(() => process.exit(0)));
