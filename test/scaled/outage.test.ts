@@ -5,6 +5,7 @@ import type { SnapshotId } from "../../src/model/ids.ts";
 import type { ScaledStore, Service } from "../../src/service.ts";
 import { putParts } from "../support/operations.ts";
 import { sign } from "../support/raw-http.ts";
+import { s3Engine } from "../support/s3.ts";
 import {
   SCALED_KEY as keyEncryptionKey,
   scaledStore,
@@ -34,7 +35,30 @@ for (const engine of ["segments", "catalog"] as const) {
   }
 }
 
-async function storyOf(t: TestContext, engine: "segments" | "catalog", state: LinkState) {
+const isElsewhere = process.env["VARVE_TEST_S3"] ? "VARVE_TEST_S3 is not ours to stop" : false;
+
+test("segments killed and started again: nothing acknowledged is lost", {
+  skip: skip || isElsewhere,
+}, async (t) => {
+  await storyOf(t, "segments", "killed");
+});
+
+/** Brings about what happens to an engine or to the link to it; answers what puts an end to it. */
+async function bringAbout(link: Link, state: LinkState | "killed"): Promise<() => Promise<void>> {
+  if (state !== "killed") {
+    await link.set(state);
+    return () => link.set("up");
+  }
+  const engine = await s3Engine();
+  await engine.stop();
+  return () => engine.start();
+}
+
+async function storyOf(
+  t: TestContext,
+  engine: "segments" | "catalog",
+  state: LinkState | "killed",
+) {
   const { scaled, links } = await linked(t);
   const service = await startService(t, {
     ...{ scaled, keyEncryptionKey, collectMinutes: 0, scrubDays: 0 },
@@ -44,8 +68,8 @@ async function storyOf(t: TestContext, engine: "segments" | "catalog", state: Li
   const load = new Load(service, id);
   const loading = load.run();
   await load.reaches(WORKERS);
-  await links[engine].set(state);
-  const isGone = state === "away" || state === "silent";
+  const end = await bringAbout(links[engine], state);
+  const isGone = state === "away" || state === "silent" || state === "killed";
   const sinceMs = performance.now();
   if (isGone) {
     assert.equal((await fetch(`${service.endpoint}/healthz`)).status, 200);
@@ -53,7 +77,7 @@ async function storyOf(t: TestContext, engine: "segments" | "catalog", state: Li
     assert.deepEqual(ready, { status: "not ready", missing: [engine] });
   }
   await setTimeout(AWAY_MS - (performance.now() - sinceMs));
-  await links[engine].set("up");
+  await end();
   await waitForReadiness(service, 200);
   await load.reaches(load.acknowledged.size + 2 * WORKERS);
   load.stop();
@@ -61,7 +85,7 @@ async function storyOf(t: TestContext, engine: "segments" | "catalog", state: Li
   assert.ok(load.longestMs < ANSWER_MS_MAX, `an answer took ${load.longestMs} ms`);
   assert.deepEqual([...load.otherStatuses], [], "what failed was answered so that it is repeated");
   // A link that says nothing for a moment is waited for.
-  const isLong = state === "away" || AWAY_MS > ANSWER_MS_MAX;
+  const isLong = state !== "silent" || AWAY_MS > ANSWER_MS_MAX;
   if (isGone && isLong) assert.ok(load.refusedCount > 0, "some were refused meanwhile");
   t.diagnostic(
     `${load.acknowledged.size} puts acknowledged, ${load.refusedCount} answered 503, ` +
