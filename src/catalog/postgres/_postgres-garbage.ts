@@ -26,6 +26,7 @@ export class PostgresGarbageTable implements GarbageTable {
 
   async begin(nowMs: number): Promise<CollectionRun> {
     return this.#database.transaction(async (queries) => {
+      await queueForCollection(queries);
       // Waits for whoever is stamping; whoever comes later stamps with the new generation.
       const row = (await queries.get(
         `UPDATE collection SET generation = generation + 1, epoch = epoch + 1,
@@ -196,4 +197,23 @@ function candidateFrom(row: Row): GarbageCandidate {
 /** What every name that comes after it is greater than. */
 function keyAfter(afterName: RecordName | undefined): Uint8Array {
   return afterName === undefined ? new Uint8Array(0) : digestToBytes(afterName);
+}
+
+/** What an engine answers that knows no such lock, or not this mode of it. */
+const NO_SUCH_LOCK = ["0A000", "42601"];
+
+/**
+ * Has whoever wants to stamp from now on wait until this transaction has ended. Of a row's locks,
+ * shared ones overtake whoever waits to change it, so that under load a run would never begin; a
+ * table's stand in line. An engine that has no such lock goes on without: it has its own order.
+ */
+async function queueForCollection(queries: Queries): Promise<void> {
+  await queries.run("SAVEPOINT queueing");
+  try {
+    await queries.run("LOCK TABLE collection IN EXCLUSIVE MODE");
+  } catch (error) {
+    const { code = "" } = error as { readonly code?: string };
+    if (!NO_SUCH_LOCK.includes(code)) throw error;
+    await queries.run("ROLLBACK TO SAVEPOINT queueing");
+  }
 }
