@@ -17,9 +17,9 @@ import { openPostgresCatalog, type PostgresCatalog } from "./postgres-catalog.ts
 
 const skip = POSTGRES_MISSING;
 const ACCOUNT = "111122223333" as AccountId;
-/** A process that serves waits for other locks, too, now and then. */
-const WAITING_FOR_SNAPSHOTS = `SELECT 1 FROM pg_stat_activity
-  WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%snapshots%'`;
+/** Whoever waits for the transaction that asks this; a process that serves waits for others, too. */
+const WAITING_FOR_ME = `SELECT 1 FROM pg_locks
+  WHERE NOT granted AND locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid`;
 
 for (const isMember of [false, true]) {
   const who = isMember ? "a process that serves" : "whoever is alone";
@@ -44,7 +44,7 @@ for (const isMember of [false, true]) {
       .commit([{ ...location(1, 100), segment }], [{ ...write, name: name(1) }])
       .then(() => order.push("committed"));
     await waitUntil(
-      () => holding.query(WAITING_FOR_SNAPSHOTS),
+      () => holding.query(WAITING_FOR_ME),
       ({ rows }) => rows.length > 0,
     );
     const begun = garbage.begin(0).then((run) => {
