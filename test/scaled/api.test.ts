@@ -11,7 +11,10 @@ import { whyNoScaledStore } from "../support/scaled-store.ts";
 /* The tests of the API once more, each service on a store of its own in a bucket and a database. */
 
 const API = join(import.meta.dirname, "../api");
-/** Tests that look into the folder of an embedded store: there is none here. */
+/**
+ * Tests that look into the folder of an embedded store: there is none here. What moves a service's
+ * clock stays on a folder as well (test/support/service.ts).
+ */
 const OF_FOLDERS = ["integrity.test.ts", "token-rotation.test.ts"];
 /**
  * Of all others, what `npm test` runs here, in a bounded time; VARVE_SCALED_API=all runs all. What

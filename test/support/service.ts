@@ -48,9 +48,10 @@ async function storeOf(
   t: Cleanup,
   config: Partial<ServiceConfig>,
 ): Promise<Partial<ServiceConfig>> {
-  const { dataDirectory, scaled } = config;
+  const { dataDirectory, scaled, clock } = config;
   if (scaled) return {};
-  if (process.env["VARVE_TEST_STORE"] !== "scaled") {
+  // Where many processes serve a store, the database's time counts, and no test can move that.
+  if (process.env["VARVE_TEST_STORE"] !== "scaled" || clock !== undefined) {
     return { dataDirectory: dataDirectory ?? (await temporaryDirectory(t)) };
   }
   // Only here, for most tests do without: it brings in the clients of both engines.
