@@ -17,7 +17,7 @@ import { openPostgresCatalog, type PostgresCatalog } from "./postgres-catalog.ts
 
 const skip = POSTGRES_MISSING;
 const ACCOUNT = "111122223333" as AccountId;
-/** Whoever waits for the transaction that asks this; a process that serves waits for others, too. */
+/** Whoever waits for the transaction that asks this; one that serves waits for others, too. */
 const WAITING_FOR_ME = `SELECT 1 FROM pg_locks
   WHERE NOT granted AND locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid`;
 
