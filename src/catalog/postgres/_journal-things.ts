@@ -1,44 +1,19 @@
-import type { Parameter, Queries, Row } from "./_postgres-database.ts";
+import {
+  fromJournal,
+  type Journaled,
+  type JournaledColumns,
+  type JournaledRow,
+  kindOf,
+  PARTS,
+  partsOf,
+  SOURCES,
+  type Source,
+  toJournal,
+} from "../journal-rows.ts";
+import type { Queries } from "./_postgres-database.ts";
 import { isLasting, SNAPSHOT_COLUMNS } from "./_snapshot-rows.ts";
 
-/* The rows that the journal keeps, as the JSON that the embedded catalog makes of them, too. */
-
-/** A table whose rows are journaled, with the columns of its key in order. */
-export interface Source {
-  readonly table: string;
-  readonly keys: readonly string[];
-}
-
-/** By the first part of the key, in the order in which rows can be brought back. */
-export const SOURCES: Readonly<Record<string, Source>> = {
-  account: { table: "accounts", keys: ["id"] },
-  secret: { table: "meta", keys: ["name"] },
-  "access-key": { table: "access_keys", keys: ["id"] },
-  "encryption-key": { table: "encryption_keys", keys: ["id"] },
-  "encryption-defaults": { table: "encryption_defaults", keys: ["account"] },
-  "account-setting": { table: "account_settings", keys: ["account", "name"] },
-  snapshot: { table: "snapshots", keys: ["id"] },
-  image: { table: "images", keys: ["id"] },
-};
-
-/** Parts of a snapshot, in tables of their own. */
-export const PARTS = ["snapshot_permissions", "snapshot_locks", "recycled_snapshots"];
-
-type Journaled = string | number | null | { readonly base64: string };
-
-/** A row's columns as the journal writes them, bytes in base64. */
-export type JournaledColumns = Readonly<Record<string, Journaled>>;
-
-/** A thing as the journal writes it. */
-export interface JournaledRow {
-  readonly columns: JournaledColumns;
-  readonly parts?: Readonly<Record<string, readonly JournaledColumns[]>>;
-}
-
-/** What kind of thing a key names. */
-export function kindOf(key: string): string {
-  return key.slice(0, key.indexOf("/"));
-}
+/* The things that the journal keeps, read from and written to their rows. */
 
 /** The thing of a key as it is now; undefined when there is none. */
 export async function describeThing(queries: Queries, key: string): Promise<string | undefined> {
@@ -102,26 +77,4 @@ async function restorePart(
     fromJournal(id),
     ...names.map((name) => fromJournal(row[name])),
   );
-}
-
-/** The kind and as many values as the key has columns; the last may hold slashes itself. */
-function partsOf(key: string, count: number): string[] {
-  const parts = key.split("/");
-  return [...parts.slice(0, count), parts.slice(count).join("/")];
-}
-
-function toJournal(row: Row): JournaledColumns {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array
-        ? { base64: Buffer.from(value).toString("base64") }
-        : (value as string | number | null),
-    ]),
-  );
-}
-
-function fromJournal(value: Journaled | undefined): Parameter {
-  if (value === undefined) return null;
-  return typeof value === "object" && value !== null ? Buffer.from(value.base64, "base64") : value;
 }

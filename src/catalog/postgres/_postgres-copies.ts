@@ -2,8 +2,9 @@ import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { CopySource, CopyTable, SnapshotCopy } from "../catalog.ts";
+import { snapshotValues } from "../rows.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
-import { INSERT_SNAPSHOT, snapshotValues } from "./_snapshot-rows.ts";
+import { INSERT_SNAPSHOT } from "./_snapshot-rows.ts";
 
 /** `CopyTable` on PostgreSQL. */
 export class PostgresCopyTable implements CopyTable {

@@ -1,12 +1,7 @@
-import type {
-  EncryptionDefaults,
-  EncryptionKey,
-  EncryptionKeyManager,
-  EncryptionKeyState,
-  WrappedSecret,
-} from "../../model/encryption-key.ts";
+import type { EncryptionDefaults, EncryptionKey } from "../../model/encryption-key.ts";
 import type { AccountId, EncryptionKeyId, KeyDomain } from "../../model/ids.ts";
 import type { EncryptionTable } from "../catalog.ts";
+import { keyFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
 import type { Parameter, PostgresDatabase, Row } from "./_postgres-database.ts";
 
@@ -128,18 +123,4 @@ function defaultsFrom(row: Row | undefined): EncryptionDefaults {
 
 function changeableValues(key: EncryptionKey): Parameter[] {
   return [key.state, key.description, key.deletionAtMs ?? null, JSON.stringify(key.secrets)];
-}
-
-function keyFrom(row: Row): EncryptionKey {
-  return {
-    id: row["id"] as EncryptionKeyId,
-    account: row["account"] as AccountId,
-    domain: row["domain"] as KeyDomain,
-    state: row["state"] as EncryptionKeyState,
-    manager: row["manager"] as EncryptionKeyManager,
-    description: row["description"] as string,
-    createdAtMs: row["created_at_ms"] as number,
-    deletionAtMs: (row["deletion_at_ms"] as number | null) ?? undefined,
-    secrets: JSON.parse(row["secrets"] as string) as WrappedSecret[],
-  };
 }

@@ -13,8 +13,9 @@ import {
   type GarbageRoot,
   type GarbageTable,
 } from "../collection.ts";
+import { candidateFrom, keyAfter } from "../rows.ts";
 import { noteCandidates, shareGeneration, UsageChanges } from "./_notes.ts";
-import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
 /** `GarbageTable` on PostgreSQL. */
 export class PostgresGarbageTable implements GarbageTable {
@@ -184,19 +185,6 @@ export class PostgresGarbageTable implements GarbageTable {
       throw new FencedError(`Collection ${run.epoch} is over: ${row?.["epoch"]} has begun`);
     });
   }
-}
-
-function candidateFrom(row: Row): GarbageCandidate {
-  return {
-    name: recordNameFromBytes(row["name"] as Uint8Array),
-    doomedGeneration: (row["doomed_generation"] as number | null) ?? undefined,
-    doomedAtMs: (row["doomed_at_ms"] as number | null) ?? undefined,
-  };
-}
-
-/** What every name that comes after it is greater than. */
-function keyAfter(afterName: RecordName | undefined): Uint8Array {
-  return afterName === undefined ? new Uint8Array(0) : digestToBytes(afterName);
 }
 
 /** What an engine answers that knows no such lock, or not this mode of it. */

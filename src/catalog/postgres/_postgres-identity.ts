@@ -5,12 +5,12 @@ import type {
   AccessKeyChange,
   AccessKeyOutcome,
   IdentityTable,
-  SecretName,
   SecretsChange,
 } from "../catalog.ts";
+import { accessKeyFrom, metaName, secretFrom } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
-import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
 /** Accounts and keys in charge are few and change rarely: one at a time, behind this row. */
 const LOCK = "SELECT version FROM catalog_version WHERE one = 1 FOR UPDATE";
@@ -168,29 +168,4 @@ async function isLastInCharge(queries: Queries, { accessKeyId }: AccessKey): Pro
        AND account = (SELECT id FROM accounts ORDER BY position LIMIT 1) LIMIT 2`,
   );
   return rows.length === 1 && rows[0]?.["id"] === accessKeyId;
-}
-
-/** The first secret of a name has no number there, as in the embedded catalog. */
-function metaName({ name, number }: SecretName): string {
-  return number === 0 ? name : `${name}/${number}`;
-}
-
-function secretFrom(row: Row): StoreSecret {
-  const [, number = "0"] = (row["name"] as string).split("/");
-  return {
-    number: Number(number),
-    value: row["value"] as Uint8Array,
-    createdAtMs: row["created_at_ms"] as number,
-  };
-}
-
-function accessKeyFrom(row: Row): AccessKey {
-  return {
-    accessKeyId: row["id"] as string,
-    secretAccessKey: row["secret"] as string,
-    account: row["account"] as AccountId,
-    active: row["active"] === 1,
-    policy: (row["policy"] as string | null) ?? undefined,
-    createdAtMs: row["created_at_ms"] as number,
-  };
 }

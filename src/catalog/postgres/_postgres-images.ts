@@ -1,8 +1,9 @@
 import type { AccountId } from "../../model/ids.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageRefusal, ImageTable } from "../catalog.ts";
+import { imageFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
-import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
 
 /** `ImageTable` on PostgreSQL: what is searched for in columns, the whole as JSON. */
 export class PostgresImageTable implements ImageTable {
@@ -80,9 +81,4 @@ export class PostgresImageTable implements ImageTable {
       return deleted > 0;
     });
   }
-}
-
-/** JSON leaves undefined members out; they read as undefined all the same. */
-function imageFrom(row: Row): Image {
-  return JSON.parse(row["contents"] as string) as Image;
 }

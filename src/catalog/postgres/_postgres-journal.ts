@@ -1,13 +1,8 @@
 import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
-import {
-  describeThing,
-  type JournaledRow,
-  kindOf,
-  restoreRow,
-  SOURCES,
-} from "./_journal-things.ts";
+import { type JournaledRow, kindOf, SOURCES } from "../journal-rows.ts";
+import { describeThing, restoreRow } from "./_journal-things.ts";
 import { type Named, noteCandidates, noteChanges, refer, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 

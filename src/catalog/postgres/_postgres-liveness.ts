@@ -1,13 +1,9 @@
-import {
-  type Digest,
-  digestFromBytes,
-  type RecordName,
-  recordNameFromBytes,
-} from "../../model/digest.ts";
+import { type Digest, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
+import { rootFrom } from "../rows.ts";
 import { refer, shareGeneration } from "./_notes.ts";
-import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
 
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
@@ -116,8 +112,4 @@ export class PostgresLivenessTable implements LivenessTable {
       return refer(queries, generation, { domain, name });
     });
   }
-}
-
-function rootFrom(row: Row): Digest {
-  return digestFromBytes(row["root"] as Uint8Array);
 }

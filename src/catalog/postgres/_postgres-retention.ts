@@ -1,10 +1,10 @@
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
-import type { LockMode, RecycledSnapshot, Snapshot, SnapshotLock } from "../../model/snapshot.ts";
+import type { RecycledSnapshot, Snapshot, SnapshotLock } from "../../model/snapshot.ts";
 import type { LockChange, RetentionTable } from "../catalog.ts";
+import { isSame, lockFrom, snapshotFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
-import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
 import { purgeRecycled } from "./_snapshot-ends.ts";
-import { snapshotFrom } from "./_snapshot-rows.ts";
 
 /** `RetentionTable` on PostgreSQL. */
 export class PostgresRetentionTable implements RetentionTable {
@@ -90,23 +90,4 @@ export class PostgresRetentionTable implements RetentionTable {
   async purge(nowMs: number): Promise<number> {
     return this.#database.transaction((queries) => purgeRecycled(queries, nowMs));
   }
-}
-
-function lockFrom(row: Row): SnapshotLock {
-  return {
-    mode: row["mode"] as LockMode,
-    createdAtMs: row["created_at_ms"] as number,
-    expiresAtMs: row["expires_at_ms"] as number,
-    coolOffHours: row["cool_off_hours"] as number,
-  };
-}
-
-function isSame(one: SnapshotLock | undefined, other: SnapshotLock | undefined): boolean {
-  if (!one || !other) return one === other;
-  return (
-    one.mode === other.mode &&
-    one.createdAtMs === other.createdAtMs &&
-    one.expiresAtMs === other.expiresAtMs &&
-    one.coolOffHours === other.coolOffHours
-  );
 }

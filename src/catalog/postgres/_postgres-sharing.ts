@@ -1,9 +1,9 @@
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type { Grantee, Snapshot } from "../../model/snapshot.ts";
 import type { GranteesChange, SharingTable } from "../catalog.ts";
+import { snapshotFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
-import { snapshotFrom } from "./_snapshot-rows.ts";
 
 /** `SharingTable` on PostgreSQL. */
 export class PostgresSharingTable implements SharingTable {

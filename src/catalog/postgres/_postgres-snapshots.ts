@@ -10,18 +10,13 @@ import type {
   StartRefusal,
   StateChange,
 } from "../catalog.ts";
+import { snapshotFrom, snapshotValues } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
 import { noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
 import { noticeSnapshot } from "./_postgres-notices.ts";
 import { forgetCopies, removeSnapshots } from "./_snapshot-ends.ts";
-import {
-  INSERT_SNAPSHOT,
-  isLasting,
-  snapshotFrom,
-  snapshotValues,
-  UPDATE_SNAPSHOT,
-} from "./_snapshot-rows.ts";
+import { INSERT_SNAPSHOT, isLasting, UPDATE_SNAPSHOT } from "./_snapshot-rows.ts";
 
 /** Somebody else used the client token meanwhile: nothing is done, and they are asked for. */
 class TokenTaken extends Error {}

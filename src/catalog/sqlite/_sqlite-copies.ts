@@ -2,8 +2,9 @@ import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { CopySource, CopyTable, SnapshotCopy } from "../catalog.ts";
+import { snapshotValues } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
-import { INSERT_SNAPSHOT, snapshotValues } from "./_sqlite-snapshots.ts";
+import { INSERT_SNAPSHOT } from "./_sqlite-snapshots.ts";
 
 /** `CopyTable` on SQLite. */
 export class SqliteCopyTable implements CopyTable {

@@ -1,13 +1,8 @@
-import type {
-  EncryptionDefaults,
-  EncryptionKey,
-  EncryptionKeyManager,
-  EncryptionKeyState,
-  WrappedSecret,
-} from "../../model/encryption-key.ts";
+import type { EncryptionDefaults, EncryptionKey } from "../../model/encryption-key.ts";
 import type { AccountId, EncryptionKeyId, KeyDomain } from "../../model/ids.ts";
 import type { EncryptionTable } from "../catalog.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { keyFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `EncryptionTable` on SQLite. */
 export class SqliteEncryptionTable implements EncryptionTable {
@@ -116,18 +111,4 @@ export class SqliteEncryptionTable implements EncryptionTable {
 
 function changeableValues({ state, description, deletionAtMs, secrets }: EncryptionKey) {
   return [state, description, deletionAtMs ?? null, JSON.stringify(secrets)];
-}
-
-function keyFrom(row: Row): EncryptionKey {
-  return {
-    id: row["id"] as EncryptionKeyId,
-    account: row["account"] as AccountId,
-    domain: row["domain"] as KeyDomain,
-    state: row["state"] as EncryptionKeyState,
-    manager: row["manager"] as EncryptionKeyManager,
-    description: row["description"] as string,
-    createdAtMs: row["created_at_ms"] as number,
-    deletionAtMs: (row["deletion_at_ms"] as number | null) ?? undefined,
-    secrets: JSON.parse(row["secrets"] as string) as WrappedSecret[],
-  };
 }

@@ -13,7 +13,8 @@ import {
   type GarbageRoot,
   type GarbageTable,
 } from "../collection.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { candidateFrom, keyAfter } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `GarbageTable` on SQLite. */
 export class SqliteGarbageTable implements GarbageTable {
@@ -178,16 +179,3 @@ const KEEP_CANDIDATE = `DELETE FROM garbage_candidates
 const FORGET_CANDIDATE = "DELETE FROM garbage_candidates WHERE domain = ? AND name = ?";
 const REPRIEVE_CANDIDATE = `UPDATE garbage_candidates
   SET doomed_generation = NULL, doomed_at_ms = NULL WHERE domain = ? AND name = ?`;
-
-function candidateFrom(row: Row): GarbageCandidate {
-  return {
-    name: recordNameFromBytes(row["name"] as Uint8Array),
-    doomedGeneration: (row["doomed_generation"] as number | null) ?? undefined,
-    doomedAtMs: (row["doomed_at_ms"] as number | null) ?? undefined,
-  };
-}
-
-/** What every name that comes after it is greater than. */
-function keyAfter(afterName: RecordName | undefined): Uint8Array {
-  return afterName === undefined ? new Uint8Array(0) : digestToBytes(afterName);
-}

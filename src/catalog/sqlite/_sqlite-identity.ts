@@ -5,10 +5,10 @@ import type {
   AccessKeyChange,
   AccessKeyOutcome,
   IdentityTable,
-  SecretName,
   SecretsChange,
 } from "../catalog.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { accessKeyFrom, metaName, secretFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `IdentityTable` on SQLite. */
 export class SqliteIdentityTable implements IdentityTable {
@@ -137,29 +137,4 @@ export class SqliteIdentityTable implements IdentityTable {
       }
     });
   }
-}
-
-/** The first secret of a name has no number there: once there was but one. */
-function metaName({ name, number }: SecretName): string {
-  return number === 0 ? name : `${name}/${number}`;
-}
-
-function secretFrom(row: Row): StoreSecret {
-  const [, number = "0"] = (row["name"] as string).split("/");
-  return {
-    number: Number(number),
-    value: row["value"] as Uint8Array,
-    createdAtMs: row["created_at_ms"] as number,
-  };
-}
-
-function accessKeyFrom(row: Row): AccessKey {
-  return {
-    accessKeyId: row["id"] as string,
-    secretAccessKey: row["secret"] as string,
-    account: row["account"] as AccountId,
-    active: row["active"] === 1,
-    policy: (row["policy"] as string | null) ?? undefined,
-    createdAtMs: row["created_at_ms"] as number,
-  };
 }

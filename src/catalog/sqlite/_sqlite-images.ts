@@ -1,7 +1,8 @@
 import type { AccountId } from "../../model/ids.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageRefusal, ImageTable } from "../catalog.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { imageFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `ImageTable` on SQLite: what is searched for in columns, the whole as JSON. */
 export class SqliteImageTable implements ImageTable {
@@ -65,9 +66,4 @@ export class SqliteImageTable implements ImageTable {
   async delete(id: string): Promise<boolean> {
     return this.#database.run("DELETE FROM images WHERE id = ?", id) > 0;
   }
-}
-
-/** JSON leaves undefined members out; they read as undefined all the same. */
-function imageFrom(row: Row): Image {
-  return JSON.parse(row["contents"] as string) as Image;
 }

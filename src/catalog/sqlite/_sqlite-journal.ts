@@ -1,35 +1,26 @@
-import type { SQLInputValue } from "node:sqlite";
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import {
+  fromJournal,
+  type Journaled,
+  type JournaledColumns,
+  type JournaledRow,
+  kindOf,
+  PARTS,
+  partsOf,
+  SOURCES,
+  type Source,
+  toJournal,
+} from "../journal-rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
 import { refer } from "./_sqlite-liveness.ts";
 
-/** A table whose rows are journaled, with the columns of its key in order. */
-interface Source {
-  readonly table: string;
-  readonly keys: readonly string[];
-}
-
-/** By the first part of the key, in the order in which rows can be brought back. */
-const SOURCES: Readonly<Record<string, Source>> = {
-  account: { table: "accounts", keys: ["id"] },
-  secret: { table: "meta", keys: ["name"] },
-  "access-key": { table: "access_keys", keys: ["id"] },
-  "encryption-key": { table: "encryption_keys", keys: ["id"] },
-  "encryption-defaults": { table: "encryption_defaults", keys: ["account"] },
-  "account-setting": { table: "account_settings", keys: ["account", "name"] },
-  snapshot: { table: "snapshots", keys: ["id"] },
-  image: { table: "images", keys: ["id"] },
-};
 const ORDER = Object.keys(SOURCES);
 
 const NOTE_CHANGE = `INSERT INTO journal_changes (key, stamp) VALUES (?, 0)
   ON CONFLICT DO NOTHING`;
-
-/** Parts of a snapshot, in tables of their own. */
-const PARTS = ["snapshot_permissions", "snapshot_locks", "recycled_snapshots"];
 
 /** `JournalTable` on SQLite: a thing is a row with all its columns, bytes in base64. */
 export class SqliteJournalTable implements JournalTable {
@@ -162,38 +153,4 @@ export class SqliteJournalTable implements JournalTable {
     const rows = this.#database.all(`SELECT * FROM ${table} WHERE snapshot = ?`, number);
     return rows.map(({ snapshot: _snapshot, ...columns }) => toJournal(columns));
   }
-}
-
-type Journaled = string | number | null | { readonly base64: string };
-type JournaledColumns = Readonly<Record<string, Journaled>>;
-
-interface JournaledRow {
-  readonly columns: JournaledColumns;
-  readonly parts?: Readonly<Record<string, readonly JournaledColumns[]>>;
-}
-
-function kindOf(key: string): string {
-  return key.slice(0, key.indexOf("/"));
-}
-
-/** The kind and as many values as the key has columns; the last may hold slashes itself. */
-function partsOf(key: string, count: number): string[] {
-  const parts = key.split("/");
-  return [...parts.slice(0, count), parts.slice(count).join("/")];
-}
-
-function toJournal(row: Row): JournaledColumns {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array
-        ? { base64: Buffer.from(value).toString("base64") }
-        : (value as string | number | null),
-    ]),
-  );
-}
-
-function fromJournal(value: Journaled | undefined): SQLInputValue {
-  if (value === undefined) return null;
-  return typeof value === "object" && value !== null ? Buffer.from(value.base64, "base64") : value;
 }

@@ -1,13 +1,13 @@
 import {
   type Digest,
-  digestFromBytes,
   digestToBytes,
   type RecordName,
   recordNameFromBytes,
 } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { rootFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
@@ -143,8 +143,4 @@ export function refer(database: SqliteDatabase, domain: Domain, name: RecordName
   const sql = `UPDATE locations SET generation = (SELECT generation FROM collection)
     WHERE domain = ? AND name = ?`;
   return database.run(sql, domain, bytes) > 0;
-}
-
-function rootFrom(row: Row): Digest {
-  return digestFromBytes(row["root"] as Uint8Array);
 }

@@ -1,8 +1,8 @@
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
-import type { LockMode, RecycledSnapshot, Snapshot, SnapshotLock } from "../../model/snapshot.ts";
+import type { RecycledSnapshot, Snapshot, SnapshotLock } from "../../model/snapshot.ts";
 import type { LockChange, RetentionTable } from "../catalog.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
-import { snapshotFrom } from "./_sqlite-snapshots.ts";
+import { isSame, lockFrom, snapshotFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 const NUMBER = "(SELECT number FROM snapshots WHERE id = ?)";
 
@@ -76,23 +76,4 @@ export class SqliteRetentionTable implements RetentionTable {
       nowMs,
     );
   }
-}
-
-function lockFrom(row: Row): SnapshotLock {
-  return {
-    mode: row["mode"] as LockMode,
-    createdAtMs: row["created_at_ms"] as number,
-    expiresAtMs: row["expires_at_ms"] as number,
-    coolOffHours: row["cool_off_hours"] as number,
-  };
-}
-
-function isSame(one: SnapshotLock | undefined, other: SnapshotLock | undefined): boolean {
-  if (!one || !other) return one === other;
-  return (
-    one.mode === other.mode &&
-    one.createdAtMs === other.createdAtMs &&
-    one.expiresAtMs === other.expiresAtMs &&
-    one.coolOffHours === other.coolOffHours
-  );
 }

@@ -1,8 +1,8 @@
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type { Grantee, Snapshot } from "../../model/snapshot.ts";
 import type { GranteesChange, SharingTable } from "../catalog.ts";
+import { snapshotFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
-import { snapshotFrom } from "./_sqlite-snapshots.ts";
 
 /** `SharingTable` on SQLite. */
 export class SqliteSharingTable implements SharingTable {

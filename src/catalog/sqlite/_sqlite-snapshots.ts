@@ -1,11 +1,6 @@
-import {
-  type Digest,
-  digestFromBytes,
-  digestToBytes,
-  recordNameFromBytes,
-} from "../../model/digest.ts";
-import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
-import type { CompletionRequest, Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
+import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import type { AccountId, SnapshotId } from "../../model/ids.ts";
+import type { Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
 import type {
   ClientTokenUse,
   DeletionOutcome,
@@ -15,7 +10,8 @@ import type {
   StartRefusal,
   StateChange,
 } from "../catalog.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import { snapshotFrom, snapshotValues } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { refer, type SealingAttempts } from "./_sqlite-liveness.ts";
 
 /** Column of each field of a `Snapshot`, and how it is written. */
@@ -214,72 +210,4 @@ export class SqliteSnapshotTable implements SnapshotTable {
   async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
     this.#database.run("UPDATE snapshots SET tags = ? WHERE id = ?", JSON.stringify(tags), id);
   }
-}
-
-/** What is written in the columns of a snapshot's row. */
-export function snapshotValues(snapshot: Snapshot) {
-  return [
-    snapshot.id,
-    snapshot.account,
-    snapshot.domain,
-    snapshot.state,
-    snapshot.stateMessage ?? null,
-    snapshot.parent ?? null,
-    snapshot.lineage,
-    snapshot.volumeSizeGib,
-    snapshot.description ?? null,
-    JSON.stringify(snapshot.tags),
-    snapshot.startTimeMs,
-    snapshot.completionTimeMs ?? null,
-    snapshot.timeoutMinutes,
-    snapshot.expiresAtMs,
-    snapshot.parentRoot ? digestToBytes(snapshot.parentRoot) : null,
-    snapshot.parentBlockCount,
-    snapshot.root ? digestToBytes(snapshot.root) : null,
-    snapshot.blockCount,
-    snapshot.writtenBlockCount,
-    snapshot.completion ? JSON.stringify(snapshot.completion) : null,
-    snapshot.writersRoot ? digestToBytes(snapshot.writersRoot) : null,
-    snapshot.manifest ? digestToBytes(snapshot.manifest) : null,
-  ];
-}
-
-/** The snapshot in a row of the table. */
-export function snapshotFrom(row: Row): Snapshot {
-  return {
-    id: row["id"] as SnapshotId,
-    account: row["account"] as AccountId,
-    domain: row["domain"] as Domain,
-    state: row["state"] as SnapshotState,
-    stateMessage: (row["state_message"] as string | null) ?? undefined,
-    parent: (row["parent"] as SnapshotId | null) ?? undefined,
-    lineage: row["lineage"] as SnapshotId,
-    volumeSizeGib: row["volume_size_gib"] as number,
-    description: (row["description"] as string | null) ?? undefined,
-    tags: JSON.parse(row["tags"] as string) as Tag[],
-    startTimeMs: row["start_time_ms"] as number,
-    completionTimeMs: (row["completion_time_ms"] as number | null) ?? undefined,
-    timeoutMinutes: row["timeout_minutes"] as number,
-    expiresAtMs: row["expires_at_ms"] as number,
-    parentRoot: digestFrom(row["parent_root"]),
-    parentBlockCount: row["parent_block_count"] as number,
-    root: digestFrom(row["root"]),
-    blockCount: row["block_count"] as number,
-    writtenBlockCount: row["written_block_count"] as number,
-    completion: completionFrom(row["completion"] as string | null),
-    ...(row["writers_root"] === null ? {} : { writersRoot: digestFrom(row["writers_root"]) }),
-    ...(row["manifest"] === null
-      ? {}
-      : { manifest: recordNameFromBytes(row["manifest"] as Uint8Array) }),
-  };
-}
-
-function digestFrom(value: unknown): Digest | undefined {
-  return value === null ? undefined : digestFromBytes(value as Uint8Array);
-}
-
-function completionFrom(text: string | null): CompletionRequest | undefined {
-  if (text === null) return undefined;
-  const { changedBlocksCount, linearDigest } = JSON.parse(text);
-  return { changedBlocksCount, linearDigest };
 }
