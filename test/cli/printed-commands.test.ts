@@ -31,6 +31,9 @@ const ELSEWHERE: readonly (readonly [begins: string, why: string])[] = [
   ["npm install varve", "test/package.test.ts installs what npm pack makes; nothing is published"],
   ["npm run conformance", "test/conformance/conformance.test.ts runs all checks"],
   ["node scripts/transfer-story.ts", "takes an hour; test/client has all its parts"],
+  ["varve serve --store", "needs both engines; test/scaled starts it on them"],
+  ["varve rebuild --store", "needs both engines; test/scaled/move.test.ts rebuilds a bucket"],
+  ["varve migrate", "needs both engines; test/scaled/move.test.ts goes there and back"],
   ["export AWS_SHARED_CREDENTIALS_FILE", "the environment of every command here, put by the test"],
 ];
 /** From here on docs/cli.md is run, and its output compared, by documented-commands.test.ts. */
