@@ -227,12 +227,13 @@ function makeCore() {
   };
   const maps = new BlockMaps(store, new LruCache<Node>(200_000, (node) => node.sizeBytes));
   const snapshots = new Map<string, Made>();
-  const get = async (id: string) => {
+  const visible = async (_account: string, id: string) => {
     const made = snapshots.get(id);
     const known = { account: ACCOUNT, domain: ACCOUNT, state: "completed", lineage: "snap-00" };
     return made && { ...known, id, root: made.root, volumeSizeGib: made.volumeSizeGib };
   };
   const tokens = new Tokens(oneSecret(), systemClock, systemRandom);
-  const parts = { catalog: { snapshots: { get } }, maps: () => maps, tokens, clock: systemClock };
+  const catalog = { sharing: { visible } };
+  const parts = { catalog, maps: () => maps, tokens, clock: systemClock };
   return { core: parts as unknown as Core, maps, snapshots };
 }
