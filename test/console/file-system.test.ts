@@ -11,7 +11,7 @@ import {
   uploadSnapshot,
 } from "../../src/client/index.ts";
 import type { Service } from "../../src/service.ts";
-import { MKFS, makeFileSystem } from "../programs/_file-system.ts";
+import { MKFS, makeFileSystem } from "../support/file-system.ts";
 import { completeParts, put, send, settled, start } from "../support/operations.ts";
 import { reasonToSkip, run } from "../support/program.ts";
 import { sdkOptions, startService } from "../support/service.ts";

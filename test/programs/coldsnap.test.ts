@@ -9,11 +9,11 @@ import {
   describeSnapshots,
 } from "../../src/client/index.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../src/model/limits.ts";
+import { IMAGE_BYTES, MKFS, makeFileSystem } from "../support/file-system.ts";
 import { assertSameBytes } from "../support/image-file.ts";
 import { built, type Program, reasonToSkip, run } from "../support/program.ts";
 import { CARGO_ENVIRONMENT, RUST } from "../support/rust.ts";
 import { awsEnvironment, sdkOptions, startService } from "../support/service.ts";
-import { IMAGE_BYTES, MKFS, makeFileSystem } from "./_file-system.ts";
 
 /** As its authors publish it, with the versions that its own lock file names. */
 const coldsnap: Program = {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { GIB_BYTES } from "../../src/model/limits.ts";
+import { MKFS, makeFileSystem, uploaded } from "../support/file-system.ts";
 import { assertSameBytes } from "../support/image-file.ts";
 import { built, type Program, reasonToSkip, run } from "../support/program.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
-import { MKFS, makeFileSystem, uploaded } from "./_file-system.ts";
 
 const sources = join(import.meta.dirname, "dsnap");
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { MKFS, makeFileSystem, uploaded } from "../support/file-system.ts";
 import { goProgram } from "../support/go.ts";
 import { built, reasonToSkip, run } from "../support/program.ts";
 import { awsEnvironment, startService } from "../support/service.ts";
-import { MKFS, makeFileSystem, uploaded } from "./_file-system.ts";
 
 const program = goProgram("ebsfile", join(import.meta.dirname, "ebsfile"));
 const skip = await reasonToSkip([...program.tools, MKFS]);

@@ -3,9 +3,9 @@ import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createClient, uploadSnapshot } from "../../src/client/index.ts";
 import type { Service } from "../../src/service.ts";
-import { run, type Tool } from "../support/program.ts";
-import { sdkOptions } from "../support/service.ts";
-import { type Cleanup, temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, type Tool } from "./program.ts";
+import { sdkOptions } from "./service.ts";
+import { type Cleanup, temporaryDirectory } from "./temporary-directory.ts";
 
 /*
  * A real ext4 file system with files whose contents are known: what other people's programs put
