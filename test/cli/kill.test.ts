@@ -22,7 +22,8 @@ import { runVarve } from "./_varve.ts";
 
 const KILLS = Number(process.env["VARVE_KILLS"] ?? 6);
 const CONCURRENCY = 4;
-const BLOCKS = 60 + KILLS * 12;
+/** More than go through between two kills, so that the last kill still finds something to do. */
+const BLOCKS = 60 + KILLS * 30;
 /** Milliseconds by which each answer comes later, so that there is something to be killed in. */
 const DELAY_MS = 8;
 
