@@ -24,6 +24,8 @@ import type {
 import type { StoreSecret } from "../model/store-secret.ts";
 import type { AccessKey, SecretName } from "./catalog.ts";
 import type { GarbageCandidate } from "./collection.ts";
+import type { VerificationProgress } from "./integrity.ts";
+import type { StoreMeasure, VerificationUnderWay } from "./statistics.ts";
 
 /* What the rows of a catalog say, which is the same whatever engine holds them. */
 
@@ -117,6 +119,32 @@ export function isSame(one: SnapshotLock | undefined, other: SnapshotLock | unde
   );
 }
 
+/** Column of each field of a `Snapshot`, in the order of `snapshotValues`. */
+export const SNAPSHOT_COLUMNS = [
+  "id",
+  "account",
+  "domain",
+  "state",
+  "state_message",
+  "parent",
+  "lineage",
+  "volume_size_gib",
+  "description",
+  "tags",
+  "start_time_ms",
+  "completion_time_ms",
+  "timeout_minutes",
+  "expires_at_ms",
+  "parent_root",
+  "parent_block_count",
+  "root",
+  "block_count",
+  "written_block_count",
+  "completion",
+  "writers_root",
+  "manifest",
+] as const;
+
 /** What is written in the columns of a snapshot's row. */
 export function snapshotValues(snapshot: Snapshot): (string | number | null | Uint8Array)[] {
   return [
@@ -183,4 +211,24 @@ function completionFrom(text: string | null): CompletionRequest | undefined {
   if (text === null) return undefined;
   const { changedBlocksCount, linearDigest } = JSON.parse(text);
   return { changedBlocksCount, linearDigest };
+}
+
+/** The verification under way in a row. */
+export function verificationFrom(row: Row): VerificationUnderWay {
+  return {
+    ...(JSON.parse(row["progress"] as string) as VerificationProgress),
+    id: row["id"] as SnapshotId,
+    blockCount: row["block_count"] as number,
+  };
+}
+
+/** The measure in a row. */
+export function measureFrom(row: Row): StoreMeasure {
+  return {
+    timeMs: row["time_ms"] as number,
+    protectedBytes: row["protected_bytes"] as number,
+    storedBytes: row["stored_bytes"] as number,
+    freeBytes: (row["free_bytes"] as number | null) ?? undefined,
+    snapshotCount: row["snapshot_count"] as number,
+  };
 }

@@ -7,6 +7,7 @@ import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
 import { ifManager } from "./if-manager.ts";
 import { PolicyTest } from "./policy-test.tsx";
+import { ScreenParts } from "./screen-parts.tsx";
 
 const PARTS = [
   { name: "", href: "#/access", title: "Access keys" },
@@ -18,16 +19,7 @@ const PARTS = [
 export function AccessScreen({ subject }: { readonly subject: string }) {
   return (
     <>
-      <div class="heading">
-        <h1>Access</h1>
-        <nav class="parts" aria-label="Parts of this screen">
-          {PARTS.map(({ name, href, title }) => (
-            <a key={name} href={href} aria-current={subject === name ? "page" : undefined}>
-              {title}
-            </a>
-          ))}
-        </nav>
-      </div>
+      <ScreenParts title="Access" parts={PARTS} shown={subject} />
       {subject === "audit" ? <AuditLog /> : null}
       {subject === "policies" ? <PolicyTest /> : null}
       {subject === "" ? <Accounts /> : null}

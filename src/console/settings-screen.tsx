@@ -7,6 +7,7 @@ import { formatBytes, formatCount } from "./format.ts";
 import { ifManager } from "./if-manager.ts";
 import { PruneSimulator } from "./prune-simulator.tsx";
 import { RecycleBin } from "./recycle-bin.tsx";
+import { ScreenParts } from "./screen-parts.tsx";
 
 const PARTS = [
   { name: "", href: "#/settings", title: "Retention" },
@@ -18,16 +19,7 @@ const PARTS = [
 export function SettingsScreen({ subject }: { readonly subject: string }) {
   return (
     <>
-      <div class="heading">
-        <h1>Settings</h1>
-        <nav class="parts" aria-label="Parts of this screen">
-          {PARTS.map(({ name, href, title }) => (
-            <a key={name} href={href} aria-current={subject === name ? "page" : undefined}>
-              {title}
-            </a>
-          ))}
-        </nav>
-      </div>
+      <ScreenParts title="Settings" parts={PARTS} shown={subject} />
       {subject === "" ? <PruneSimulator /> : null}
       {subject === "account" ? (
         <>

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { nextTurn } from "../base/next-turn.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import { AUDIT_PAGE_COUNT_DEFAULT } from "../model/limits.ts";
 import type { AuditEntry, ListAuditEntriesResponse } from "../wire/admin/audit.ts";
@@ -127,7 +128,7 @@ export class AuditLog {
 
   async #run(): Promise<void> {
     // One turn of the event loop, so that entries which arrived together are written together.
-    await new Promise(setImmediate);
+    await nextTurn();
     do {
       const batch = this.#waiting.splice(0);
       await this.#append(batch);

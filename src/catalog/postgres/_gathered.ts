@@ -1,3 +1,5 @@
+import { nextTurn } from "../../base/next-turn.ts";
+
 interface Waiting<K, V> {
   readonly key: K;
   readonly resolve: (value: V | undefined) => void;
@@ -34,7 +36,7 @@ export class Gathered<K, V> {
   async #run(): Promise<void> {
     this.#runningCount += 1;
     // One turn of the event loop, so that requests which arrived together ask together.
-    await new Promise(setImmediate);
+    await nextTurn();
     while (this.#waiting.length > 0) await this.#answer(this.#waiting.splice(0, KEYS_AT_ONCE));
     this.#runningCount -= 1;
   }

@@ -10,8 +10,9 @@ import {
   type Source,
   toJournal,
 } from "../journal-rows.ts";
+import { SNAPSHOT_COLUMNS } from "../rows.ts";
 import type { Queries } from "./_postgres-database.ts";
-import { isLasting, SNAPSHOT_COLUMNS } from "./_snapshot-rows.ts";
+import { isLasting } from "./_snapshot-rows.ts";
 
 /* The things that the journal keeps, read from and written to their rows. */
 

@@ -1,28 +1,4 @@
-/** Column of each field of a `Snapshot`; these are what the journal keeps of one. */
-export const SNAPSHOT_COLUMNS = [
-  "id",
-  "account",
-  "domain",
-  "state",
-  "state_message",
-  "parent",
-  "lineage",
-  "volume_size_gib",
-  "description",
-  "tags",
-  "start_time_ms",
-  "completion_time_ms",
-  "timeout_minutes",
-  "expires_at_ms",
-  "parent_root",
-  "parent_block_count",
-  "root",
-  "block_count",
-  "written_block_count",
-  "completion",
-  "writers_root",
-  "manifest",
-] as const;
+import { SNAPSHOT_COLUMNS } from "../rows.ts";
 
 /** Adds a snapshot; its parameters are `snapshotValues`. Answers its number. */
 export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${SNAPSHOT_COLUMNS.join(", ")})

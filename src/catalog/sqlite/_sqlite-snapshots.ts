@@ -10,39 +10,13 @@ import type {
   StartRefusal,
   StateChange,
 } from "../catalog.ts";
-import { snapshotFrom, snapshotValues } from "../rows.ts";
+import { SNAPSHOT_COLUMNS, snapshotFrom, snapshotValues } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { refer, type SealingAttempts } from "./_sqlite-liveness.ts";
 
-/** Column of each field of a `Snapshot`, and how it is written. */
-const COLUMNS = [
-  "id",
-  "account",
-  "domain",
-  "state",
-  "state_message",
-  "parent",
-  "lineage",
-  "volume_size_gib",
-  "description",
-  "tags",
-  "start_time_ms",
-  "completion_time_ms",
-  "timeout_minutes",
-  "expires_at_ms",
-  "parent_root",
-  "parent_block_count",
-  "root",
-  "block_count",
-  "written_block_count",
-  "completion",
-  "writers_root",
-  "manifest",
-] as const;
-
 /** Adds a snapshot; its parameters are `snapshotValues`. */
-export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${COLUMNS.join(", ")})
-  VALUES (${COLUMNS.map(() => "?").join(", ")})`;
+export const INSERT_SNAPSHOT = `INSERT INTO snapshots (${SNAPSHOT_COLUMNS.join(", ")})
+  VALUES (${SNAPSHOT_COLUMNS.map(() => "?").join(", ")})`;
 
 /** `SnapshotTable` on SQLite. */
 export class SqliteSnapshotTable implements SnapshotTable {
@@ -156,7 +130,7 @@ export class SqliteSnapshotTable implements SnapshotTable {
         from,
       );
       if (!row) return false;
-      const assignments = COLUMNS.map((column) => `${column} = ?`).join(", ");
+      const assignments = SNAPSHOT_COLUMNS.map((column) => `${column} = ?`).join(", ");
       const values = snapshotValues({ ...snapshotFrom(row), ...fields });
       this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
       return true;

@@ -1,6 +1,5 @@
-import type { SnapshotId } from "../../model/ids.ts";
 import { MS_PER_DAY } from "../../model/limits.ts";
-import type { VerificationProgress } from "../integrity.ts";
+import { measureFrom, verificationFrom } from "../rows.ts";
 import type {
   SnapshotTotals,
   StatisticsTable,
@@ -36,22 +35,12 @@ export class SqliteStatisticsTable implements StatisticsTable {
        WHERE progress IS NOT NULL ORDER BY id LIMIT ?`,
       limit,
     );
-    return rows.map((row) => ({
-      ...(JSON.parse(row["progress"] as string) as VerificationProgress),
-      id: row["id"] as SnapshotId,
-      blockCount: row["block_count"] as number,
-    }));
+    return rows.map(verificationFrom);
   }
 
   async measures(): Promise<StoreMeasure[]> {
     const rows = this.#database.all("SELECT * FROM store_measures ORDER BY time_ms");
-    return rows.map((row) => ({
-      timeMs: row["time_ms"] as number,
-      protectedBytes: row["protected_bytes"] as number,
-      storedBytes: row["stored_bytes"] as number,
-      freeBytes: (row["free_bytes"] as number | null) ?? undefined,
-      snapshotCount: row["snapshot_count"] as number,
-    }));
+    return rows.map(measureFrom);
   }
 
   async keepMeasure(
