@@ -29,6 +29,10 @@ const ELSEWHERE: readonly (readonly [begins: string, why: string])[] = [
   ["npm start", "test/cli/serve.test.ts starts the same command without npm's wrapper"],
   ["npm test", "this is it"],
   ["npm install varve", "test/package.test.ts installs what npm pack makes; nothing is published"],
+  [
+    "npm install @opentelemetry",
+    "fetched from a registry; test/api/tracing.test.ts has a provider",
+  ],
   ["npm run conformance", "test/conformance/conformance.test.ts runs all checks"],
   ["node scripts/transfer-story.ts", "takes an hour; test/client has all its parts"],
   ["varve serve --store", "needs both engines; test/scaled starts it on them"],
@@ -38,6 +42,8 @@ const ELSEWHERE: readonly (readonly [begins: string, why: string])[] = [
 ];
 /** From here on docs/cli.md is run, and its output compared, by documented-commands.test.ts. */
 const RUN_WITH_OUTPUT = "## varve list";
+/** Milliseconds after which a command that does not end is a failure: the slowest takes a few s. */
+const LINE_MS_MAX = 120_000;
 
 interface Printed {
   readonly page: string;
@@ -109,7 +115,12 @@ async function runLine(line: string, options: { cwd: string; env: NodeJS.Process
   };
   child.stdout.setEncoding("utf8").on("data", hear);
   child.stderr.setEncoding("utf8").on("data", hear);
+  const limit = setTimeout(() => {
+    output += `\nkilled: no end after ${LINE_MS_MAX / 1000} s`;
+    end(child, "SIGKILL");
+  }, LINE_MS_MAX);
   const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  clearTimeout(limit);
   return { code, output };
 }
 
