@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { keyPairFrom } from "../client/aws-settings.ts";
 import { FileError } from "../client/index.ts";
+import { keyPairFrom } from "../client/settings/aws-settings.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
   COLLECT_MINUTES_MAX,

@@ -1,7 +1,11 @@
-import { ENDPOINT_DEFAULT, endpointGiven, endpointOfService } from "../client/aws-settings.ts";
+import type { Environment } from "../client/index.ts";
+import {
+  ENDPOINT_DEFAULT,
+  endpointGiven,
+  endpointOfService,
+} from "../client/settings/aws-settings.ts";
 
-/** Variables of the environment by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment } from "../client/index.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { nodeCrypto } from "../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import { SignatureVerifier } from "../../src/identity/signature-verifier.ts";
 import type { AccountId } from "../../src/model/ids.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { keyPairFrom } from "../../client/aws-settings.ts";
+import { keyPairFrom } from "../../client/settings/aws-settings.ts";
 import type { Migrated, MigrationConfig } from "../../migrate-store.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
 import { formatBytes } from "../format.ts";

@@ -4,12 +4,12 @@ import {
   filterMatcher,
   isEmptyRules,
   type KeepRules,
-  type KeepTag,
   type PruneDecision,
   type PrunedSnapshot,
   type PruneGrouping,
   type PruneResult,
   pruneSnapshots,
+  type TagPattern,
 } from "../../client/index.ts";
 import { integerArgument, tagPatternArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
@@ -28,7 +28,7 @@ interface PruneCommandOptions extends Pick<FilterOptions, "tag" | "volume"> {
   readonly keepWeekly?: number;
   readonly keepMonthly?: number;
   readonly keepYearly?: number;
-  readonly keepTag?: KeepTag[];
+  readonly keepTag?: TagPattern[];
   readonly groupBy: PruneGrouping;
   readonly timeZone: string;
   readonly dryRun?: boolean;

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import {
   EmptySourceError,
-  type KeepTag,
   type SyncResult,
   syncSnapshots,
+  type TagPattern,
 } from "../../client/index.ts";
 import { timeSpanArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
@@ -17,7 +17,7 @@ import { type Session, withSession } from "../session.ts";
 import { addCopyOptions, type CopyCommandOptions, checkVerified, copyOptionsFor } from "./copy.ts";
 
 interface SyncCommandOptions extends CopyCommandOptions {
-  readonly tag?: KeepTag[];
+  readonly tag?: TagPattern[];
   readonly volume?: string;
   readonly all?: boolean;
   readonly delete?: boolean;
