@@ -7,8 +7,8 @@ import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import { SignatureVerifier } from "../../src/identity/signature-verifier.ts";
 import type { AccountId } from "../../src/model/ids.ts";
-import { authenticate, declaredPayloadHash } from "../../src/server/authenticate.ts";
-import { type RequestHead, readRequestHead } from "../../src/server/raw-request.ts";
+import { authenticate, declaredPayloadHash } from "../../src/server/access/authenticate.ts";
+import { type RequestHead, readRequestHead } from "../../src/server/http/raw-request.ts";
 import {
   canonicalRequest,
   deriveSigningKey,

@@ -15,7 +15,7 @@ import { integerArgument, tagPatternArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
 import { UsageError } from "../errors.ts";
 import { addSelectionOptions, type FilterOptions, filterFrom } from "../filter-options.ts";
-import { formatCount, formatTable } from "../format.ts";
+import { formatCount, formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** More than anybody keeps, and small enough to be no slip of the keyboard. */
