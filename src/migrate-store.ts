@@ -25,7 +25,7 @@ import {
   type MigrationProgress,
   type MigrationSide,
   migrateStore,
-} from "./snapshots/migrate.ts";
+} from "./snapshots/whole-store/migrate.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 

@@ -14,19 +14,19 @@ import { makeSignals, type Signals } from "./make-signals.ts";
 import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
-import { CallAudit } from "./server/audit-calls.ts";
-import { BufferPool } from "./server/buffer-pool.ts";
+import { CallAudit } from "./server/access/audit-calls.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { AccessLine } from "./server/exchange-parts.ts";
 import { createHealth } from "./server/health.ts";
+import { BufferPool } from "./server/http/buffer-pool.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
 import type { ClockedConfig, ScaledStore, ServiceConfig } from "./service-config.ts";
 import { logLines } from "./signals/log-lines.ts";
 import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
-import { type Chores, startChores } from "./snapshots/chores.ts";
+import { type Chores, startChores } from "./snapshots/chores/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
 export type {

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { DownloadError, UploadError } from "../client/index.ts";
 import { ResumableError } from "./errors.ts";
-import type { Environment } from "./settings.ts";
+import type { Environment } from "./settings/settings.ts";
 
 /* Where transfers keep their logs, and what goes on with one that ended early. */
 

@@ -36,7 +36,6 @@ export type { ChangedBlock, ListChangedBlocksResponse } from "../wire/list-chang
 export type { LineageDescription } from "../wire/list-lineages.ts";
 export type { Block, ListSnapshotBlocksResponse } from "../wire/list-snapshot-blocks.ts";
 export type { VerificationDescription } from "../wire/list-verifications.ts";
-export { volumeOf } from "./_copies.ts";
 export {
   createAccessKey,
   createAccount,
@@ -55,29 +54,7 @@ export {
   startCollection,
   stopCollection,
   updateAccessKey,
-} from "./admin-operations.ts";
-export type { CallOptions, Client, ClientOptions } from "./client.ts";
-export { createFetchClient as createClient } from "./create-fetch-client.ts";
-export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
-export {
-  createTags,
-  deleteSnapshot,
-  deleteTags,
-  describeSnapshots,
-  snapshotsOf,
-} from "./ec2-operations.ts";
-export { ClientError, type ClientErrorKind, isAccessDenied, isSnapshotNotFound } from "./errors.ts";
-export { isEmptyRules, type KeepRules, type PruneDecision } from "./keep-rules.ts";
-export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
-export {
-  type BlockPage,
-  blockPagesOf,
-  blocksOf,
-  changedBlockPagesOf,
-  changedBlocksOf,
-  digestPagesOf,
-  type ListingOptions,
-} from "./listings.ts";
+} from "./api/admin-operations.ts";
 export {
   completeSnapshot,
   getSnapshotBlock,
@@ -86,15 +63,24 @@ export {
   listSnapshotBlocks,
   putSnapshotBlock,
   startSnapshot,
-} from "./operations.ts";
+} from "./api/ebs-operations.ts";
 export {
-  type PrunedSnapshot,
-  type PruneGrouping,
-  type PruneResult,
-  pruneSnapshots,
-} from "./prune.ts";
-export { type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
-export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
+  createTags,
+  deleteSnapshot,
+  deleteTags,
+  describeSnapshots,
+  snapshotsOf,
+} from "./api/ec2-operations.ts";
+export { countExclusiveBlocks, findLineages, lineagesOf } from "./api/lineages.ts";
+export {
+  type BlockPage,
+  blockPagesOf,
+  blocksOf,
+  changedBlockPagesOf,
+  changedBlocksOf,
+  digestPagesOf,
+  type ListingOptions,
+} from "./api/listings.ts";
 export {
   type EncryptionDefaults,
   findLock,
@@ -105,13 +91,27 @@ export {
   setDefaultKey,
   setEncryptionByDefault,
   unlockSnapshot,
-} from "./snapshot-care.ts";
-export { filterMatcher, type SnapshotFilter } from "./snapshot-filter.ts";
-export { getSnapshotProgress, type SnapshotProgress } from "./snapshot-progress.ts";
-export { getCallerIdentity } from "./sts-operations.ts";
+} from "./api/snapshot-care.ts";
+export { filterMatcher, type SnapshotFilter } from "./api/snapshot-filter.ts";
+export { getSnapshotProgress, type SnapshotProgress } from "./api/snapshot-progress.ts";
+export { volumeOf } from "./api/snapshot-tags.ts";
+export { getCallerIdentity } from "./api/sts-operations.ts";
+export type { CallOptions, Client, ClientOptions } from "./call/client.ts";
+export { createFetchClient as createClient } from "./call/create-fetch-client.ts";
+export type { CredentialSource, ExpiringCredentials } from "./call/signer.ts";
+export { ClientError, type ClientErrorKind, isAccessDenied, isSnapshotNotFound } from "./errors.ts";
+export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./inspect/diff.ts";
+export { type ScrubProgress, type ScrubResult, scrubStore } from "./inspect/scrub.ts";
 export {
   type VerifyProgress,
   type VerifyResult,
   verificationsOf,
   verifySnapshot,
-} from "./verify.ts";
+} from "./inspect/verify.ts";
+export { isEmptyRules, type KeepRules, type PruneDecision } from "./prune/keep-rules.ts";
+export {
+  type PrunedSnapshot,
+  type PruneGrouping,
+  type PruneResult,
+  pruneSnapshots,
+} from "./prune/prune.ts";

@@ -56,15 +56,6 @@ export type { PagingMembers } from "../wire/members.ts";
 export type { PutSnapshotBlockResponse } from "../wire/put-snapshot-block.ts";
 export type { StartSnapshotRequest, StartSnapshotResponse } from "../wire/start-snapshot.ts";
 export {
-  SOURCE_SNAPSHOT_TAG,
-  SOURCE_TAG,
-  SOURCE_TIME_TAG,
-  SOURCE_VOLUME_TAG,
-} from "./_copies.ts";
-export type { CopyProgress } from "./_copy-transfer.ts";
-export type { HoleSearch } from "./_image.ts";
-export type { Environment } from "./_profile-files.ts";
-export {
   createAccessKey,
   createAccount,
   deleteAccessKey,
@@ -83,67 +74,7 @@ export {
   startCollection,
   stopCollection,
   updateAccessKey,
-} from "./admin-operations.ts";
-export { type ConnectionSettings, type GivenSettings, settingsFromAws } from "./aws-settings.ts";
-export type { CallOptions, Client } from "./client.ts";
-export { type ComparedSnapshot, type Comparison, compareSnapshots } from "./compare.ts";
-export {
-  type CopyOptions,
-  type CopyResult,
-  type CopySnapshotsOptions,
-  copySnapshots,
-} from "./copy.ts";
-export { createClient, type NodeClientOptions as ClientOptions } from "./create-client.ts";
-export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./diff.ts";
-export {
-  diffSnapshotWithImage,
-  type ImageDiffOptions,
-  type ImageDiffProgress,
-} from "./diff-image.ts";
-export { downloadLogPath, downloadSnapshot } from "./download.ts";
-export type {
-  ByteSink,
-  DownloadOptions,
-  DownloadProgress,
-  DownloadResult,
-} from "./download-options.ts";
-export {
-  createTags,
-  deleteSnapshot,
-  deleteTags,
-  describeSnapshots,
-  snapshotsOf,
-} from "./ec2-operations.ts";
-export { isAwsEndpoint, type ServiceName } from "./endpoints.ts";
-export {
-  ClientError,
-  type ClientErrorKind,
-  CopyError,
-  DownloadError,
-  FileError,
-  isAccessDenied,
-  isSnapshotNotFound,
-  SnapshotStateError,
-  UploadError,
-} from "./errors.ts";
-export { findHolds, type SnapshotHold, type SnapshotHolds } from "./holds.ts";
-export {
-  decidePrune,
-  isEmptyRules,
-  type KeepRules,
-  type KeepTag,
-  type PrunableSnapshot,
-  type PruneDecision,
-} from "./keep-rules.ts";
-export { countExclusiveBlocks, findLineages, lineagesOf } from "./lineages.ts";
-export {
-  type BlockPage,
-  blockPagesOf,
-  blocksOf,
-  changedBlockPagesOf,
-  changedBlocksOf,
-  type ListingOptions,
-} from "./listings.ts";
+} from "./api/admin-operations.ts";
 export {
   type CompleteSnapshotInput,
   completeSnapshot,
@@ -156,16 +87,120 @@ export {
   type PutSnapshotBlockInput,
   putSnapshotBlock,
   startSnapshot,
-} from "./operations.ts";
+} from "./api/ebs-operations.ts";
+export {
+  createTags,
+  deleteSnapshot,
+  deleteTags,
+  describeSnapshots,
+  snapshotsOf,
+} from "./api/ec2-operations.ts";
+export { countExclusiveBlocks, findLineages, lineagesOf } from "./api/lineages.ts";
+export {
+  type BlockPage,
+  blockPagesOf,
+  blocksOf,
+  changedBlockPagesOf,
+  changedBlocksOf,
+  type ListingOptions,
+} from "./api/listings.ts";
+export {
+  type EncryptionDefaults,
+  findLock,
+  getEncryptionDefaults,
+  lockSnapshot,
+  recycledSnapshotsOf,
+  restoreSnapshot,
+  setDefaultKey,
+  setEncryptionByDefault,
+  unlockSnapshot,
+} from "./api/snapshot-care.ts";
+export { filterMatcher, filterRequest, type SnapshotFilter } from "./api/snapshot-filter.ts";
+export { getSnapshotProgress, type SnapshotProgress } from "./api/snapshot-progress.ts";
+export {
+  IMAGE_BYTES_TAG,
+  SOURCE_SNAPSHOT_TAG,
+  SOURCE_TAG,
+  SOURCE_TIME_TAG,
+  SOURCE_VOLUME_TAG,
+  type TagPattern,
+} from "./api/snapshot-tags.ts";
+export { getCallerIdentity, getFederationToken, getSessionToken } from "./api/sts-operations.ts";
+export { type WaitOptions, waitForSnapshot } from "./api/wait-for-snapshot.ts";
+export type { CallOptions, Client } from "./call/client.ts";
+export { createClient, type NodeClientOptions as ClientOptions } from "./call/create-client.ts";
+export { isAwsEndpoint, type ServiceName } from "./call/endpoints.ts";
+export { isCertificateError, isThrottling, type RetryEvent } from "./call/retry.ts";
+export type { CredentialSource, ExpiringCredentials } from "./call/signer.ts";
+export type { CopyProgress } from "./copy/copy.ts";
+export {
+  type CopyOptions,
+  type CopyResult,
+  type CopySnapshotsOptions,
+  copySnapshots,
+} from "./copy/copy.ts";
+export {
+  EmptySourceError,
+  type SyncOptions,
+  type SyncPlan,
+  type SyncResult,
+  syncSnapshots,
+} from "./copy/sync.ts";
+export { downloadLogPath, downloadSnapshot } from "./download/download.ts";
+export type {
+  ByteSink,
+  DownloadOptions,
+  DownloadProgress,
+  DownloadResult,
+} from "./download/download-options.ts";
+export {
+  ClientError,
+  type ClientErrorKind,
+  CopyError,
+  DownloadError,
+  FileError,
+  isAccessDenied,
+  isSnapshotNotFound,
+  SnapshotStateError,
+  UploadError,
+} from "./errors.ts";
+export type { HoleSearch } from "./image/image.ts";
+export { type ComparedSnapshot, type Comparison, compareSnapshots } from "./inspect/compare.ts";
+export { type DiffOptions, diffSnapshots, type SnapshotDiff } from "./inspect/diff.ts";
+export {
+  diffSnapshotWithImage,
+  type ImageDiffOptions,
+  type ImageDiffProgress,
+} from "./inspect/diff-image.ts";
+export {
+  type ScrubOptions,
+  type ScrubProgress,
+  type ScrubResult,
+  scrubStore,
+} from "./inspect/scrub.ts";
+export { type FoundSizes, findSizes, type SnapshotSizes } from "./inspect/sizes.ts";
+export {
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyResult,
+  verificationsOf,
+  verifySnapshot,
+} from "./inspect/verify.ts";
+export { findHolds, type SnapshotHold, type SnapshotHolds } from "./prune/holds.ts";
+export {
+  decidePrune,
+  isEmptyRules,
+  type KeepRules,
+  type PrunableSnapshot,
+  type PruneDecision,
+} from "./prune/keep-rules.ts";
 export {
   type PrunedSnapshot,
   type PruneGrouping,
   type PruneOptions,
   type PruneResult,
   pruneSnapshots,
-} from "./prune.ts";
-export { isCertificateError, isThrottling, type RetryEvent } from "./retry.ts";
-export { type ScrubOptions, type ScrubProgress, type ScrubResult, scrubStore } from "./scrub.ts";
+} from "./prune/prune.ts";
 export {
   AccessDeniedException,
   ConcurrentLimitExceededException,
@@ -177,43 +212,13 @@ export {
   ThrottlingException,
   ValidationException,
 } from "./service-errors.ts";
-export type { CredentialSource, ExpiringCredentials } from "./signer.ts";
-export { type FoundSizes, findSizes, type SnapshotSizes } from "./sizes.ts";
 export {
-  type EncryptionDefaults,
-  findLock,
-  getEncryptionDefaults,
-  lockSnapshot,
-  recycledSnapshotsOf,
-  restoreSnapshot,
-  setDefaultKey,
-  setEncryptionByDefault,
-  unlockSnapshot,
-} from "./snapshot-care.ts";
-export { filterMatcher, filterRequest, type SnapshotFilter } from "./snapshot-filter.ts";
-export { getSnapshotProgress, type SnapshotProgress } from "./snapshot-progress.ts";
-export { getCallerIdentity, getFederationToken, getSessionToken } from "./sts-operations.ts";
-export {
-  EmptySourceError,
-  type SyncOptions,
-  type SyncPlan,
-  type SyncResult,
-  syncSnapshots,
-} from "./sync.ts";
-export { type LogEntry, TransferLog, type TransferLogOptions } from "./transfer-log.ts";
-export type { TransferNote } from "./transfer-note.ts";
-export { uploadSnapshot } from "./upload.ts";
-export {
-  IMAGE_BYTES_TAG,
-  type UploadOptions,
-  type UploadProgress,
-  type UploadResult,
-} from "./upload-options.ts";
-export {
-  type VerifyOptions,
-  type VerifyProgress,
-  type VerifyResult,
-  verificationsOf,
-  verifySnapshot,
-} from "./verify.ts";
-export { type WaitOptions, waitForSnapshot } from "./wait-for-snapshot.ts";
+  type ConnectionSettings,
+  type GivenSettings,
+  settingsFromAws,
+} from "./settings/aws-settings.ts";
+export type { Environment } from "./settings/profile-files.ts";
+export { type LogEntry, TransferLog, type TransferLogOptions } from "./transfer/transfer-log.ts";
+export type { TransferNote } from "./transfer/transfer-note.ts";
+export { uploadSnapshot } from "./upload/upload.ts";
+export type { UploadOptions, UploadProgress, UploadResult } from "./upload/upload-options.ts";

@@ -10,12 +10,12 @@ import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
-import type { Collections } from "./collections.ts";
-import type { Collector } from "./collector.ts";
-import type { Copier } from "./copier.ts";
+import type { Collections } from "./chores/collections.ts";
+import type { Collector } from "./chores/collector.ts";
+import type { Copier } from "./chores/copier.ts";
+import type { Sealer } from "./chores/sealer.ts";
 import { granteesInForce } from "./public-access.ts";
-import type { Sealer } from "./sealer.ts";
-import type { Tokens } from "./tokens.ts";
+import type { Tokens } from "./tokens/tokens.ts";
 
 /** How the service was started, for those who ask; it changes nothing that it stands here. */
 export interface StartOptions {

@@ -1,7 +1,7 @@
 import { invalid } from "../model/errors.ts";
 import { MAX_RESULTS_DEFAULT } from "../model/limits.ts";
 import type { Core } from "./core.ts";
-import type { TokenScope } from "./tokens.ts";
+import type { TokenScope } from "./tokens/tokens.ts";
 
 /** The paging parameters that both listings share. */
 export interface PageInput {

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
-import { keyPairFrom } from "../../client/aws-settings.ts";
+import { keyPairFrom } from "../../client/settings/aws-settings.ts";
 import type { Migrated, MigrationConfig } from "../../migrate-store.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
-import { formatBytes } from "../format.ts";
-import { readKeyEncryptionKey } from "../key-encryption-key.ts";
-import { isLoopback, parseListen } from "../listen-address.ts";
-import type { Output } from "../output.ts";
+import { formatBytes } from "../output/format.ts";
+import type { Output } from "../output/output.ts";
+import { outputFor } from "../session.ts";
+import { readKeyEncryptionKey } from "../settings/key-encryption-key.ts";
+import { isLoopback, parseListen } from "../settings/listen-address.ts";
 import {
   addReachOptions,
   keyNeeded,
@@ -14,9 +15,8 @@ import {
   type ScaledOptions,
   scaledOptionsOf,
   scaledSettings,
-} from "../scaled-settings.ts";
-import { outputFor } from "../session.ts";
-import { type GlobalOptions, regionGiven } from "../settings.ts";
+} from "../settings/scaled-settings.ts";
+import { type GlobalOptions, regionGiven } from "../settings/settings.ts";
 
 interface MigrateOptions extends GlobalOptions, ScaledOptions {
   readonly from: string;

@@ -2,8 +2,14 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type ScrubProgress, type ScrubResult, scrubStore } from "../../client/index.ts";
 import { BLOCK_SIZE_BYTES, SCRUB_SAMPLES_COUNT_MAX } from "../../model/limits.ts";
 import { DamagedDataError } from "../errors.ts";
-import { formatBytes, formatCount, formatSeconds, formatTable, printable } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatSeconds,
+  formatTable,
+  printable,
+} from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Which share of all records. */

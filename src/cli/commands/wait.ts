@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { SnapshotStateError, waitForSnapshot } from "../../client/index.ts";
 import { snapshotIdArguments, timeSpanArgument } from "../arguments.ts";
 import { TimeOverError } from "../errors.ts";
-import { formatSeconds } from "../format.ts";
+import { formatSeconds } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Milliseconds to wait unless told otherwise: half an hour. */
