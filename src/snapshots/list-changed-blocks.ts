@@ -80,29 +80,22 @@ export function mintChanges(
   { first, second }: { readonly first: Snapshot; readonly second: Snapshot },
   differences: readonly Difference[],
 ): ChangedBlock[] {
-  const firstTokens = mintFor(
-    core,
+  const mint = (snapshotId: string, those: readonly Difference[]) => {
+    const indexes = those.map(({ blockIndex }) => blockIndex);
+    // In the order of the differences: each takes the next, if it takes any.
+    return core.tokens.mint({ kind: "block", snapshotIds: [snapshotId] }, indexes).values();
+  };
+  const firstTokens = mint(
     first.id,
     differences.filter(({ inFirst }) => inFirst),
   );
-  const secondTokens = mintFor(
-    core,
+  const secondTokens = mint(
     second.id,
     differences.filter(({ inSecond }) => inSecond),
   );
-  return differences.map(({ blockIndex }) => ({
+  return differences.map(({ blockIndex, inFirst, inSecond }) => ({
     blockIndex,
-    firstBlockToken: firstTokens.get(blockIndex),
-    secondBlockToken: secondTokens.get(blockIndex),
+    firstBlockToken: inFirst ? firstTokens.next().value : undefined,
+    secondBlockToken: inSecond ? secondTokens.next().value : undefined,
   }));
-}
-
-function mintFor(
-  core: Core,
-  snapshotId: string,
-  entries: readonly { readonly blockIndex: number }[],
-): Map<number, string> {
-  const indexes = entries.map(({ blockIndex }) => blockIndex);
-  const tokens = core.tokens.mint({ kind: "block", snapshotIds: [snapshotId] }, indexes);
-  return new Map(indexes.map((blockIndex, i) => [blockIndex, tokens[i] as string]));
 }
