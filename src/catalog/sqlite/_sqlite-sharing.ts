@@ -43,6 +43,11 @@ export class SqliteSharingTable implements SharingTable {
   }
 
   async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    // Every block that is read asks for the same one.
+    return this.#database.recall(`visible ${account} ${id}`, () => this.#visible(account, id));
+  }
+
+  #visible(account: AccountId, id: SnapshotId): Snapshot | undefined {
     // Decided before a row is made: to read one costs more than all the rest.
     const row = this.#database.get(
       `SELECT * FROM snapshots WHERE id = ? AND state <> 'recycled' AND (
