@@ -213,6 +213,8 @@ export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 export const CHECKPOINT_ROWS = 1_000;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Pending snapshots that puts need not look up (ours: some MiB, and more than uploads at once). */
+export const PENDING_SEEN_COUNT_MAX = 1_000;
 /**
  * Times that a record is stored which was collected before anything named it (ours). It takes two
  * runs of the collector in between; more than a few say that the catalog contradicts itself.

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { LruCache } from "../base/lru-cache.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Journaler } from "../blocks/journaler.ts";
@@ -56,6 +57,12 @@ export interface Core {
   readonly startOptions: StartOptions;
   /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
   readonly changesBy?: "writers" | undefined;
+  /**
+   * Pending snapshots as they were when this process last looked, by account and id; undefined
+   * where looking costs nothing. Only for puts: what they take from there never changes, and
+   * whether the snapshot still takes writes is decided by the transaction that commits them.
+   */
+  readonly seenPending?: LruCache<Snapshot> | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */
   readonly checkRoom: () => void;
 }

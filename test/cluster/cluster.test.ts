@@ -4,7 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openPostgresCatalog } from "../../src/catalog/postgres/postgres-catalog.ts";
 import {
   type Client,
+  ClientError,
   completeSnapshot,
+  deleteSnapshot,
   getCollection,
   putSnapshotBlock,
   startCollection,
@@ -136,6 +138,42 @@ test("at two processes at once, one snapshot is started, written and completed o
     }
   }
   await checkCatalog(store.connectionString);
+});
+
+test("what one process did to a snapshot holds at once for puts at the other", {
+  skip,
+}, async (t) => {
+  const store = {
+    connectionString: await postgresDatabase(t),
+    folder: await temporaryDirectory(t),
+  };
+  const servers = await Promise.all([startServer(t, store), startServer(t, store)]);
+  const [one, other] = servers.map((server) => server.client()) as [Client, Client];
+  const put = (id: string, index: number, contents: number) =>
+    putSnapshotBlock(one, index, id, { BlockData: blockContents(contents) });
+  const begun = async () => {
+    const { SnapshotId: id } = await startSnapshot(one, { VolumeSize: 1 });
+    await put(id, 0, 1);
+    return id;
+  };
+  const completed = await begun();
+  await completeSnapshot(other, completed, { ChangedBlocksCount: 1 });
+  // Known contents, new ones, and what is refused for another reason as well.
+  for (const [index, contents] of [
+    [1, 1],
+    [2, 77],
+    [5_000, 78],
+  ] as const) {
+    await assert.rejects(put(completed, index, contents), /already completed/);
+  }
+  for (const index of [1, 5_000]) {
+    const deleted = await begun();
+    await deleteSnapshot(other, deleted);
+    const isGone = (error: unknown) =>
+      error instanceof ClientError && error.code === "ResourceNotFoundException";
+    await assert.rejects(put(deleted, index, 2), isGone);
+    await assert.rejects(put(deleted, index, 2), isGone);
+  }
 });
 
 test("every history of the metadata operations at two processes has an order", {
