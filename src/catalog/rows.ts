@@ -24,8 +24,8 @@ import type {
 import type { StoreSecret } from "../model/store-secret.ts";
 import type { AccessKey, SecretName } from "./catalog.ts";
 import type { GarbageCandidate } from "./collection.ts";
-import type { VerificationProgress } from "./integrity.ts";
-import type { StoreMeasure, VerificationUnderWay } from "./statistics.ts";
+import type { DamagedRecord, StoredRecord, VerificationProgress } from "./integrity.ts";
+import type { Notice, StoreMeasure, VerificationUnderWay } from "./statistics.ts";
 
 /* What the rows of a catalog say, which is the same whatever engine holds them. */
 
@@ -230,5 +230,36 @@ export function measureFrom(row: Row): StoreMeasure {
     storedBytes: row["stored_bytes"] as number,
     freeBytes: (row["free_bytes"] as number | null) ?? undefined,
     snapshotCount: row["snapshot_count"] as number,
+  };
+}
+
+/** The record in a row: where it lies. */
+export function storedRecordFrom(row: Row): StoredRecord {
+  return { ...placedRecordFrom(row), length: row["length"] as number };
+}
+
+/** The damaged record in a row. */
+export function damagedRecordFrom(row: Row): DamagedRecord {
+  return { ...storedRecordFrom(row), foundAtMs: row["found_at_ms"] as number };
+}
+
+/** The notice in a row. */
+export function noticeFrom(row: Row): Notice {
+  const number = row["number"] as number;
+  if (row["kind"] === "damaged") return { ...placedRecordFrom(row), number, kind: "damaged" };
+  return {
+    number,
+    kind: row["kind"] as "completed" | "failed",
+    id: row["snapshot"] as SnapshotId,
+    account: row["account"] as AccountId,
+  };
+}
+
+function placedRecordFrom(row: Row) {
+  return {
+    domain: row["domain"] as Domain,
+    name: recordNameFromBytes(row["name"] as Uint8Array),
+    segment: row["segment"] as number,
+    offset: row["offset"] as number,
   };
 }

@@ -2,9 +2,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { assert } from "../../base/assert.ts";
 import { DiskFullError } from "../../model/errors.ts";
 import { CHECKPOINT_ROWS } from "../../model/limits.ts";
-
-/** A row as SQLite answers it, columns by name. */
-export type Row = Record<string, unknown>;
+import type { Row } from "../rows.ts";
 
 /** What a write is for: data that may as well be refused, or the keeping of what is there. */
 export type WritePurpose = "new-data" | "upkeep";
