@@ -1,6 +1,6 @@
 // The shape of the code, checked: ladder, private files, hidden clocks and chance, lengths, words,
-// and that ARCHITECTURE.md names only what exists. Prints the shape of each folder; ends with
-// exit code 1 when a rule is broken. Run by `npm run check`.
+// and that ARCHITECTURE.md and the other pages name only what exists. Prints the shape of each
+// folder; ends with exit code 1 when a rule is broken. Run by `npm run check`.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -106,7 +106,7 @@ function main(): number {
     ...checkDocComments(file),
     ...(file.inSrc !== undefined && !file.isTest ? checkProduct(file) : []),
   ]);
-  violations.push(...checkArchitecture(files), ...checkExceptions());
+  violations.push(...checkArchitecture(files), ...checkPages(), ...checkExceptions());
   printShape(files);
   const texts = violations.map(([file, line, message]) => {
     return `${typeof file === "string" ? file : file.path}:${line} ${message}`;
@@ -282,6 +282,23 @@ function checkArchitecture(files: readonly File[]): Violation[] {
     const names = [...line.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
     const missing = names.filter((name) => !nameExists(name, words));
     return missing.map((name): Violation => ["ARCHITECTURE.md", i + 1, `${name} does not exist`]);
+  });
+}
+
+/** Every file of ours that a page names exists. */
+function checkPages(): Violation[] {
+  const names = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+  const folders = ["docs", "bench", "deploy"].flatMap((folder) => {
+    const below = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+    return below.filter((name) => name.endsWith(".md")).map((name) => posix.join(folder, name));
+  });
+  const named = /(?<![\w./-])(?:src|test|bench|scripts|docs|deploy|bin)\/[\w./-]*\w\.[a-z]{2,4}\b/g;
+  return [...names, ...folders].flatMap((page) => {
+    const text = readFileSync(join(ROOT, page), "utf8");
+    const missing = [...text.matchAll(named)].filter(([path]) => !existsSync(join(ROOT, path)));
+    return missing.map((match): Violation => {
+      return [page, lineAt(text, match.index), `${match[0]} does not exist`];
+    });
   });
 }
 

@@ -55,10 +55,11 @@ export async function makeCore(
 ): Promise<Core> {
   const { catalog, segments, blocks, keys, room, member } = parts;
   const { clock, random, region, recycleBinDays = 0, emulation = {} } = config;
-  const { scrubDays = SCRUB_DAYS_DEFAULT } = config;
+  const startOptions = startOptionsOf(config);
+  const { scrubDays, tokenSecretDays } = startOptions;
   checkDays("scrubDays", scrubDays, SCRUB_DAYS_MAX);
   checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
-  checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
+  checkDays("tokenSecretDays", tokenSecretDays, TOKEN_SECRET_DAYS_MAX);
   const [owner] = await catalog.identity.accounts();
   assert(owner !== undefined, "there is a first account");
   return composeCore({
@@ -70,7 +71,7 @@ export async function makeCore(
     nodeCacheBytes: NODE_CACHE_BYTES_MAX,
     emulated: emulatedSealing(emulation),
     hasAwsTokens: emulation.aws === true,
-    startOptions: startOptionsOf(config),
+    startOptions,
     onFailure: logger(config.log, clock),
   });
 }
@@ -141,7 +142,7 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   };
 }
 
-/** What can be asked of how the service was started. */
+/** How the service was started, defaults filled in: what can be asked of it, and goes by it. */
 function startOptionsOf(config: ClockedConfig): StartOptions {
   const { emulation } = config;
   const told = Object.entries(emulation ?? {}).filter(([, value]) => value !== undefined);

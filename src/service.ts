@@ -11,7 +11,6 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import { makeCore, openKeyRing } from "./make-core.ts";
 import { makeSignals, type Signals } from "./make-signals.ts";
-import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
 import { CallAudit } from "./server/access/audit-calls.ts";
@@ -160,7 +159,7 @@ async function startService(
     },
     config,
   );
-  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store));
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(core, config, store));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
@@ -224,12 +223,15 @@ function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise
 }
 
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
-  const { emulation = {}, collectMinutes, tokenSecretDays } = config;
+function choresOf(
+  { startOptions }: Core,
+  { emulation = {} }: ServiceConfig,
+  { room, member }: Store,
+): Chores {
+  const { collectMinutes, tokenSecretDays } = startOptions;
   return {
     lookForRoom: () => room.look(),
-    collectMinutes: collectMinutes ?? COLLECT_MINUTES_DEFAULT,
-    tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
+    ...{ collectMinutes, tokenSecretDays },
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
     isShared: member !== undefined,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { propertyRuns } from "../../test/support/property.ts";
 import { assert as check } from "./assert.ts";
-import { bytesEqual, fromBase64, fromHex, toBase64, toHex } from "./bytes.ts";
+import { fromBase64, fromHex, toBase64, toHex } from "./bytes.ts";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./clock.ts";
 import { forEachConcurrent, Limiter } from "./concurrency.ts";
 import { LruCache } from "./lru-cache.ts";
@@ -43,12 +43,6 @@ test("fromBase64 answers undefined for every text but the canonical one", async 
     else assert.notEqual(Buffer.from(text, "base64").toString("base64"), text);
   });
   fc.assert(property, propertyRuns(t, 500));
-});
-
-test("bytesEqual compares length and contents", () => {
-  assert.ok(bytesEqual(Buffer.from("ab"), new Uint8Array([97, 98])));
-  assert.ok(!bytesEqual(Buffer.from("ab"), Buffer.from("abc")));
-  assert.ok(!bytesEqual(Buffer.from("ab"), Buffer.from("ac")));
 });
 
 test("Limiter runs at most so many at once, in order of arrival", async () => {

@@ -24,17 +24,7 @@ export interface RecordIdentity {
   readonly name: RecordName;
 }
 
-/** Makes the bytes of a record: compressed where that helps, encrypted where there is a cipher. */
-export async function encodeRecord(
-  identity: RecordIdentity,
-  plain: Uint8Array,
-  cipher: DomainCipher | undefined,
-): Promise<Entry> {
-  const payload = await ownWork.encode(plain, cipher !== undefined);
-  return sealRecord({ ...identity, plainLength: plain.length }, payload, { cipher, work: ownWork });
-}
-
-/** The same from a payload that is encoded already. */
+/** Makes the bytes of a record of its encoded payload, encrypted where there is a cipher. */
 export async function sealRecord(
   identity: RecordIdentity & Pick<RecordHeader, "plainLength">,
   { codec, bytes: payload, digest }: HashedPayload,

@@ -46,7 +46,7 @@ export function withResumeCommand(error: unknown, argv = process.argv.slice(2)):
 }
 
 /** A command line as a shell takes it, without what would begin the transfer anew. */
-export function commandLine(argv: readonly string[]): string {
+function commandLine(argv: readonly string[]): string {
   const args = argv.filter((arg) => arg !== "--restart");
   return ["varve", ...args].map(quote).join(" ");
 }

@@ -38,7 +38,7 @@ export function spanOfSlot(level: number): number {
 }
 
 /** The slot of a node at that level under which a block index lies. */
-export function slotOf(blockIndex: number, level: number): number {
+function slotOf(blockIndex: number, level: number): number {
   return Math.floor(blockIndex / spanOfSlot(level)) % NODE_FANOUT;
 }
 

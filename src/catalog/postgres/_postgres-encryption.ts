@@ -1,10 +1,11 @@
 import type { EncryptionDefaults, EncryptionKey } from "../../model/encryption-key.ts";
 import type { AccountId, EncryptionKeyId, KeyDomain } from "../../model/ids.ts";
 import type { EncryptionTable } from "../catalog.ts";
+import type { Row } from "../rows.ts";
 import { keyFrom } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
-import type { Parameter, PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { Parameter, PostgresDatabase } from "./_postgres-database.ts";
 
 /** `EncryptionTable` on PostgreSQL. */
 export class PostgresEncryptionTable implements EncryptionTable {

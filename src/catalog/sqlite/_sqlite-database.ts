@@ -3,9 +3,7 @@ import { assert } from "../../base/assert.ts";
 import { LruCache } from "../../base/lru-cache.ts";
 import { DiskFullError } from "../../model/errors.ts";
 import { CHECKPOINT_ROWS } from "../../model/limits.ts";
-
-/** A row as SQLite answers it, columns by name. */
-export type Row = Record<string, unknown>;
+import type { Row } from "../rows.ts";
 
 /** What a write is for: data that may as well be refused, or the keeping of what is there. */
 export type WritePurpose = "new-data" | "upkeep";

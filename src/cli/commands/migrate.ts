@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { keyPairFrom } from "../../client/settings/aws-settings.ts";
 import type { Migrated, MigrationConfig } from "../../migrate-store.ts";
+import { REGION_DEFAULT } from "../../model/defaults.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
 import { formatBytes } from "../output/format.ts";
 import type { Output } from "../output/output.ts";
@@ -27,7 +28,6 @@ interface MigrateOptions extends GlobalOptions, ScaledOptions {
 
 /** Records between two lines that say how far it has come. */
 const TOLD_EVERY = 2_000;
-const REGION_DEFAULT = "us-east-1";
 
 /** Adds `varve migrate`. */
 export function addMigrateCommand(program: Command): void {

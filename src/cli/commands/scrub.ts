@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type ScrubProgress, type ScrubResult, scrubStore } from "../../client/index.ts";
-import { BLOCK_SIZE_BYTES, SCRUB_SAMPLES_COUNT_MAX } from "../../model/limits.ts";
+import { blockCountFor } from "../../model/geometry.ts";
+import { SCRUB_SAMPLES_COUNT_MAX } from "../../model/limits.ts";
 import { DamagedDataError } from "../errors.ts";
 import {
   formatBytes,
@@ -48,8 +49,8 @@ async function scrub(
   // The bar counts in blocks.
   const onProgress = ({ bytesTotal, bytesDone }: ScrubProgress) =>
     display.update({
-      blocksTotal: Math.ceil(bytesTotal / BLOCK_SIZE_BYTES),
-      blocksDone: Math.ceil(bytesDone / BLOCK_SIZE_BYTES),
+      blocksTotal: blockCountFor(bytesTotal),
+      blocksDone: blockCountFor(bytesDone),
     });
   let result: ScrubResult;
   try {

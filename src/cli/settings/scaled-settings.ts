@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { FileError } from "../../client/index.ts";
+import { REGION_DEFAULT } from "../../model/defaults.ts";
 import { DOMAIN_SECRET_BYTES } from "../../model/limits.ts";
 import type { ScaledStore } from "../../service.ts";
 import { UsageError } from "../errors.ts";
@@ -26,7 +27,6 @@ export const SCALED_NAMES = [
   "catalog",
 ] as const satisfies readonly (keyof ScaledOptions)[];
 
-const REGION_DEFAULT = "us-east-1";
 const BUCKET = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 const PREFIX = /^(?:[A-Za-z0-9_.=-]+\/)*$/;
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { FileError } from "../../client/index.ts";
 import { keyPairFrom } from "../../client/settings/aws-settings.ts";
+import { LISTEN_ADDRESS_DEFAULT, REGION_DEFAULT } from "../../model/defaults.ts";
 import {
   COLLECT_MINUTES_DEFAULT,
   COLLECT_MINUTES_MAX,
@@ -81,9 +82,6 @@ export interface ServeSettings extends SignalSettings {
 }
 
 const DATA_DEFAULT = "./data";
-const LISTEN_DEFAULT = "127.0.0.1:7788";
-const REGION_DEFAULT = "us-east-1";
-
 /** What a configuration file may say; all of it is text. */
 const CONFIG_NAMES = [
   "data",
@@ -117,7 +115,7 @@ export async function serveSettings(
   const path = options.config;
   const file = path === undefined ? {} : await readConfig(path);
   const keyEncryptionKey = await keyFrom(options.keyEncryptionKey ?? file.keyEncryptionKey, env);
-  const listen = options.listen ?? (file.listen || LISTEN_DEFAULT);
+  const listen = options.listen ?? (file.listen || LISTEN_ADDRESS_DEFAULT);
   const { host, port } = parseListen(listen);
   const tlsFiles = tlsFilesOf({
     certificate: options.tlsCertificate ?? file.tlsCertificate,

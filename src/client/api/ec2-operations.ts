@@ -10,7 +10,9 @@ import {
 import { writeCreateTagsRequest, writeDeleteTagsRequest } from "../../wire/ec2/tags.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import type { RetryEvent } from "../call/retry.ts";
-import { type ClientError, integrityError, isSnapshotNotFound } from "../errors.ts";
+import { type ClientError, isSnapshotNotFound } from "../errors.ts";
+import { itemsOf } from "./pages.ts";
+import type { TagPattern } from "./snapshot-tags.ts";
 
 /* The operations of EC2 that belong to snapshots; the service answers them at the same address. */
 
@@ -32,15 +34,9 @@ export async function* snapshotsOf(
   input: Omit<DescribeSnapshotsRequest, "NextToken"> = {},
   options?: CallOptions,
 ): AsyncGenerator<SnapshotDescription> {
-  for (let NextToken: string | undefined; ; ) {
-    const page = await describeSnapshots(client, { ...input, NextToken }, options);
-    yield* page.Snapshots;
-    if (!page.NextToken) return;
-    if (page.NextToken === NextToken) {
-      throw integrityError("DescribeSnapshots", "The service answers the same page again.");
-    }
-    NextToken = page.NextToken;
-  }
+  const fetchPage = (NextToken: string | undefined) =>
+    describeSnapshots(client, { ...input, NextToken }, options);
+  yield* itemsOf("DescribeSnapshots", fetchPage, ({ Snapshots }) => Snapshots);
 }
 
 /**
@@ -90,7 +86,7 @@ export async function deleteTags(
   client: Client,
   input: {
     readonly Resources: readonly string[];
-    readonly Tags: readonly { readonly Key: string; readonly Value?: string | undefined }[];
+    readonly Tags: readonly TagPattern[];
   },
   options?: CallOptions,
 ): Promise<void> {

@@ -1,16 +1,9 @@
-import {
-  type CountExclusiveBlocksResponse,
-  readCountExclusiveBlocksResponse,
-  writeCountExclusiveBlocksRequest,
-} from "../../wire/count-exclusive-blocks.ts";
-import {
-  type LineageDescription,
-  type ListLineagesResponse,
-  readListLineagesResponse,
-} from "../../wire/list-lineages.ts";
+import { readCountExclusiveBlocksResponse } from "../../wire/count-exclusive-blocks.ts";
+import { type LineageDescription, readListLineagesResponse } from "../../wire/list-lineages.ts";
 import { writeSnapshotPageRequest } from "../../wire/snapshot-page.ts";
+import { writeSnapshotStepRequest } from "../../wire/snapshot-step.ts";
 import type { CallOptions, Client } from "../call/client.ts";
-import { integrityError } from "../errors.ts";
+import { itemsOf, stepsOf } from "./pages.ts";
 import { isOperationUnknown } from "./unknown-operation.ts";
 
 /* Where snapshots come from: operations of a Varve's own, which AWS does not know. */
@@ -20,18 +13,13 @@ export async function* lineagesOf(
   client: Client,
   options?: CallOptions,
 ): AsyncGenerator<LineageDescription> {
-  for (let NextToken: string | undefined; ; ) {
-    const request = writeSnapshotPageRequest("ListLineages", { NextToken });
-    const read = readListLineagesResponse;
-    const call = { operation: "ListLineages", service: "ebs", request, read } as const;
-    const page: ListLineagesResponse = await client.send(call, options);
-    yield* page.Snapshots;
-    if (page.NextToken === null) return;
-    if (page.NextToken === NextToken) {
-      throw integrityError("ListLineages", "The service answers the same page again.");
-    }
-    NextToken = page.NextToken;
-  }
+  const operation = "ListLineages";
+  const read = readListLineagesResponse;
+  const fetchPage = (NextToken: string | undefined) => {
+    const request = writeSnapshotPageRequest(operation, { NextToken });
+    return client.send({ operation, service: "ebs", request, read }, options);
+  };
+  yield* itemsOf(operation, fetchPage, ({ Snapshots }) => Snapshots);
 }
 
 /** All of them by snapshot id; undefined where the service does not know such a thing. */
@@ -58,18 +46,14 @@ export async function countExclusiveBlocks(
   snapshotId: string,
   options?: CallOptions,
 ): Promise<number> {
+  const operation = "CountExclusiveBlocks";
+  const read = readCountExclusiveBlocksResponse;
+  const fetchStep = (StartingBlockIndex: number | undefined) => {
+    const input = { SnapshotId: snapshotId, StartingBlockIndex };
+    const request = writeSnapshotStepRequest(operation, input);
+    return client.send({ operation, service: "ebs", request, read }, options);
+  };
   let count = 0;
-  for (let from: number | undefined; ; ) {
-    const input = { SnapshotId: snapshotId, StartingBlockIndex: from };
-    const request = writeCountExclusiveBlocksRequest(input);
-    const read = readCountExclusiveBlocksResponse;
-    const call = { operation: "CountExclusiveBlocks", service: "ebs", request, read } as const;
-    const step: CountExclusiveBlocksResponse = await client.send(call, options);
-    count += step.ExclusiveBlockCount;
-    if (step.NextBlockIndex === null) return count;
-    if (from !== undefined && !(step.NextBlockIndex > from)) {
-      throw integrityError("CountExclusiveBlocks", "The service does not go on.");
-    }
-    from = step.NextBlockIndex;
-  }
+  for await (const step of stepsOf(operation, fetchStep)) count += step.ExclusiveBlockCount;
+  return count;
 }

@@ -21,7 +21,7 @@ import {
 } from "../../wire/ec2/recycle-bin.ts";
 import type { ReceivedResponse, WireRequest } from "../../wire/message.ts";
 import type { CallOptions, Client } from "../call/client.ts";
-import { integrityError } from "../errors.ts";
+import { itemsOf } from "./pages.ts";
 
 /* What EC2 has to keep snapshots safe: locks, the recycle bin, and encryption by default. */
 
@@ -73,17 +73,11 @@ export async function* recycledSnapshotsOf(
   options?: CallOptions,
 ): AsyncGenerator<RecycledSnapshotDescription> {
   const operation = "ListSnapshotsInRecycleBin";
-  for (let NextToken: string | undefined; ; ) {
+  const fetchPage = (NextToken: string | undefined) => {
     const request = writeListSnapshotsInRecycleBinRequest({ MaxResults: 1_000, NextToken });
-    const call = ec2(operation, request, readListSnapshotsInRecycleBinResponse);
-    const page = await client.send(call, options);
-    yield* page.Snapshots;
-    if (!page.NextToken) return;
-    if (page.NextToken === NextToken) {
-      throw integrityError(operation, "The service answers the same page again.");
-    }
-    NextToken = page.NextToken;
-  }
+    return client.send(ec2(operation, request, readListSnapshotsInRecycleBinResponse), options);
+  };
+  yield* itemsOf(operation, fetchPage, ({ Snapshots }) => Snapshots);
 }
 
 /** Takes a deleted snapshot out of the recycle bin. */

@@ -1,11 +1,10 @@
 import {
-  type GetSnapshotProgressResponse,
   readGetSnapshotProgressResponse,
   type SnapshotStage,
-  writeGetSnapshotProgressRequest,
 } from "../../wire/get-snapshot-progress.ts";
+import { writeSnapshotStepRequest } from "../../wire/snapshot-step.ts";
 import type { CallOptions, Client } from "../call/client.ts";
-import { integrityError } from "../errors.ts";
+import { stepsOf } from "./pages.ts";
 
 /** Answers that are added up for one look: of more blocks than 200,000 it is said that so many. */
 const STEPS_COUNT_MAX = 20;
@@ -26,22 +25,22 @@ export async function getSnapshotProgress(
   snapshotId: string,
   options?: CallOptions,
 ): Promise<SnapshotProgress> {
-  let blocksDone = 0;
-  for (let [from, steps]: [number | undefined, number] = [undefined, 1]; ; steps++) {
-    const input = { SnapshotId: snapshotId, StartingBlockIndex: from };
-    const request = writeGetSnapshotProgressRequest(input);
-    const read = readGetSnapshotProgressResponse;
-    const call = { operation: "GetSnapshotProgress", service: "ebs", request, read } as const;
-    const step: GetSnapshotProgressResponse = await client.send(call, options);
+  const operation = "GetSnapshotProgress";
+  const read = readGetSnapshotProgressResponse;
+  const fetchStep = (StartingBlockIndex: number | undefined) => {
+    const input = { SnapshotId: snapshotId, StartingBlockIndex };
+    const request = writeSnapshotStepRequest(operation, input);
+    return client.send({ operation, service: "ebs", request, read }, options);
+  };
+  let [blocksDone, steps] = [0, 0];
+  for await (const step of stepsOf(operation, fetchStep)) {
     blocksDone += step.BlocksDone;
+    steps += 1;
     const isCounted = step.NextBlockIndex === null;
     if (isCounted || steps === STEPS_COUNT_MAX) {
       const blocksTotal = step.BlocksTotal ?? undefined;
       return { stage: step.Stage, blocksDone, blocksTotal, isCounted };
     }
-    if (from !== undefined && !((step.NextBlockIndex ?? 0) > from)) {
-      throw integrityError("GetSnapshotProgress", "The service does not go on.");
-    }
-    from = step.NextBlockIndex ?? undefined;
   }
+  throw new Error("A count ends with a step that says so");
 }

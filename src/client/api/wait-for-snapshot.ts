@@ -1,3 +1,4 @@
+import { WAIT_MS_DEFAULT } from "../../model/defaults.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { ClientError, isSnapshotNotFound, SnapshotStateError } from "../errors.ts";
 import { type CompleteSnapshotInput, completeSnapshot } from "./ebs-operations.ts";
@@ -5,9 +6,6 @@ import { describeSnapshots } from "./ec2-operations.ts";
 
 const POLL_MS_FIRST = 50;
 const POLL_MS_MAX = 5_000;
-/** Milliseconds to wait for a snapshot unless told otherwise: half an hour. */
-const WAIT_MS_DEFAULT = 30 * 60_000;
-
 /** What to wait for, and for how long. */
 export interface WaitOptions extends CallOptions {
   /** Milliseconds; default half an hour. */

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { Limiter } from "../../base/concurrency.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
+import { REGION_DEFAULT } from "../../model/defaults.ts";
 import type { ReceivedResponse, WireRequest } from "../../wire/message.ts";
 import { ClientError, integrityError } from "../errors.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -132,7 +133,7 @@ class HttpClient implements Client {
   #hasAnswered = false;
 
   constructor({ transport, hashing }: Platform, options: ClientOptions) {
-    this.region = options.region ?? "us-east-1";
+    this.region = options.region ?? REGION_DEFAULT;
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
     this.hashing = hashing;

@@ -13,7 +13,7 @@ export interface EndpointOptions {
 }
 
 /** Given as an endpoint, means AWS itself in the client's region. */
-export const AWS_ENDPOINT = "aws";
+const AWS_ENDPOINT = "aws";
 
 const SERVICES = ["ebs", "ec2", "sts"] as const;
 

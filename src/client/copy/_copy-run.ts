@@ -1,7 +1,9 @@
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import type { SnapshotDescription } from "../../wire/ec2/describe-snapshots.ts";
 import { listSnapshotBlocks } from "../api/ebs-operations.ts";
 import { deleteSnapshot, snapshotsOf } from "../api/ec2-operations.ts";
 import { findLineages } from "../api/lineages.ts";
+import { onceKnown, UNKNOWN_MS_MAX } from "../api/once-known.ts";
 import type { Client } from "../call/client.ts";
 import { CopyError, SnapshotStateError } from "../errors.ts";
 import { type Comparison, compareSnapshots } from "../inspect/compare.ts";
@@ -12,10 +14,6 @@ import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { listsChecksums, planCopy } from "./_copy-plan.ts";
 import { startCopy, stateOf } from "./_copy-start.ts";
 import { CopyTransfer } from "./_copy-transfer.ts";
-import { onceKnown, UNKNOWN_MS_MAX } from "./_eventually.ts";
-
-/** Blocks under way at once unless told otherwise; each takes 512 KiB. */
-const CONCURRENCY_DEFAULT = 16;
 
 /** What a copy takes that is there already. */
 const NOTHING = { blocksSent: 0, blocksResumed: 0, blocksReceived: 0, bytesSent: 0 };

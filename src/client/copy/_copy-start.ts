@@ -3,12 +3,12 @@ import type { SnapshotDescription } from "../../wire/ec2/describe-snapshots.ts";
 import type { StartSnapshotRequest } from "../../wire/start-snapshot.ts";
 import { startSnapshot } from "../api/ebs-operations.ts";
 import { describeSnapshots } from "../api/ec2-operations.ts";
+import { UNKNOWN_MS_MAX } from "../api/once-known.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { checksumOfBytes } from "../call/node-crypto.ts";
 import { ClientError, CopyError, isSnapshotNotFound } from "../errors.ts";
 import { tagsOfCopy } from "./_copies.ts";
 import type { CopyBase } from "./_copy-base.ts";
-import { UNKNOWN_MS_MAX } from "./_eventually.ts";
 
 /** Copies that may have been begun in vain, one after another, before one gives up. */
 const ATTEMPTS_MAX = 32;

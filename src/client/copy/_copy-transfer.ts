@@ -8,13 +8,13 @@ import {
   getSnapshotBlock,
   putSnapshotBlock,
 } from "../api/ebs-operations.ts";
+import { onceKnown, UNKNOWN_MS_MAX } from "../api/once-known.ts";
 import { waitForSnapshot } from "../api/wait-for-snapshot.ts";
 import type { Client } from "../call/client.ts";
 import { LinearChecksum } from "../transfer/linear-checksum.ts";
 import type { CopyLog } from "./_copy-log.ts";
 import type { CopyProgress } from "./_copy-options.ts";
 import type { CopiedBlock } from "./_copy-plan.ts";
-import { onceKnown, UNKNOWN_MS_MAX } from "./_eventually.ts";
 
 /** From where to where, and how. */
 export interface TransferParts {

@@ -1,7 +1,8 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { type Extent, joinExtents } from "../../model/extent.ts";
-import { offsetOf } from "../../model/geometry.ts";
+import { blockCountFor, offsetOf } from "../../model/geometry.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
 import type { GetSnapshotBlockResponse } from "../../wire/get-snapshot-block.ts";
 import { getSnapshotBlock } from "../api/ebs-operations.ts";
@@ -13,9 +14,6 @@ import type { PlannedDownload } from "./_download-plan.ts";
 import { isDamage } from "./_salvage.ts";
 import type { BlockTarget } from "./_target.ts";
 import type { DownloadOptions, DownloadProgress } from "./download-options.ts";
-
-/** Blocks under way at once unless told otherwise; each takes 512 KiB, or twice where compared. */
-export const CONCURRENCY_DEFAULT = 16;
 
 /** What a download under way works with. */
 export interface DownloadParts {
@@ -71,7 +69,7 @@ export class DownloadRun {
 
   progress(): DownloadProgress {
     return {
-      blocksTotal: Math.ceil(this.#imageBytes / BLOCK_SIZE_BYTES),
+      blocksTotal: blockCountFor(this.#imageBytes),
       blocksDone: this.#blocksDone,
       blocksReceived: this.#blocksReceived,
       blocksWritten: this.#blocksWritten,

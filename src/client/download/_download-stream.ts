@@ -1,11 +1,12 @@
-import { offsetOf } from "../../model/geometry.ts";
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
+import { blockCountFor, offsetOf } from "../../model/geometry.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
 import type { Block } from "../../wire/list-snapshot-blocks.ts";
 import { getSnapshotBlock } from "../api/ebs-operations.ts";
 import type { Client } from "../call/client.ts";
 import { FileError } from "../errors.ts";
 import { inTime } from "../image/in-time.ts";
-import { CONCURRENCY_DEFAULT, isZeros } from "./_download-run.ts";
+import { isZeros } from "./_download-run.ts";
 import type { ByteSink, DownloadOptions, DownloadProgress } from "./download-options.ts";
 
 /** Milliseconds in which nobody takes what is written before it is given up: ten minutes. */
@@ -66,10 +67,10 @@ export class StreamDownload {
 
   progress(): DownloadProgress {
     return {
-      blocksTotal: Math.ceil(this.#imageBytes / BLOCK_SIZE_BYTES),
-      blocksDone: Math.ceil(this.#position / BLOCK_SIZE_BYTES),
+      blocksTotal: blockCountFor(this.#imageBytes),
+      blocksDone: blockCountFor(this.#position),
       blocksReceived: this.#blocksReceived,
-      blocksWritten: Math.ceil(this.#position / BLOCK_SIZE_BYTES),
+      blocksWritten: blockCountFor(this.#position),
       blocksKept: 0,
       bytesReceived: offsetOf(this.#blocksReceived),
       blocksInFlight: this.#blocksInFlight,

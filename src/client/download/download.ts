@@ -1,7 +1,8 @@
 import { stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Extent } from "../../model/extent.ts";
-import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../model/limits.ts";
+import { blockCountFor } from "../../model/geometry.ts";
+import { GIB_BYTES } from "../../model/limits.ts";
 import type { Block } from "../../wire/list-snapshot-blocks.ts";
 import { describeSnapshots } from "../api/ec2-operations.ts";
 import { type BlockPage, blockPagesOf } from "../api/listings.ts";
@@ -194,7 +195,7 @@ async function findDone(
   if (imageBytes === undefined || target === undefined) return undefined;
   if ((await identityOfFile(path)) !== target) return undefined;
   await unlink(await partPathFor(path)).catch(() => undefined);
-  const blocksTotal = Math.ceil(imageBytes / BLOCK_SIZE_BYTES);
+  const blocksTotal = blockCountFor(imageBytes);
   return {
     snapshotId,
     path,
@@ -245,7 +246,7 @@ async function localExtents(
 ): Promise<AsyncGenerator<Extent> | undefined> {
   if (target.isFresh) return undefined;
   const found = await target.dataExtents();
-  return found ?? everywhere(Math.ceil(imageBytes / BLOCK_SIZE_BYTES));
+  return found ?? everywhere(blockCountFor(imageBytes));
 }
 
 async function* everywhere(count: number): AsyncGenerator<Extent> {

@@ -1,6 +1,6 @@
 import { constants, type FileHandle, open, stat } from "node:fs/promises";
 import type { Extent } from "../../model/extent.ts";
-import { offsetOf } from "../../model/geometry.ts";
+import { blockCountFor, offsetOf } from "../../model/geometry.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES, VOLUME_SIZE_GIB_MAX } from "../../model/limits.ts";
 import { FileError } from "../errors.ts";
 import { checkIsRaw, FOOTER_BYTES, HEAD_BYTES } from "./_image-format.ts";
@@ -84,7 +84,7 @@ export class Image implements ImageSource {
 
   /** Blocks of the image, the last one perhaps partial. */
   get blockCount(): number {
-    return Math.ceil(this.sizeBytes / BLOCK_SIZE_BYTES);
+    return blockCountFor(this.sizeBytes);
   }
 
   /**

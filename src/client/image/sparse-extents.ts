@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Extent } from "../../model/extent.ts";
-import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
+import { blockCountFor, blockIndexAt } from "../../model/geometry.ts";
 import { FileError } from "../errors.ts";
 
 /*
@@ -110,8 +110,8 @@ async function* dataRuns(
 export async function* joinExtents(runs: AsyncIterable<ByteRun>): AsyncGenerator<Extent> {
   let open: { start: number; end: number } | undefined;
   for await (const run of runs) {
-    const start = Math.floor(run.start / BLOCK_SIZE_BYTES);
-    const end = Math.ceil(run.end / BLOCK_SIZE_BYTES);
+    const start = blockIndexAt(run.start);
+    const end = blockCountFor(run.end);
     if (open && start <= open.end) {
       open.end = Math.max(open.end, end);
       continue;

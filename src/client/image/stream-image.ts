@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Extent } from "../../model/extent.ts";
-import { blockCountOf } from "../../model/geometry.ts";
+import { blockCountFor, blockCountOf } from "../../model/geometry.ts";
 import { BLOCK_SIZE_BYTES, GIB_BYTES } from "../../model/limits.ts";
 import { FileError } from "../errors.ts";
 import { checkIsRaw, HEAD_BYTES } from "./_image-format.ts";
@@ -63,7 +63,7 @@ export class StreamImage implements ImageSource {
   }
 
   get blockCount(): number {
-    if (this.#hasEnded) return Math.ceil(this.#receivedBytes / BLOCK_SIZE_BYTES);
+    if (this.#hasEnded) return blockCountFor(this.#receivedBytes);
     return blockCountOf(this.#options.volumeSizeGib);
   }
 

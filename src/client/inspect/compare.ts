@@ -1,11 +1,9 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { type Extent, extentsOf } from "../../model/extent.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { openParent, type ParentBlock } from "../transfer/parent-blocks.ts";
-
-/** Blocks under way at once unless told otherwise. */
-const CONCURRENCY_DEFAULT = 16;
 
 /** One of two snapshots to compare. */
 export interface ComparedSnapshot {

@@ -1,4 +1,5 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { extentsOf } from "../../model/extent.ts";
 import { offsetOf } from "../../model/geometry.ts";
@@ -9,9 +10,6 @@ import { type HoleSearch, Image } from "../image/image.ts";
 import { openParent } from "../transfer/parent-blocks.ts";
 import { type PlannedBlock, planBlocks } from "../transfer/plan-blocks.ts";
 import type { SnapshotDiff } from "./diff.ts";
-
-/** Blocks compared at once unless told otherwise; each takes one buffer of 512 KiB. */
-const CONCURRENCY_DEFAULT = 16;
 
 /** A snapshot and a local image to compare. */
 export interface ImageDiffOptions {

@@ -1,6 +1,5 @@
 import type { Extent } from "../../model/extent.ts";
 import {
-  type ListVerificationsResponse,
   readListVerificationsResponse,
   type VerificationDescription,
 } from "../../wire/list-verifications.ts";
@@ -10,6 +9,7 @@ import {
   type VerifySnapshotResponse,
   writeVerifySnapshotRequest,
 } from "../../wire/verify-snapshot.ts";
+import { itemsOf } from "../api/pages.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { ClientError, integrityError } from "../errors.ts";
 
@@ -113,16 +113,11 @@ export async function* verificationsOf(
   client: Client,
   options?: CallOptions,
 ): AsyncGenerator<VerificationDescription> {
-  for (let NextToken: string | undefined; ; ) {
-    const request = writeSnapshotPageRequest("ListVerifications", { NextToken });
-    const read = readListVerificationsResponse;
-    const call = { operation: "ListVerifications", service: "ebs", request, read } as const;
-    const page: ListVerificationsResponse = await client.send(call, options);
-    yield* page.Verifications;
-    if (page.NextToken === null) return;
-    if (page.NextToken === NextToken) {
-      throw integrityError("ListVerifications", "The service answers the same page again.");
-    }
-    NextToken = page.NextToken;
-  }
+  const operation = "ListVerifications";
+  const read = readListVerificationsResponse;
+  const fetchPage = (NextToken: string | undefined) => {
+    const request = writeSnapshotPageRequest(operation, { NextToken });
+    return client.send({ operation, service: "ebs", request, read }, options);
+  };
+  yield* itemsOf(operation, fetchPage, ({ Verifications }) => Verifications);
 }

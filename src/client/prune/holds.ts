@@ -6,8 +6,9 @@ import {
   readDescribeLockedSnapshotsResponse,
   writeDescribeLockedSnapshotsRequest,
 } from "../../wire/ec2/lock-snapshot.ts";
+import { itemsOf } from "../api/pages.ts";
 import type { CallOptions, Client } from "../call/client.ts";
-import { ClientError, integrityError } from "../errors.ts";
+import { ClientError } from "../errors.ts";
 
 /** Asked for at once: the most that EC2 gives. */
 const PAGE_COUNT = 1_000;
@@ -51,43 +52,29 @@ export async function findHolds(client: Client, options?: CallOptions): Promise<
 type Add = (snapshotId: string, hold: SnapshotHold) => void;
 
 async function findLocks(client: Client, add: Add, options?: CallOptions): Promise<void> {
-  await followPages("DescribeLockedSnapshots", async (NextToken) => {
+  const operation = "DescribeLockedSnapshots";
+  const read = readDescribeLockedSnapshotsResponse;
+  const fetchPage = (NextToken: string | undefined) => {
     const request = writeDescribeLockedSnapshotsRequest({ MaxResults: PAGE_COUNT, NextToken });
-    const read = readDescribeLockedSnapshotsResponse;
-    const call = { operation: "DescribeLockedSnapshots", service: "ec2", request, read } as const;
-    const page = await client.send(call, options);
-    for (const { SnapshotId, LockState, LockExpiresOn } of page.Snapshots) {
-      if (LockState === "expired") continue;
-      const until = LockExpiresOn === undefined ? "" : ` until ${LockExpiresOn}`;
-      add(SnapshotId, { kind: "lock", what: `${LockState}${until}` });
-    }
-    return page.NextToken;
-  });
+    return client.send({ operation, service: "ec2", request, read }, options);
+  };
+  const locks = itemsOf(operation, fetchPage, ({ Snapshots }) => Snapshots);
+  for await (const { SnapshotId, LockState, LockExpiresOn } of locks) {
+    if (LockState === "expired") continue;
+    const until = LockExpiresOn === undefined ? "" : ` until ${LockExpiresOn}`;
+    add(SnapshotId, { kind: "lock", what: `${LockState}${until}` });
+  }
 }
 
 async function findImages(client: Client, add: Add, options?: CallOptions): Promise<void> {
-  await followPages("DescribeImages", async (NextToken) => {
+  const operation = "DescribeImages";
+  const read = readDescribeImagesResponse;
+  const fetchPage = (NextToken: string | undefined) => {
     const request = writeDescribeOwnImagesRequest({ MaxResults: PAGE_COUNT, NextToken });
-    const read = readDescribeImagesResponse;
-    const call = { operation: "DescribeImages", service: "ec2", request, read } as const;
-    const page = await client.send(call, options);
-    for (const { ImageId, SnapshotIds } of page.Images) {
-      for (const id of SnapshotIds) add(id, { kind: "image", what: ImageId });
-    }
-    return page.NextToken;
-  });
-}
-
-async function followPages(
-  operation: string,
-  fetchPage: (nextToken: string | undefined) => Promise<string | undefined>,
-): Promise<void> {
-  for (let nextToken: string | undefined; ; ) {
-    const next = await fetchPage(nextToken);
-    if (next === undefined) return;
-    if (next === nextToken) {
-      throw integrityError(operation, "The service answers the same page again.");
-    }
-    nextToken = next;
+    return client.send({ operation, service: "ec2", request, read }, options);
+  };
+  const images = itemsOf(operation, fetchPage, ({ Images }) => Images);
+  for await (const { ImageId, SnapshotIds } of images) {
+    for (const id of SnapshotIds) add(id, { kind: "image", what: ImageId });
   }
 }

@@ -1,11 +1,11 @@
+import { LISTEN_ADDRESS_DEFAULT, REGION_DEFAULT } from "../../model/defaults.ts";
 import type { NodeClientOptions } from "../call/create-client.ts";
 import type { ServiceName } from "../call/endpoints.ts";
 import type { CredentialSource, ExpiringCredentials } from "../call/signer.ts";
 import { type Environment, type Profile, profileNamed, readProfile } from "./profile-files.ts";
 
 /** Where `varve serve` listens. */
-export const ENDPOINT_DEFAULT = "http://127.0.0.1:7788";
-const REGION_DEFAULT = "us-east-1";
+export const ENDPOINT_DEFAULT = `http://${LISTEN_ADDRESS_DEFAULT}`;
 /**
  * Milliseconds for one question to the instance metadata. It is asked where nothing else has
  * credentials, and on most machines nobody answers.

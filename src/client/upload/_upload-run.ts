@@ -1,24 +1,17 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
 import { completeSnapshot, putSnapshotBlock } from "../api/ebs-operations.ts";
+import { onceKnown, UNKNOWN_MS_MAX } from "../api/once-known.ts";
 import { waitForSnapshot } from "../api/wait-for-snapshot.ts";
 import type { Client } from "../call/client.ts";
 import { checksumOfBytes } from "../call/node-crypto.ts";
-import type { RetryEvent } from "../call/retry.ts";
-import { isSnapshotNotFound } from "../errors.ts";
 import type { ImageSource } from "../image/image.ts";
 import { LinearChecksum } from "../transfer/linear-checksum.ts";
 import type { PlannedBlock } from "../transfer/plan-blocks.ts";
 import type { UploadLog } from "./_upload-log.ts";
 import type { UploadOptions, UploadProgress } from "./upload-options.ts";
-
-/** How long AWS may say of a snapshot just started that it does not exist: up to two minutes. */
-const UNKNOWN_TIME_MS_MAX = 120_000;
-const UNKNOWN_DELAY_MS = 1_000;
-
-/** Blocks under way at once unless told otherwise; each takes one buffer of 512 KiB. */
-const CONCURRENCY_DEFAULT = 16;
 
 /** What an upload under way works with. */
 export interface UploadParts {
@@ -190,30 +183,20 @@ export class UploadRun {
 
   #callOptions() {
     const { signal } = this.#parts.options;
-    const onRetry = (_event: RetryEvent) => {
-      this.#retries += 1;
-      this.#report(0);
-    };
-    return { signal, onRetry };
+    return { signal, onRetry: this.#noteRetry };
   }
+
+  readonly #noteRetry = () => {
+    this.#retries += 1;
+    this.#report(0);
+  };
 
   /** Puts again while the service does not know of the snapshot that it has just started. */
   async #onceKnown(put: () => Promise<unknown>): Promise<void> {
     const { client, options } = this.#parts;
-    const { clock } = client;
-    for (;;) {
-      try {
-        await put();
-        this.#isKnown = true;
-        return;
-      } catch (error) {
-        const isEarly = clock.monotonicMs() - this.#startedMs < UNKNOWN_TIME_MS_MAX;
-        if (this.#isKnown || !isEarly || !isSnapshotNotFound(error)) throw error;
-        this.#retries += 1;
-        this.#report(0);
-        await clock.sleep(UNKNOWN_DELAY_MS, options.signal);
-      }
-    }
+    const endMs = this.#isKnown ? 0 : this.#startedMs + UNKNOWN_MS_MAX;
+    await onceKnown(client, { endMs, signal: options.signal, onUnknown: this.#noteRetry }, put);
+    this.#isKnown = true;
   }
 
   async #read(blockIndex: number, buffer: Uint8Array): Promise<void> {

@@ -2,17 +2,12 @@ import type { Core } from "../../snapshots/core.ts";
 import { countExclusiveBlocks } from "../../snapshots/count-exclusive-blocks.ts";
 import { listLineages } from "../../snapshots/list-lineages.ts";
 import { snapshotProgress } from "../../snapshots/snapshot-progress.ts";
-import {
-  readCountExclusiveBlocksRequest,
-  writeCountExclusiveBlocksResponse,
-} from "../../wire/count-exclusive-blocks.ts";
-import {
-  readGetSnapshotProgressRequest,
-  writeGetSnapshotProgressResponse,
-} from "../../wire/get-snapshot-progress.ts";
+import { writeCountExclusiveBlocksResponse } from "../../wire/count-exclusive-blocks.ts";
+import { writeGetSnapshotProgressResponse } from "../../wire/get-snapshot-progress.ts";
 import { writeListLineagesResponse } from "../../wire/list-lineages.ts";
 import type { WireRequest, WireResponse } from "../../wire/message.ts";
 import { readSnapshotPageRequest } from "../../wire/snapshot-page.ts";
+import { readSnapshotStepRequest } from "../../wire/snapshot-step.ts";
 import { authorize, authorizeKey, type Caller, KEY_USES } from "../access/authorize.ts";
 
 /** An authenticated call of one of these operations. */
@@ -44,7 +39,7 @@ export const LINEAGE_OPERATIONS = {
 
   async CountExclusiveBlocks(core: Core, call: LineageCall): Promise<WireResponse> {
     const { request, parameters, principal } = call;
-    const input = readCountExclusiveBlocksRequest(request, parameters);
+    const input = readSnapshotStepRequest(request, parameters);
     const { SnapshotId: snapshotId, StartingBlockIndex: fromIndex = 0 } = input;
     // Whoever may list all blocks may have them counted.
     await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: snapshotId });
@@ -58,7 +53,7 @@ export const LINEAGE_OPERATIONS = {
   },
 
   async GetSnapshotProgress(core: Core, call: LineageCall): Promise<WireResponse> {
-    const input = readGetSnapshotProgressRequest(call.request, call.parameters);
+    const input = readSnapshotStepRequest(call.request, call.parameters);
     const { SnapshotId: snapshotId, StartingBlockIndex: fromIndex = 0 } = input;
     await authorize(core, call, { action: "ec2:DescribeSnapshots", resourceId: undefined });
     const { account } = call.principal;

@@ -5,13 +5,22 @@ import { isSnapshotNotFound } from "../errors.ts";
 export const UNKNOWN_MS_MAX = 120_000;
 const POLL_MS = 1_000;
 
+/** How long to try. */
+export interface OnceKnownOptions {
+  /** Monotonic; when "it does not exist" is believed. */
+  readonly endMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Hears that it is tried again. */
+  readonly onUnknown?: (() => void) | undefined;
+}
+
 /**
  * Does something with a snapshot that is known to exist, again and again while the service says
  * that it does not: AWS takes a while to know everywhere of what was just begun or completed.
  */
 export async function onceKnown<T>(
   { clock }: Client,
-  until: { readonly endMs: number; readonly signal: AbortSignal | undefined },
+  until: OnceKnownOptions,
   work: () => Promise<T>,
 ): Promise<T> {
   for (;;) {
@@ -19,6 +28,7 @@ export async function onceKnown<T>(
       return await work();
     } catch (error) {
       if (!isSnapshotNotFound(error) || clock.monotonicMs() > until.endMs) throw error;
+      until.onUnknown?.();
       await clock.sleep(POLL_MS, until.signal);
     }
   }
