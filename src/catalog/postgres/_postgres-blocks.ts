@@ -64,6 +64,13 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     return this.#located.get({ domain, name });
   }
 
+  locateAll(
+    domain: Domain,
+    names: readonly RecordName[],
+  ): Promise<readonly (Location | undefined)[]> {
+    return this.#locate(names.map((name) => ({ domain, name })));
+  }
+
   async #locate(records: readonly Named[]): Promise<(Location | undefined)[]> {
     const rows = await this.#database.all(
       `SELECT asked.position, segment, at_byte, length
