@@ -163,6 +163,7 @@ export class BlockStore {
   nodeStore(domain: Domain): NodeStore {
     return {
       getNode: (digest) => this.records.load(domain, digest),
+      getNodes: (digests) => this.records.loadAll(domain, digests),
       putNode: async (bytes) => (await this.#putRecord(RECORD_KIND.node, domain, bytes)).digest,
     };
   }

@@ -4,11 +4,12 @@ import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
 import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
-import { type BlockWork, ownWork } from "./block-work.ts";
+import { readTogether } from "./_read-together.ts";
+import { type BlockWork, type EncodedWhole, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
-import { openRecord } from "./encode-record.ts";
+import { openRecord, readRecord } from "./encode-record.ts";
 import { decodeRecord, type RecordHeader } from "./record.ts";
 import { type Scanned, scanSegment } from "./scan-segment.ts";
 
@@ -190,6 +191,26 @@ export class RecordReader {
     }
   }
 
+  /**
+   * The contents of several digests, checked, in order, read together where they lie close by.
+   * Undefined for what could not be had so, for whatever reason: `load` of that one tells.
+   */
+  async loadAll(
+    domain: Domain,
+    digests: readonly Digest[],
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    const cipher = await this.cipherOf(domain);
+    const locations = await this.#table.locateAll(domain, await this.namesOf(domain, digests));
+    const records = await readTogether(this.#segments, locations);
+    const encoded = records.map((record) => record && readableRecord(record, cipher));
+    const whole = encoded.filter((each) => each !== undefined);
+    const decoded = (await this.#work.decodeAll(whole)).values();
+    return encoded.map((each, i) => {
+      const opened = each && decoded.next().value;
+      return opened?.digest === digests[i] ? opened?.plain : undefined;
+    });
+  }
+
   /** Where contents of that digest lie now; undefined for zeros and for what is not stored. */
   async locate(
     domain: Domain,
@@ -231,6 +252,20 @@ export class RecordReader {
       if (!(cause instanceof RangeMissingError)) throw cause;
       throw new CorruptionError(cause.message, { cause });
     }
+  }
+}
+
+/** What it takes to decode a record; undefined for one that is damaged. */
+function readableRecord(
+  record: Uint8Array,
+  cipher: DomainCipher | undefined,
+): EncodedWhole | undefined {
+  try {
+    const { payload, plainLength, sealing } = readRecord(record, cipher);
+    return { payload, plainLength, sealing };
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    throw error;
   }
 }
 

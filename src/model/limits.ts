@@ -27,6 +27,11 @@ export const TIMEOUT_MINUTES_DEFAULT = 60;
 /** Blocks on a page of a listing (AWS). */
 export const MAX_RESULTS_MIN = 100;
 export const MAX_RESULTS_MAX = 10_000;
+/**
+ * Leaves that are compared for one page of changed blocks (ours): what 32 GiB of a volume have at
+ * most. AWS bounds the blocks that it examines, and so do we bound the work of a page.
+ */
+export const CHANGED_PAGE_LEAVES_MAX = 128;
 /** AWS does not document its default; several clients never send one and read one page (ours). */
 export const MAX_RESULTS_DEFAULT = 10_000;
 

@@ -70,6 +70,13 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     return this.#located.get({ domain, name });
   }
 
+  locateAll(
+    domain: Domain,
+    names: readonly RecordName[],
+  ): Promise<readonly (Location | undefined)[]> {
+    return this.#locate(names.map((name) => ({ domain, name })));
+  }
+
   async #locate(
     records: readonly Named[],
     queries: Queries = this.#database,

@@ -1,4 +1,10 @@
-import { type Cipheriv, createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import {
+  type Cipheriv,
+  createCipheriv,
+  createHmac,
+  createSecretKey,
+  timingSafeEqual,
+} from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { LruCache } from "../../base/lru-cache.ts";
 import type { Random } from "../../base/random.ts";
@@ -168,12 +174,13 @@ function cipherFor(
   snapshotIds: readonly string[],
   token: Buffer,
 ): Cipheriv {
-  const key = createHmac("sha256", value)
+  // Node's own objects: given bytes, it takes ten times as long over finding out what they are.
+  const key = createHmac("sha256", createSecretKey(value))
     .update(token.subarray(0, INDEX_OFFSET))
     .update(JSON.stringify(snapshotIds))
     .digest();
   // Whole blocks without padding: nothing is ever left for the end.
-  return createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
+  return createCipheriv("aes-256-ecb", createSecretKey(key), null).setAutoPadding(false);
 }
 
 /** One block of AES for each block index. */
