@@ -61,9 +61,13 @@ test("BlockStore looks up together what arrives during an append, where that is 
     looked.push(segments.entries.length);
     return locate.call(catalog, domain, name);
   };
-  const { wait, open } = gate();
-  segments.beforeAppend = wait;
+  const [begun, { wait, open }] = [gate(), gate()];
+  segments.beforeAppend = () => {
+    begun.open();
+    return wait();
+  };
   const puts = [put(store, { blockIndex: 0, contents: 1 })];
+  await begun.wait();
   for (let blockIndex = 1; blockIndex < 4; blockIndex++) {
     await new Promise((resolve) => setTimeout(resolve, 5));
     puts.push(put(store, { blockIndex, contents: 1 + blockIndex }));

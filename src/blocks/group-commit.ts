@@ -118,6 +118,7 @@ export class GroupCommit {
     let next = 0;
     for (const { write, resolve } of batch) resolve(write ? refusals[next++] : undefined);
   }
+
   async #append(records: readonly NewRecord[]): Promise<readonly Placement[]> {
     if (records.length === 0) return [];
     const appending = this.#segments.append(records.map(({ entry }) => entry));

@@ -1,9 +1,14 @@
+import { mapAhead } from "../base/concurrency.ts";
 import type { BlockTable, Location } from "../catalog/catalog.ts";
 import type { StoredRecord } from "../catalog/integrity.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
-import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
+import {
+  RangeMissingError,
+  type SegmentInfo,
+  type SegmentStore,
+} from "../segments/segment-store.ts";
 import { readTogether } from "./_read-together.ts";
 import { type BlockWork, type EncodedWhole, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
@@ -19,6 +24,12 @@ import { type Scanned, scanSegment } from "./scan-segment.ts";
  * holds could not be hashed.
  */
 export type RecordState = "whole" | "damaged" | "elsewhere" | "locked";
+
+/**
+ * Segments whose headers are read at once: in a bucket each takes a request, and one after another
+ * they would take as long as all their answers (ours). A segment is in memory by its headers only.
+ */
+const SEGMENTS_AHEAD = 16;
 
 /** What a record reader works with. */
 export interface RecordReaderParts {
@@ -92,7 +103,14 @@ export class RecordReader {
 
   /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
   async *scan(): AsyncGenerator<Scanned> {
-    for (const info of await this.#segments.list()) yield* scanSegment(this.#segments, info);
+    const scan = async (info: SegmentInfo) => {
+      const found: Scanned[] = [];
+      for await (const each of scanSegment(this.#segments, info)) found.push(each);
+      return found;
+    };
+    for await (const found of mapAhead(await this.#segments.list(), SEGMENTS_AHEAD, scan)) {
+      yield* found;
+    }
   }
 
   /** Under what names contents of these digests lie in a domain. */

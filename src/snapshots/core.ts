@@ -61,6 +61,7 @@ export interface Core {
    * Pending snapshots as they were when this process last looked, by account and id; undefined
    * where looking costs nothing. Only for puts: what they take from there never changes, and
    * whether the snapshot still takes writes is decided by the transaction that commits them.
+   * What this process ends it forgets, so that a put too late stores nothing before its refusal.
    */
   readonly seenPending?: LruCache<Snapshot> | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */
@@ -141,6 +142,11 @@ export async function readable(
   if (!snapshot) throw snapshotNotFound(snapshotId);
   await checkKeyUsable(core, snapshot);
   return snapshot;
+}
+
+/** Under what `seenPending` has a snapshot. */
+export function seenKey(account: AccountId, snapshotId: string): string {
+  return `${account} ${snapshotId}`;
 }
 
 /** Throws AWS's "KMS key not found" unless the snapshot's key, if it has one, may be used. */

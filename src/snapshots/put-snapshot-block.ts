@@ -4,7 +4,7 @@ import { blockCountOf } from "../model/geometry.ts";
 import type { AccountId } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { type Core, checkKeyUsable, findOwned } from "./core.ts";
+import { type Core, checkKeyUsable, findOwned, seenKey } from "./core.ts";
 
 /** Parameters of PutSnapshotBlock without the block's bytes. */
 export interface PutSnapshotBlockInput {
@@ -25,7 +25,7 @@ export async function putSnapshotBlock(
   account: AccountId,
   { input, bytes }: { readonly input: PutSnapshotBlockInput; readonly bytes: Uint8Array },
 ): Promise<{ checksum: string }> {
-  const key = `${account} ${input.snapshotId}`;
+  const key = seenKey(account, input.snapshotId);
   const seen = core.seenPending?.get(key);
   const snapshot = seen ?? (await findPending(core, account, input.snapshotId));
   if (seen) await checkKeyUsable(core, seen);

@@ -14,16 +14,16 @@ import {
 } from "../../src/client/index.ts";
 import { POSTGRES_MISSING, postgresDatabase, query, startPostgres } from "../support/postgres.ts";
 import { blockContents, printSeed } from "../support/property.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { anywhere, check, type Written, writeUntil } from "./_load.ts";
 import { type Server, startServer } from "./cluster-server.ts";
 import { findOrder } from "./linearizable.ts";
 import { recordHistories } from "./metadata-history.ts";
+import { segmentsPlace } from "./segments-place.ts";
 
 /*
- * Several server processes on one catalog, with segments in a folder that they share as they would
- * a bucket, and clocks that are minutes apart.
+ * Several server processes on one catalog and one bucket, or a folder that they share as they would
+ * one, where no object store is installed; their clocks are minutes apart.
  */
 
 // Without PostgreSQL nothing here can be; on a server that is given, there is none to restart.
@@ -35,7 +35,7 @@ test("nothing acknowledged is lost when processes are killed, stopped, and the d
   const seed = printSeed(t);
   const postgres = await startPostgres();
   t.after(() => postgres.remove());
-  const store = { connectionString: postgres.url, folder: await temporaryDirectory(t) };
+  const store = { connectionString: postgres.url, segments: await segmentsPlace(t) };
   const skews = [0, -420_000, 540_000];
   const servers = await Promise.all(skews.map((skewMs) => startServer(t, { ...store, skewMs })));
   let clients = servers.map((server) => server.client(1));
@@ -102,7 +102,7 @@ test("at two processes at once, one snapshot is started, written and completed o
 }, async (t) => {
   const store = {
     connectionString: await postgresDatabase(t),
-    folder: await temporaryDirectory(t),
+    segments: await segmentsPlace(t),
   };
   const servers = await Promise.all(
     [0, 300_000].map((skewMs) => startServer(t, { ...store, skewMs })),
@@ -145,7 +145,7 @@ test("what one process did to a snapshot holds at once for puts at the other", {
 }, async (t) => {
   const store = {
     connectionString: await postgresDatabase(t),
-    folder: await temporaryDirectory(t),
+    segments: await segmentsPlace(t),
   };
   const servers = await Promise.all([startServer(t, store), startServer(t, store)]);
   const [one, other] = servers.map((server) => server.client()) as [Client, Client];
@@ -182,7 +182,7 @@ test("every history of the metadata operations at two processes has an order", {
   const seed = printSeed(t);
   const store = {
     connectionString: await postgresDatabase(t),
-    folder: await temporaryDirectory(t),
+    segments: await segmentsPlace(t),
   };
   const servers = await Promise.all(
     [0, 300_000].map((skewMs) => startServer(t, { ...store, skewMs })),

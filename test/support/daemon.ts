@@ -24,17 +24,12 @@ export class Daemon {
 
   constructor({ folder, command, args, env = process.env }: DaemonParts) {
     const script = [
-      'left="$PWD"',
-      '"$0" "$@" </dev/null & daemon=$!',
+      'left="$PWD"; "$0" "$@" </dev/null & daemon=$!',
       'while read -r word; do [ "$word" = END ] && { left=; break; }',
-      'kill -s "$word" $daemon',
-      "done",
-      "kill -s CONT $daemon",
-      "kill -s KILL $daemon",
-      "wait $daemon",
-      "cd /",
+      'kill -s "$word" $daemon; done',
+      "kill -s CONT $daemon; kill -s KILL $daemon; wait $daemon; cd /",
       '[ -z "$left" ] || rm -rf "$left"',
-    ].join("\n");
+    ].join("; ");
     this.outputPath = join(folder, `${command.split("/").at(-1)}.output`);
     const output = openSync(this.outputPath, "a");
     this.#shell = spawn("/bin/sh", ["-c", script, command, ...args], {
