@@ -46,7 +46,7 @@ export async function listChangedBlocks(
   const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
   const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
   const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
-  await nextTurn();
+  await (input.rest ?? nextTurn)();
   return {
     changedBlocks: mintChanges(core, { first, second }, entries),
     expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),
