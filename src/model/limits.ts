@@ -103,8 +103,13 @@ export const BODY_SIZE_BYTES_MAX = 65_536;
 export const HEADERS_SIZE_BYTES_MAX = 8_192;
 /** Headers of a request: signed ones have about a dozen, and proxies add some (ours). */
 export const HEADERS_COUNT_MAX = 64;
-/** Connections at once (ours: a bound on memory, far above real use). */
-export const CONNECTIONS_COUNT_MAX = 1_024;
+/**
+ * Connections at once (ours: a bound on memory, about 40 MB, and far above real use; the fewer, the
+ * more often hostile ones take each other's places, which costs more than keeping them).
+ */
+export const CONNECTIONS_COUNT_MAX = 2_048;
+/** Connections that are kept open for their answer while they send what nobody wants (ours). */
+export const LINGERING_COUNT_MAX = 64;
 /** Connections that the system keeps for us while we are busy; it refuses more (ours). */
 export const BACKLOG_COUNT_MAX = 4_096;
 /**

@@ -15,7 +15,7 @@ import { type Call, EBS_OPERATIONS } from "./ebs/ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
 import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
 import { type RequestHead, readRequestHead } from "./http/raw-request.ts";
-import { drainBody, linger } from "./http/request-body.ts";
+import { drainBody, isSending } from "./http/request-body.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 
 /**
@@ -42,14 +42,20 @@ export async function answer(
   const span = tracing?.beginRequest(req.headers);
   try {
     const work = () => respondAndNote(parts, exchange);
-    const response = await (span ? span.run(work) : work());
+    const endWork = parts.turns.begin();
+    const response = await (span ? span.run(work) : work()).finally(endWork);
     const isDrained = await drainBody(exchange);
     // Whoever is refused without having proved anything has to connect anew for the next attempt.
     const isRefused = response.status >= 400 && !peer.isProven;
     const isLast = !isDrained || isRefused || response.status === 400;
     const bytes = writeHead(res, requestId, { ...response, isLast });
-    if (!isDrained) await linger(exchange, bytes, parts.clock);
-    res.end(isDrained ? bytes : undefined);
+    if (!isDrained && isSending(exchange)) {
+      res.write(bytes);
+      await parts.connections.linger(res);
+      res.end();
+    } else {
+      res.end(bytes);
+    }
     return !isLast;
   } catch (error) {
     if (error instanceof ConnectionCut) await sendPart(res, requestId, error.partOf);
@@ -185,12 +191,13 @@ function dispatch(
     throw new ServiceFault({ status: 404, code: "UnknownOperationException", message });
   }
   const { borrow } = exchange;
+  const rest = () => turns.rest();
   const caller = callerOf(exchange, principal);
   const { account } = principal;
   const { snapshotId } = parameters;
   const seen = emulation?.view(core, { operation, account, snapshotId }) ?? core;
   const carryOut = () =>
-    EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow });
+    EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow, rest });
   return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
 }
 

@@ -50,7 +50,7 @@ export async function listen(
   given: Omit<ExchangeParts, "connections" | "turns">,
   address: ListenAddress,
 ): Promise<HttpServer> {
-  const connections = new Connections(given.clock);
+  const connections = new Connections(given.clock, { isEncrypted: address.tls !== undefined });
   const parts = { ...given, connections, turns: new Turns(given.clock) };
   const server = createServerFor(address.tls);
   // Node would drop the headers above a count without a word; here they are refused.

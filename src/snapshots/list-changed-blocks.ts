@@ -48,7 +48,7 @@ export async function listChangedBlocks(
   const maps = core.maps(first.domain);
   const leavesMax = CHANGED_PAGE_LEAVES_MAX;
   const { found, nextIndex } = await diffMaps(maps, roots, { fromIndex, limit, leavesMax });
-  await nextTurn();
+  await (input.rest ?? nextTurn)();
   return {
     changedBlocks: mintChanges(core, { first, second }, found),
     expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),

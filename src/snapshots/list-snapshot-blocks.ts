@@ -32,7 +32,7 @@ export async function listSnapshotBlocks(
   const maps = core.maps(snapshot.domain);
   const found = isBeyond ? [] : await maps.indexes(snapshot.root, fromIndex, limit + 1);
   const page = cutPage(core, pageScope, { found, limit, indexOf: (blockIndex) => blockIndex });
-  await nextTurn();
+  await (input.rest ?? nextTurn)();
   const tokens = core.tokens.mint({ kind: "block", snapshotIds }, page.entries);
   return {
     blocks: page.entries.map((blockIndex, i) => ({ blockIndex, blockToken: tokens[i] as string })),

@@ -8,6 +8,8 @@ export interface PageInput {
   readonly nextToken: string | undefined;
   readonly maxResults: number | undefined;
   readonly startingBlockIndex: number | undefined;
+  /** Awaited between two pieces of work; others that are ready go on in it, if nothing is given. */
+  readonly rest?: () => Promise<void>;
 }
 
 /** Where a page begins and how much it may hold. */

@@ -28,9 +28,11 @@ export const readListBlockDigestsRequest = readListingRequest;
 export function writeListBlockDigestsResponse(
   response: Pick<ListBlockDigestsResponse, "VolumeSize" | "NextToken"> & {
     readonly blocks: readonly { readonly blockIndex: number; readonly digest: Digest }[];
+    readonly rest: () => Promise<void>;
   },
-): WireResponse {
+): Promise<WireResponse> {
   return jsonListResponse({
+    rest: response.rest,
     before: '{"Blocks":[',
     entries: response.blocks,
     textOf: ({ blockIndex, digest }) =>

@@ -72,13 +72,15 @@ export function writeListChangedBlocksResponse(
     }[];
     readonly expiryTimeMs: number | undefined;
     readonly VolumeSize: number | undefined;
+    readonly rest: () => Promise<void>;
   },
-): WireResponse {
+): Promise<WireResponse> {
   const { VolumeSize, expiryTimeMs } = response;
   const quoted = (token: string | undefined) => (token ? `"${token}"` : "null");
   const blockSize = VolumeSize === undefined ? null : BLOCK_SIZE_BYTES;
   const expiryTime = expiryTimeMs === undefined ? null : formatEpochSeconds(expiryTimeMs);
   return jsonListResponse({
+    rest: response.rest,
     before: `{"BlockSize":${blockSize},"ChangedBlocks":[`,
     entries: response.changedBlocks,
     textOf: ({ blockIndex, firstBlockToken, secondBlockToken }) =>

@@ -32,9 +32,11 @@ export function writeListSnapshotBlocksResponse(
   response: Pick<ListSnapshotBlocksResponse, "VolumeSize" | "NextToken"> & {
     readonly blocks: readonly { readonly blockIndex: number; readonly blockToken: string }[];
     readonly expiryTimeMs: number;
+    readonly rest: () => Promise<void>;
   },
-): WireResponse {
+): Promise<WireResponse> {
   return jsonListResponse({
+    rest: response.rest,
     before: `{"BlockSize":${BLOCK_SIZE_BYTES},"Blocks":[`,
     entries: response.blocks,
     textOf: ({ blockIndex, blockToken }) =>

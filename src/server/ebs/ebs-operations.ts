@@ -1,4 +1,3 @@
-import { nextTurn } from "../../base/next-turn.ts";
 import { digestFromChecksum } from "../../model/digest.ts";
 import { invalid } from "../../model/errors.ts";
 import type { Domain } from "../../model/ids.ts";
@@ -65,6 +64,8 @@ export interface Call extends Caller {
   readonly parameters: Readonly<Record<string, string>>;
   /** Lends a buffer of `BLOCK_BUFFER_BYTES` until the answer has been sent. */
   readonly borrow: () => Uint8Array;
+  /** Awaited between two pieces of work that takes long. */
+  readonly rest: () => Promise<void>;
 }
 
 /**
@@ -156,12 +157,13 @@ export const EBS_OPERATIONS: Readonly<
     const { principal, request, parameters } = call;
     const input = readListSnapshotBlocksRequest(request, parameters);
     await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
-    const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    const query = { snapshotId: input.SnapshotId, ...pageInput(input, call) };
     await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listSnapshotBlocks(core, principal.account, query);
-    await nextTurn();
+    await call.rest();
     return writeListSnapshotBlocksResponse({
       blocks: page.blocks,
+      rest: call.rest,
       expiryTimeMs: page.expiryTimeMs,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
@@ -183,11 +185,12 @@ export const EBS_OPERATIONS: Readonly<
     const page = await listing(core, principal.account, {
       firstSnapshotId: input.FirstSnapshotId,
       secondSnapshotId: input.SecondSnapshotId,
-      ...pageInput(input),
+      ...pageInput(input, call),
     });
-    await nextTurn();
+    await call.rest();
     return writeListChangedBlocksResponse({
       changedBlocks: page.changedBlocks,
+      rest: call.rest,
       expiryTimeMs: page.expiryTimeMs,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
@@ -199,12 +202,13 @@ export const EBS_OPERATIONS: Readonly<
     const input = readListBlockDigestsRequest(request, parameters);
     // Allowed to whom the listing is allowed that it extends.
     await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
-    const query = { snapshotId: input.SnapshotId, ...pageInput(input) };
+    const query = { snapshotId: input.SnapshotId, ...pageInput(input, call) };
     await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
     const page = await listBlockDigests(core, principal.account, query);
-    await nextTurn();
+    await call.rest();
     return writeListBlockDigestsResponse({
       blocks: page.blocks,
+      rest: call.rest,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
     });
@@ -241,8 +245,9 @@ async function authorizeStart(
   throw invalid("INVALID_DEPENDENCY_REQUEST", message);
 }
 
-function pageInput(members: PagingMembers) {
+function pageInput(members: PagingMembers, { rest }: Call) {
   return {
+    rest,
     nextToken: members.NextToken,
     maxResults: members.MaxResults,
     startingBlockIndex: members.StartingBlockIndex,

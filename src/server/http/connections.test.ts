@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { CONNECTIONS_COUNT_MAX, UNPROVEN_BODY_MS_MAX } from "../../model/limits.ts";
+import {
+  CONNECTIONS_COUNT_MAX,
+  LINGERING_COUNT_MAX,
+  UNPROVEN_BODY_MS_MAX,
+} from "../../model/limits.ts";
 import { Connections } from "./connections.ts";
 
 /** A connection as far as it matters here. */
@@ -111,4 +116,19 @@ test("A connection that is gone can be asked for", (t) => {
   const peer = connections.of(real(socket));
   peer.prove();
   peer.awaitBody()();
+});
+
+test("Only so many connections are kept open for answers that may not be read", async (t) => {
+  const connections = open(t);
+  const responses = Array.from({ length: LINGERING_COUNT_MAX + 1 }, () => new EventEmitter());
+  const lingers = responses.map((res) => connections.linger(res as unknown as ServerResponse));
+  await lingers.at(-1);
+  let isOver = false;
+  const others = Promise.all(lingers.slice(0, -1)).then(() => {
+    isOver = true;
+  });
+  await systemClock.sleep(20);
+  assert.equal(isOver, false);
+  for (const res of responses) res.emit("close");
+  await others;
 });

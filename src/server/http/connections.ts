@@ -1,14 +1,22 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { type Clock, repeat } from "../../base/clock.ts";
+import { type Clock, repeat, waitAtMost } from "../../base/clock.ts";
 import { Limiter } from "../../base/concurrency.ts";
 import {
   CONNECTIONS_COUNT_MAX,
+  LINGERING_COUNT_MAX,
   UNPROVEN_BLOCKS_COUNT_MAX,
   UNPROVEN_BODY_MS_MAX,
 } from "../../model/limits.ts";
 
 /** How often there is a look for bodies that take too long. */
 const CHECK_INTERVAL_MS = 1_000;
+/**
+ * How long a connection stays open, unread, whose client sends more than is read of it, so that the
+ * answer is not lost: one that is closed has the client forget what it has not read yet (ours).
+ */
+const LINGER_MS = 1_000;
 
 /** The client at the other end of a connection. */
 export interface Peer {
@@ -40,13 +48,17 @@ export class Connections {
   /** Places for blocks that have to be read before their signature can be verified. */
   readonly unprovenBlocks = new Limiter(UNPROVEN_BLOCKS_COUNT_MAX);
   readonly #clock: Clock;
-  readonly #entries = new Map<string, Entry>();
+  readonly #isEncrypted: boolean;
+  readonly #entries = new Map<Key, Entry>();
   /** In order of arrival. */
   readonly #unproven = new Set<Entry>();
+  #lingeringCount = 0;
   readonly #chore: { stop(): Promise<void> };
 
-  constructor(clock: Clock) {
+  /** Encrypted are connections that are taken in plain, and asked for as what is inside of them. */
+  constructor(clock: Clock, { isEncrypted = false } = {}) {
     this.#clock = clock;
+    this.#isEncrypted = isEncrypted;
     this.#chore = repeat(clock, CHECK_INTERVAL_MS, {
       work: async () => this.#closeSlowBodies(),
       // Looking at a clock and closing sockets does not fail.
@@ -65,7 +77,7 @@ export class Connections {
       this.#remove(oldest);
       oldest.socket.destroy();
     }
-    const key = keyOf(socket);
+    const key = this.#keyOf(socket);
     const entry: Entry = { socket, isProven: false, bodySinceMs: undefined };
     this.#entries.set(key, entry);
     this.#unproven.add(entry);
@@ -74,7 +86,7 @@ export class Connections {
 
   /** The peer of a connection, which may be the encrypted one inside of that taken in. */
   of(socket: Socket): Peer {
-    const entry = this.#entries.get(keyOf(socket));
+    const entry = this.#entries.get(this.#keyOf(socket));
     if (entry === undefined) return GONE;
     return {
       get isProven() {
@@ -93,12 +105,20 @@ export class Connections {
     };
   }
 
+  /** Waits until a client has gone, or may have read an answer of which all but the end is sent. */
+  async linger(res: ServerResponse): Promise<void> {
+    if (this.#lingeringCount >= LINGERING_COUNT_MAX || res.closed) return;
+    this.#lingeringCount += 1;
+    await waitAtMost(this.#clock, LINGER_MS, once(res, "close"));
+    this.#lingeringCount -= 1;
+  }
+
   /** Looks after nothing any more; connections stay as they are. */
   stop(): Promise<void> {
     return this.#chore.stop();
   }
 
-  #remove(entry: Entry, key = keyOf(entry.socket)): void {
+  #remove(entry: Entry, key = this.#keyOf(entry.socket)): void {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
     this.#unproven.delete(entry);
   }
@@ -109,9 +129,12 @@ export class Connections {
       if (bodySinceMs !== undefined && bodySinceMs < latestMs) socket.destroy();
     }
   }
+
+  #keyOf(socket: Socket): Key {
+    if (!this.#isEncrypted) return socket;
+    // What an encrypted connection and the plain one below it have in common; it takes a while.
+    return `${socket.remoteAddress} ${socket.remotePort}`;
+  }
 }
 
-/** What an encrypted connection and the plain one below it have in common. */
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
+type Key = Socket | string;

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Clock, waitAtMost } from "../../base/clock.ts";
 import { invalid } from "../../model/errors.ts";
 import { BLOCK_SIZE_BYTES, BODY_SIZE_BYTES_MAX } from "../../model/limits.ts";
 import { ServiceFault } from "../../wire/errors.ts";
@@ -18,11 +16,6 @@ export interface Incoming {
  * has sent everything gets to read ours, and the connection stays (ours: four blocks).
  */
 const DRAIN_BYTES_MAX = 2 * 1024 * 1024;
-/**
- * How long a connection stays open on which more than that is sent, unread, so that the answer is
- * not lost: a closed one tells the client to forget what it has not read yet (ours).
- */
-const LINGER_MS = 1_000;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -76,18 +69,9 @@ export async function drainBody(incoming: Incoming): Promise<boolean> {
   });
 }
 
-/**
- * Sends a whole body to a client that is still sending, and leaves the answer open until the client
- * has gone or may have read it. What it sends is not read meanwhile.
- */
-export async function linger(
-  { req, res }: Incoming,
-  body: Uint8Array,
-  clock: Clock,
-): Promise<void> {
-  res.write(body);
-  if (isHeldBack(req) || res.closed) return;
-  await waitAtMost(clock, LINGER_MS, once(res, "close"));
+/** True for a client that is still sending a body of which nothing is read any more. */
+export function isSending({ req }: Incoming): boolean {
+  return !req.complete && !isHeldBack(req);
 }
 
 function tooLarge(): ServiceFault {

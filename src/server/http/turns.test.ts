@@ -45,3 +45,27 @@ test("Turns let other work go on between two pieces", async () => {
   clearInterval(ticking);
   assert.ok(between >= 5, `${between} ticks`);
 });
+
+test("Turns rest between two pieces for as long as anything else is under way", async () => {
+  let sleptMs = 0;
+  const sleep = async (durationMs: number) => {
+    sleptMs += durationMs;
+  };
+  const turns = new Turns({ ...systemClock, sleep });
+  const work = async () => {
+    for (let i = 0; i < 5; i++) await turns.rest();
+  };
+  const request = async () => {
+    const end = turns.begin();
+    await turns.run("key", work);
+    end();
+  };
+  await Promise.all([request(), request()]);
+  assert.equal(sleptMs, 0, "nothing but such work");
+  const end = turns.begin();
+  await request();
+  assert.equal(sleptMs, 5);
+  end();
+  await request();
+  assert.equal(sleptMs, 5);
+});
