@@ -11,6 +11,7 @@ import {
   COLLECT_MINUTES_DEFAULT,
   KEY_RECHECK_MS,
   NODE_CACHE_BYTES_MAX,
+  PENDING_SEEN_COUNT_MAX,
   RECYCLE_BIN_DAYS_MAX,
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
@@ -66,6 +67,7 @@ export async function makeCore(
     ...{ region, recycleBinDays, checkRoom: () => room.checkRoom() },
     leads: () => member?.isLeader() ?? true,
     tokenSecretSpreadMs: member && TOKEN_SECRET_SPREAD_MS,
+    seenPending: member && new LruCache(PENDING_SEEN_COUNT_MAX, () => 1),
     nodeCacheBytes: NODE_CACHE_BYTES_MAX,
     emulated: emulatedSealing(emulation),
     hasAwsTokens: emulation.aws === true,
@@ -77,7 +79,7 @@ export async function makeCore(
 /** What a core is composed of. */
 export interface CoreParts
   extends Pick<Core, "catalog" | "blocks" | "keys" | "clock" | "random" | "leads">,
-    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions"> {
+    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions" | "seenPending"> {
   readonly segments: SegmentStore;
   /** The first account, which the journal's key is made for. */
   readonly owner: AccountId;
@@ -98,6 +100,7 @@ export interface CoreParts
 export async function composeCore(parts: CoreParts): Promise<Core> {
   const { catalog, segments, blocks, keys, clock, random, leads, onFailure } = parts;
   const { region, recycleBinDays, checkRoom, startOptions, emulated, nodeCacheBytes } = parts;
+  const { seenPending } = parts;
   const tell = (message: string, what: string) => (id: unknown, error: unknown) =>
     onFailure(message, { [what]: id, error });
   // One cache for all accounts: a node's digest says all of its contents.
@@ -135,7 +138,7 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   return {
     ...{ catalog, blocks, keys, maps, tokens, tokenSecrets, sealer, copier, collector },
     ...{ collections, journaler, scrubber, clock, random, leads },
-    ...{ region, recycleBinDays, checkRoom, startOptions },
+    ...{ region, recycleBinDays, checkRoom, startOptions, seenPending },
   };
 }
 

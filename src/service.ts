@@ -194,11 +194,13 @@ async function startService(
 }
 
 function watchedBlockStore(
-  { segments, catalog, keys, work }: Store & { readonly keys: KeyRing; readonly work: BlockWork },
+  store: Store & { readonly keys: KeyRing; readonly work: BlockWork },
   { watch }: Signals,
 ): BlockStore {
+  const { segments, catalog, keys, work, member } = store;
   const { liveness } = catalog;
-  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work };
+  const looksUpTogether = member !== undefined;
+  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work, looksUpTogether };
   return new BlockStore(watchedSegments(segments, watch), parts, keys);
 }
 

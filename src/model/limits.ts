@@ -27,6 +27,11 @@ export const TIMEOUT_MINUTES_DEFAULT = 60;
 /** Blocks on a page of a listing (AWS). */
 export const MAX_RESULTS_MIN = 100;
 export const MAX_RESULTS_MAX = 10_000;
+/**
+ * Leaves that are compared for one page of changed blocks (ours): what 32 GiB of a volume have at
+ * most. AWS bounds the blocks that it examines, and so do we bound the work of a page.
+ */
+export const CHANGED_PAGE_LEAVES_MAX = 128;
 /** AWS does not document its default; several clients never send one and read one page (ours). */
 export const MAX_RESULTS_DEFAULT = 10_000;
 
@@ -100,8 +105,13 @@ export const HEADERS_SIZE_BYTES_MAX = 8_192;
 export const HEADERS_COUNT_MAX = 64;
 /** Connections at once (ours: a bound on memory, far above real use). */
 export const CONNECTIONS_COUNT_MAX = 1_024;
-/** Requests of one connection that wait for their turn; hardly a client sends any ahead (ours). */
-export const PIPELINED_COUNT_MAX = 64;
+/** Connections that the system keeps for us while we are busy; it refuses more (ours). */
+export const BACKLOG_COUNT_MAX = 4_096;
+/**
+ * Bytes that are looked at for requests at once: two dozen of the smallest, of which all but one
+ * are unwanted (ours: heads of real ones have a few hundred).
+ */
+export const INTAKE_PIECE_BYTES = 512;
 /**
  * Milliseconds for a body over a connection that has shown no valid signature yet: 5 s, and a block
  * at 64 KiB a second (ours).
@@ -208,6 +218,8 @@ export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 export const CHECKPOINT_ROWS = 1_000;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Pending snapshots that puts need not look up (ours: some MiB, and more than uploads at once). */
+export const PENDING_SEEN_COUNT_MAX = 1_000;
 /**
  * Times that a record is stored which was collected before anything named it (ours). It takes two
  * runs of the collector in between; more than a few say that the catalog contradicts itself.

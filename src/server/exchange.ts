@@ -15,7 +15,7 @@ import { type Call, EBS_OPERATIONS } from "./ebs/ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
 import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
 import { type RequestHead, readRequestHead } from "./http/raw-request.ts";
-import { drainBody } from "./http/request-body.ts";
+import { drainBody, linger } from "./http/request-body.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 
 /**
@@ -44,8 +44,12 @@ export async function answer(
     const work = () => respondAndNote(parts, exchange);
     const response = await (span ? span.run(work) : work());
     const isDrained = await drainBody(exchange);
-    const isLast = !isDrained || response.status === 400;
-    send(res, requestId, { ...response, isLast });
+    // Whoever is refused without having proved anything has to connect anew for the next attempt.
+    const isRefused = response.status >= 400 && !peer.isProven;
+    const isLast = !isDrained || isRefused || response.status === 400;
+    const bytes = writeHead(res, requestId, { ...response, isLast });
+    if (!isDrained) await linger(exchange, bytes, parts.clock);
+    res.end(isDrained ? bytes : undefined);
     return !isLast;
   } catch (error) {
     if (error instanceof ConnectionCut) await sendPart(res, requestId, error.partOf);
@@ -245,11 +249,12 @@ async function sendPart(
   await new Promise<unknown>((resolve) => res.write(half, resolve));
 }
 
-function send(
+/** Answers the body that belongs to the head. */
+function writeHead(
   res: ServerResponse,
   requestId: string,
   { status, headers, body, isLast }: WireResponse & { readonly isLast: boolean },
-): void {
+): Uint8Array {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   res.writeHead(status, {
     "x-amzn-RequestId": requestId,
@@ -259,5 +264,5 @@ function send(
     ...(status === 204 ? {} : { "Content-Length": bytes.length }),
     ...(isLast ? { Connection: "close" } : {}),
   });
-  res.end(bytes);
+  return bytes;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { LruCache } from "../base/lru-cache.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Journaler } from "../blocks/journaler.ts";
@@ -56,6 +57,13 @@ export interface Core {
   readonly startOptions: StartOptions;
   /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
   readonly changesBy?: "writers" | undefined;
+  /**
+   * Pending snapshots as they were when this process last looked, by account and id; undefined
+   * where looking costs nothing. Only for puts: what they take from there never changes, and
+   * whether the snapshot still takes writes is decided by the transaction that commits them.
+   * What this process ends it forgets, so that a put too late stores nothing before its refusal.
+   */
+  readonly seenPending?: LruCache<Snapshot> | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */
   readonly checkRoom: () => void;
 }
@@ -134,6 +142,11 @@ export async function readable(
   if (!snapshot) throw snapshotNotFound(snapshotId);
   await checkKeyUsable(core, snapshot);
   return snapshot;
+}
+
+/** Under what `seenPending` has a snapshot. */
+export function seenKey(account: AccountId, snapshotId: string): string {
+  return `${account} ${snapshotId}`;
 }
 
 /** Throws AWS's "KMS key not found" unless the snapshot's key, if it has one, may be used. */

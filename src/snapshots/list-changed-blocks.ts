@@ -1,10 +1,11 @@
 import { nextTurn } from "../base/next-turn.ts";
 import { invalid, snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
+import { CHANGED_PAGE_LEAVES_MAX } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Difference, diffMaps } from "../tree/diff.ts";
 import { type Core, checkKeyUsable, findReadable } from "./core.ts";
-import { cutPage, openPage, type PageInput } from "./paging.ts";
+import { mintNextToken, openPage, type PageInput } from "./paging.ts";
 
 /** Parameters of ListChangedBlocks. */
 export interface ListChangedBlocksInput extends PageInput {
@@ -31,7 +32,9 @@ export interface ChangedBlocksPage {
 
 /**
  * Lists the blocks whose contents differ between two snapshots of one lineage, in either order.
- * Contents decide: a block written again with the same bytes is no change (AWS reports it).
+ * Contents decide: a block written again with the same bytes is no change (AWS reports it). A page
+ * ends early where its changes lie in very many leaves of the block map; never an empty one, unless
+ * there is no more.
  */
 export async function listChangedBlocks(
   core: Core,
@@ -43,14 +46,13 @@ export async function listChangedBlocks(
   const { fromIndex, limit } = openPage(core, pageScope, input);
   const roots = { first: first.root, second: second.root };
   const maps = core.maps(first.domain);
-  const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
-  const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
-  const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
+  const leavesMax = CHANGED_PAGE_LEAVES_MAX;
+  const { found, nextIndex } = await diffMaps(maps, roots, { fromIndex, limit, leavesMax });
   await nextTurn();
   return {
-    changedBlocks: mintChanges(core, { first, second }, entries),
+    changedBlocks: mintChanges(core, { first, second }, found),
     expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),
-    nextToken,
+    nextToken: mintNextToken(core, pageScope, nextIndex),
     volumeSizeGib: second.volumeSizeGib,
   };
 }
@@ -80,29 +82,22 @@ export function mintChanges(
   { first, second }: { readonly first: Snapshot; readonly second: Snapshot },
   differences: readonly Difference[],
 ): ChangedBlock[] {
-  const firstTokens = mintFor(
-    core,
+  const mint = (snapshotId: string, those: readonly Difference[]) => {
+    const indexes = those.map(({ blockIndex }) => blockIndex);
+    // In the order of the differences: each takes the next, if it takes any.
+    return core.tokens.mint({ kind: "block", snapshotIds: [snapshotId] }, indexes).values();
+  };
+  const firstTokens = mint(
     first.id,
     differences.filter(({ inFirst }) => inFirst),
   );
-  const secondTokens = mintFor(
-    core,
+  const secondTokens = mint(
     second.id,
     differences.filter(({ inSecond }) => inSecond),
   );
-  return differences.map(({ blockIndex }) => ({
+  return differences.map(({ blockIndex, inFirst, inSecond }) => ({
     blockIndex,
-    firstBlockToken: firstTokens.get(blockIndex),
-    secondBlockToken: secondTokens.get(blockIndex),
+    firstBlockToken: inFirst ? firstTokens.next().value : undefined,
+    secondBlockToken: inSecond ? secondTokens.next().value : undefined,
   }));
-}
-
-function mintFor(
-  core: Core,
-  snapshotId: string,
-  entries: readonly { readonly blockIndex: number }[],
-): Map<number, string> {
-  const indexes = entries.map(({ blockIndex }) => blockIndex);
-  const tokens = core.tokens.mint({ kind: "block", snapshotIds: [snapshotId] }, indexes);
-  return new Map(indexes.map((blockIndex, i) => [blockIndex, tokens[i] as string]));
 }

@@ -44,6 +44,15 @@ export function cutPage<T>(
   const { found, limit, indexOf } = cut;
   const surplus = found[limit];
   if (surplus === undefined) return { entries: found, nextToken: undefined };
-  const [nextToken] = core.tokens.mint(scope, [indexOf(surplus)]);
+  const nextToken = mintNextToken(core, scope, indexOf(surplus));
   return { entries: found.slice(0, limit), nextToken };
+}
+
+/** The token of the page that begins at a block index; undefined where there is no next page. */
+export function mintNextToken(
+  core: Core,
+  scope: TokenScope,
+  nextIndex: number | undefined,
+): string | undefined {
+  return nextIndex === undefined ? undefined : core.tokens.mint(scope, [nextIndex])[0];
 }

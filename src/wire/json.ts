@@ -2,6 +2,13 @@ import { ServiceFault } from "./errors.ts";
 import type { ReceivedResponse, WireResponse } from "./message.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
+
+/**
+ * Entries whose text becomes bytes at once: so many that the calls do not count, and few enough
+ * that no long text has to be put together, which takes twice the time of all else (ours).
+ */
+const ENTRIES_AT_ONCE = 250;
 
 /** A JSON answer with that status; `json` is the body's text. */
 export function jsonResponse(
@@ -10,6 +17,41 @@ export function jsonResponse(
   headers: Readonly<Record<string, string>> = {},
 ): WireResponse {
   return { status, headers: { "Content-Type": "application/json", ...headers }, body: json };
+}
+
+/**
+ * A JSON answer that is mostly one list of up to 10,000 entries. It is made straight into bytes,
+ * some entries at a time: a page takes memory and time of which everybody has to wait for the end.
+ */
+export function jsonListResponse<T>(list: {
+  /** All of the body before and after the entries, brackets included. */
+  readonly before: string;
+  readonly after: string;
+  readonly entries: readonly T[];
+  /** One entry as JSON. */
+  readonly textOf: (entry: T) => string;
+}): WireResponse {
+  const { before, after, entries, textOf } = list;
+  const pieces: Uint8Array[] = [];
+  let text = before;
+  for (let i = 0; i < entries.length; i++) {
+    text += (i === 0 ? "" : ",") + textOf(entries[i] as T);
+    if ((i + 1) % ENTRIES_AT_ONCE > 0) continue;
+    pieces.push(encoder.encode(text));
+    text = "";
+  }
+  pieces.push(encoder.encode(text + after));
+  return { status: 200, headers: { "Content-Type": "application/json" }, body: joined(pieces) };
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let size = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, size);
+    size += piece.length;
+  }
+  return bytes;
 }
 
 /** A time as the service writes it: epoch seconds in scientific form, as Java prints a double. */

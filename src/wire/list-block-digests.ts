@@ -1,4 +1,5 @@
-import { jsonOrNull, jsonResponse, readJson } from "./json.ts";
+import { checksumOf, type Digest } from "../model/digest.ts";
+import { jsonListResponse, jsonOrNull, readJson } from "./json.ts";
 import { type ListingRequest, readListingRequest, writeListingRequest } from "./members.ts";
 import type { ReceivedResponse, WireRequest, WireResponse } from "./message.ts";
 
@@ -24,10 +25,18 @@ export interface ListBlockDigestsResponse {
 export const readListBlockDigestsRequest = readListingRequest;
 
 /** Writes a ListBlockDigests response. */
-export function writeListBlockDigestsResponse(response: ListBlockDigestsResponse): WireResponse {
-  const json = `{"Blocks":${JSON.stringify(response.Blocks)},\
-"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`;
-  return jsonResponse(200, json);
+export function writeListBlockDigestsResponse(
+  response: Pick<ListBlockDigestsResponse, "VolumeSize" | "NextToken"> & {
+    readonly blocks: readonly { readonly blockIndex: number; readonly digest: Digest }[];
+  },
+): WireResponse {
+  return jsonListResponse({
+    before: '{"Blocks":[',
+    entries: response.blocks,
+    textOf: ({ blockIndex, digest }) =>
+      `{"BlockIndex":${blockIndex},"Checksum":"${checksumOf(digest)}"}`,
+    after: `],"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`,
+  });
 }
 
 /** Writes a ListBlockDigests request. */

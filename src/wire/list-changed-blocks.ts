@@ -1,7 +1,7 @@
 import { invalid } from "../model/errors.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { Constraints } from "./constraints.ts";
-import { formatEpochSeconds, jsonOrNull, jsonResponse, readJson } from "./json.ts";
+import { formatEpochSeconds, jsonListResponse, jsonOrNull, readJson } from "./json.ts";
 import { type PagingMembers, readPaging, SNAPSHOT_ID, writePaging } from "./members.ts";
 import {
   parseQuery,
@@ -64,24 +64,29 @@ export function readListChangedBlocksRequest(
  * empty list, when there is nothing at all to tell: no VolumeSize says that.
  */
 export function writeListChangedBlocksResponse(
-  response: Pick<ListChangedBlocksResponse, "ChangedBlocks" | "NextToken"> & {
+  response: Pick<ListChangedBlocksResponse, "NextToken"> & {
+    readonly changedBlocks: readonly {
+      readonly blockIndex: number;
+      readonly firstBlockToken: string | undefined;
+      readonly secondBlockToken: string | undefined;
+    }[];
     readonly expiryTimeMs: number | undefined;
     readonly VolumeSize: number | undefined;
   },
 ): WireResponse {
   const { VolumeSize, expiryTimeMs } = response;
-  const quoted = (token: string | null | undefined) => (token ? `"${token}"` : "null");
-  const blocks = response.ChangedBlocks.map(
-    ({ BlockIndex, FirstBlockToken, SecondBlockToken }) =>
-      `{"BlockIndex":${BlockIndex},"FirstBlockToken":${quoted(FirstBlockToken)},` +
-      `"SecondBlockToken":${quoted(SecondBlockToken)}}`,
-  );
+  const quoted = (token: string | undefined) => (token ? `"${token}"` : "null");
   const blockSize = VolumeSize === undefined ? null : BLOCK_SIZE_BYTES;
   const expiryTime = expiryTimeMs === undefined ? null : formatEpochSeconds(expiryTimeMs);
-  const json = `{"BlockSize":${blockSize},"ChangedBlocks":[${blocks.join(",")}],\
-"ExpiryTime":${expiryTime},"LastEvaluatedBlockIndex":null,\
-"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${VolumeSize ?? null}}`;
-  return jsonResponse(200, json);
+  return jsonListResponse({
+    before: `{"BlockSize":${blockSize},"ChangedBlocks":[`,
+    entries: response.changedBlocks,
+    textOf: ({ blockIndex, firstBlockToken, secondBlockToken }) =>
+      `{"BlockIndex":${blockIndex},"FirstBlockToken":${quoted(firstBlockToken)},` +
+      `"SecondBlockToken":${quoted(secondBlockToken)}}`,
+    after: `],"ExpiryTime":${expiryTime},"LastEvaluatedBlockIndex":null,\
+"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${VolumeSize ?? null}}`,
+  });
 }
 
 /** Writes a ListChangedBlocks request. */

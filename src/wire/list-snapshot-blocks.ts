@@ -1,5 +1,5 @@
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
-import { formatEpochSeconds, jsonOrNull, jsonResponse, readJson } from "./json.ts";
+import { formatEpochSeconds, jsonListResponse, jsonOrNull, readJson } from "./json.ts";
 import { type ListingRequest, readListingRequest, writeListingRequest } from "./members.ts";
 import type { ReceivedResponse, WireRequest, WireResponse } from "./message.ts";
 
@@ -27,23 +27,21 @@ export interface ListSnapshotBlocksResponse {
 /** Reads and checks a ListSnapshotBlocks request. */
 export const readListSnapshotBlocksRequest = readListingRequest;
 
-/** Writes a ListSnapshotBlocks response. */
+/** Writes a ListSnapshotBlocks response. A token's alphabet needs no escaping. */
 export function writeListSnapshotBlocksResponse(
-  response: Pick<ListSnapshotBlocksResponse, "Blocks" | "VolumeSize" | "NextToken"> & {
+  response: Pick<ListSnapshotBlocksResponse, "VolumeSize" | "NextToken"> & {
+    readonly blocks: readonly { readonly blockIndex: number; readonly blockToken: string }[];
     readonly expiryTimeMs: number;
   },
 ): WireResponse {
-  // A token's alphabet needs no escaping. Of a page of 10,000, one text that grows is written in
-  // half the time of 10,000 texts that are joined.
-  let blocks = "";
-  for (const { BlockIndex, BlockToken } of response.Blocks) {
-    const separator = blocks === "" ? "" : ",";
-    blocks += `${separator}{"BlockIndex":${BlockIndex},"BlockToken":"${BlockToken}"}`;
-  }
-  const json = `{"BlockSize":${BLOCK_SIZE_BYTES},"Blocks":[${blocks}],\
-"ExpiryTime":${formatEpochSeconds(response.expiryTimeMs)},\
-"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`;
-  return jsonResponse(200, json);
+  return jsonListResponse({
+    before: `{"BlockSize":${BLOCK_SIZE_BYTES},"Blocks":[`,
+    entries: response.blocks,
+    textOf: ({ blockIndex, blockToken }) =>
+      `{"BlockIndex":${blockIndex},"BlockToken":"${blockToken}"}`,
+    after: `],"ExpiryTime":${formatEpochSeconds(response.expiryTimeMs)},\
+"NextToken":${jsonOrNull(response.NextToken)},"VolumeSize":${response.VolumeSize}}`,
+  });
 }
 
 /** Writes a ListSnapshotBlocks request. */

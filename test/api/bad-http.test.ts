@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, beforeEach, describe, type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import {
-  BLOCK_SIZE_BYTES,
-  HEADERS_COUNT_MAX,
-  PIPELINED_COUNT_MAX,
-} from "../../src/model/limits.ts";
+import { BLOCK_SIZE_BYTES, HEADERS_COUNT_MAX } from "../../src/model/limits.ts";
 import { UNSIGNED_PAYLOAD } from "../../src/wire/signature.ts";
 import {
   complete,
@@ -400,13 +396,32 @@ describe("Unusual but right", () => {
   });
 });
 
-test("More requests ahead than may wait end the connection, and are not done", async (t) => {
+test("Requests sent far ahead are answered one after another, however many", async (t) => {
   const connection = await connect(t);
-  const request = encode(sign(service, reading));
+  const requests = [reading, putParts({ snapshotId, blockIndex: 0 }, blockContents(2)), reading];
+  const bytes = requests.map((parts) => encode(sign(service, parts)));
+  const count = 20;
+  connection.write(Buffer.concat(Array.from({ length: count }, () => bytes).flat()));
+  const expected = Array.from({ length: count }, () => [200, 201, 200]).flat();
+  for (const status of expected) assert.equal((await connection.response()).status, status);
+});
+
+test("Whoever is refused without a valid signature has to connect anew", async (t) => {
+  const connection = await connect(t);
+  const request = encode(withHeaders(sign(service, reading), { authorization: undefined }));
   connection.write(Buffer.concat(Array.from({ length: 500 }, () => request)));
   const text = (await connection.rest()).toString("latin1");
-  assert.ok(text.split("HTTP/1.1 200").length <= PIPELINED_COUNT_MAX + 1);
-  assert.equal((await exchange(service, sign(service, reading))).status, 200);
+  assert.equal(text.split("HTTP/1.1 ").length, 2, "one answer, and what was sent ahead has none");
+  assert.match(text, /^HTTP\/1\.1 403 .*\r\nConnection: close\r\n/s);
+});
+
+test("Whoever has proved who they are keeps the connection when refused", async (t) => {
+  const connection = await connect(t);
+  const unknown = encode(sign(service, listParts("snap-0ffffffffffffffff")));
+  for (let i = 0; i < 2; i++) {
+    connection.write(unknown);
+    assertAnswered(await connection.response(), [404]);
+  }
 });
 
 test("An unsigned body is not asked for and not read", async (t) => {

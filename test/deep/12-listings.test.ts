@@ -219,6 +219,9 @@ function makeCore() {
     async getNode(digest: Digest) {
       return nodes.get(digest) as Uint8Array;
     },
+    async getNodes(digests: readonly Digest[]) {
+      return digests.map((digest) => nodes.get(digest));
+    },
     async putNode(bytes: Uint8Array) {
       const digest = digestOf(bytes);
       nodes.set(digest, bytes);

@@ -43,11 +43,19 @@ export class SqliteSharingTable implements SharingTable {
   }
 
   async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
-    // Decided before a row is made: to read one costs more than all the rest.
+    // Every block that is read asks for the same one.
+    return this.#database.recall(`visible ${account} ${id}`, () => this.#visible(account, id));
+  }
+
+  #visible(account: AccountId, id: SnapshotId): Snapshot | undefined {
+    // Decided before a row is made: to read one costs more than all the rest. No IN: a table would
+    // be made for its list, only where the snapshot is there, and the time it takes would tell so.
     const row = this.#database.get(
-      `SELECT * FROM snapshots WHERE id = ? AND state <> 'recycled' AND (
-         account = ? OR EXISTS (SELECT 1 FROM snapshot_permissions
-           WHERE snapshot = snapshots.number AND grantee IN (?, 'all')))`,
+      `SELECT * FROM snapshots WHERE id = ? AND state <> 'recycled' AND (account = ?
+         OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee = ?)
+         OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee = 'all'))`,
       ...[id, account, account],
     );
     return row && snapshotFrom(row);

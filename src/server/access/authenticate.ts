@@ -129,17 +129,18 @@ function checkTime(
     const message = `Date must be in ISO-8601 'basic format'. Got '${shorten(dateTime)}'.`;
     throw fault(400, "IncompleteSignatureException", message);
   }
-  const now = formatSigningTime(nowMs);
   const boundMs = SIGNATURE_SKEW_SECONDS_MAX * 1000;
   const earliestMs = nowMs - lifetimeSeconds * 1000;
   if (timeMs < earliestMs) {
     const relation = `is now earlier than ${formatSigningTime(earliestMs)}`;
     const age = `${lifetimeSeconds / 60} min.`;
+    const now = formatSigningTime(nowMs);
     const message = `Signature expired: ${dateTime} ${relation} (${now} - ${age})`;
     throw fault(403, "InvalidSignatureException", message);
   }
   if (timeMs > nowMs + boundMs) {
     const relation = `is still later than ${formatSigningTime(nowMs + boundMs)}`;
+    const now = formatSigningTime(nowMs);
     const message = `Signature not yet current: ${dateTime} ${relation} (${now} + 15 min.)`;
     throw fault(403, "InvalidSignatureException", message);
   }

@@ -1,5 +1,5 @@
 import { nextTurn } from "../../base/next-turn.ts";
-import { checksumOf, digestFromChecksum } from "../../model/digest.ts";
+import { digestFromChecksum } from "../../model/digest.ts";
 import { invalid } from "../../model/errors.ts";
 import type { Domain } from "../../model/ids.ts";
 import { completeSnapshot } from "../../snapshots/complete-snapshot.ts";
@@ -161,10 +161,7 @@ export const EBS_OPERATIONS: Readonly<
     const page = await listSnapshotBlocks(core, principal.account, query);
     await nextTurn();
     return writeListSnapshotBlocksResponse({
-      Blocks: page.blocks.map(({ blockIndex, blockToken }) => ({
-        BlockIndex: blockIndex,
-        BlockToken: blockToken,
-      })),
+      blocks: page.blocks,
       expiryTimeMs: page.expiryTimeMs,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
@@ -190,11 +187,7 @@ export const EBS_OPERATIONS: Readonly<
     });
     await nextTurn();
     return writeListChangedBlocksResponse({
-      ChangedBlocks: page.changedBlocks.map((block) => ({
-        BlockIndex: block.blockIndex,
-        FirstBlockToken: block.firstBlockToken,
-        SecondBlockToken: block.secondBlockToken,
-      })),
+      changedBlocks: page.changedBlocks,
       expiryTimeMs: page.expiryTimeMs,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
@@ -211,10 +204,7 @@ export const EBS_OPERATIONS: Readonly<
     const page = await listBlockDigests(core, principal.account, query);
     await nextTurn();
     return writeListBlockDigestsResponse({
-      Blocks: page.blocks.map(({ blockIndex, digest }) => ({
-        BlockIndex: blockIndex,
-        Checksum: checksumOf(digest),
-      })),
+      blocks: page.blocks,
       NextToken: page.nextToken,
       VolumeSize: page.volumeSizeGib,
     });

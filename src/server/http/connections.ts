@@ -12,6 +12,8 @@ const CHECK_INTERVAL_MS = 1_000;
 
 /** The client at the other end of a connection. */
 export interface Peer {
+  /** Whether a valid signature came over the connection. */
+  readonly isProven: boolean;
   /** Says that a valid signature came over the connection. */
   prove(): void;
   /** Says that the body of a request is waited for, until the function answered is called. */
@@ -25,7 +27,7 @@ interface Entry {
 }
 
 /** Of a connection that has been closed: nothing is to be remembered. */
-const GONE: Peer = { prove: () => undefined, awaitBody: () => () => undefined };
+const GONE: Peer = { isProven: false, prove: () => undefined, awaitBody: () => () => undefined };
 
 /**
  * The connections that are open, and which of them may be closed for the sake of others. One over
@@ -75,6 +77,9 @@ export class Connections {
     const entry = this.#entries.get(keyOf(socket));
     if (entry === undefined) return GONE;
     return {
+      get isProven() {
+        return entry.isProven;
+      },
       prove: () => {
         entry.isProven = true;
         this.#unproven.delete(entry);

@@ -37,11 +37,12 @@ export function readRequestHead(req: IncomingMessage): RequestHead {
   // The one request that is about the server and nothing on it (RFC 9110, section 9.3.7).
   const isAboutServer = req.method === "OPTIONS" && target === "*";
   const { path, query } = isAboutServer ? { path: target, query: "" } : readTarget(target);
-  const headers = readHeaders(req.rawHeaders);
+  const headers = readHeaders(req);
   return { method: req.method ?? "", path, query, headers };
 }
 
-function readHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, string> {
+function readHeaders(req: IncomingMessage): ReadonlyMap<string, string> {
+  const { rawHeaders } = req;
   const count = rawHeaders.length / 2;
   if (count > HEADERS_COUNT_MAX) {
     const message = `The request has ${count} headers; at most ${HEADERS_COUNT_MAX} are read`;
@@ -62,6 +63,11 @@ function readHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, string>
   const length = headers.get("content-length");
   if (length !== undefined && !CONTENT_LENGTH.test(length)) {
     throw malformed("Header content-length is not a plain decimal number");
+  }
+  const expect = headers.get("expect");
+  if (expect !== undefined && req.httpVersionMinor > 0 && expect.toLowerCase() !== "100-continue") {
+    const message = `Header expect asks for '${expect.slice(0, 64)}'; only 100-continue is known`;
+    throw new ServiceFault({ status: 417, code: "ExpectationFailedException", message });
   }
   if (headers.has("trailer")) throw malformed("Trailers are not supported");
   return headers;

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Clock, waitAtMost } from "../../base/clock.ts";
 import { invalid } from "../../model/errors.ts";
 import { BLOCK_SIZE_BYTES, BODY_SIZE_BYTES_MAX } from "../../model/limits.ts";
 import { ServiceFault } from "../../wire/errors.ts";
@@ -11,8 +13,16 @@ export interface Incoming {
   readonly peer: Peer;
 }
 
-/** Bytes of an unwanted body read and thrown away so that the client gets to read our answer. */
+/**
+ * Bytes of an unwanted body read and thrown away, so that a client that reads no answer before it
+ * has sent everything gets to read ours, and the connection stays (ours: four blocks).
+ */
 const DRAIN_BYTES_MAX = 2 * 1024 * 1024;
+/**
+ * How long a connection stays open on which more than that is sent, unread, so that the answer is
+ * not lost: a closed one tells the client to forget what it has not read yet (ours).
+ */
+const LINGER_MS = 1_000;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -21,16 +31,11 @@ export async function readSmallBody(incoming: Incoming): Promise<Uint8Array> {
   if (isRead(incoming.req)) return NO_BYTES;
   const pieces: Uint8Array[] = [];
   let size = 0;
+  if (lengthTold(incoming) > BODY_SIZE_BYTES_MAX) throw tooLarge();
   askForBody(incoming);
   await eachPiece(incoming, (piece) => {
     size += piece.length;
-    if (size > BODY_SIZE_BYTES_MAX) {
-      throw new ServiceFault({
-        status: 413,
-        code: "RequestEntityTooLargeException",
-        message: `The request body is larger than ${BODY_SIZE_BYTES_MAX} bytes`,
-      });
-    }
+    if (size > BODY_SIZE_BYTES_MAX) throw tooLarge();
     pieces.push(piece);
     return true;
   });
@@ -43,11 +48,11 @@ export async function readSmallBody(incoming: Incoming): Promise<Uint8Array> {
  */
 export async function readBlockBody(incoming: Incoming, buffer: Uint8Array): Promise<Uint8Array> {
   let size = 0;
+  const tooLong = () => invalid("INVALID_PARAMETER_VALUE", "Failed to read block data");
+  if (lengthTold(incoming) > BLOCK_SIZE_BYTES) throw tooLong();
   askForBody(incoming);
   await eachPiece(incoming, (piece) => {
-    if (size + piece.length > BLOCK_SIZE_BYTES) {
-      throw invalid("INVALID_PARAMETER_VALUE", "Failed to read block data");
-    }
+    if (size + piece.length > BLOCK_SIZE_BYTES) throw tooLong();
     buffer.set(piece, size);
     size += piece.length;
     return true;
@@ -63,11 +68,36 @@ export async function drainBody(incoming: Incoming): Promise<boolean> {
   const { req } = incoming;
   if (req.readableEnded || isRead(req)) return true;
   if (isHeldBack(req) && !req.readableDidRead) return false;
+  if (lengthTold(incoming) > DRAIN_BYTES_MAX) return false;
   let drained = 0;
   return await eachPiece(incoming, (piece) => {
     drained += piece.length;
     return drained <= DRAIN_BYTES_MAX;
   });
+}
+
+/**
+ * Sends a whole body to a client that is still sending, and leaves the answer open until the client
+ * has gone or may have read it. What it sends is not read meanwhile.
+ */
+export async function linger(
+  { req, res }: Incoming,
+  body: Uint8Array,
+  clock: Clock,
+): Promise<void> {
+  res.write(body);
+  if (isHeldBack(req) || res.closed) return;
+  await waitAtMost(clock, LINGER_MS, once(res, "close"));
+}
+
+function tooLarge(): ServiceFault {
+  const message = `The request body is larger than ${BODY_SIZE_BYTES_MAX} bytes`;
+  return new ServiceFault({ status: 413, code: "RequestEntityTooLargeException", message });
+}
+
+/** Bytes of the body as its head tells; 0 where it does not. */
+function lengthTold({ req }: Incoming): number {
+  return Number(req.headers["content-length"] ?? 0);
 }
 
 /** True once all of the request has come and been read: then no time is spent on its end. */

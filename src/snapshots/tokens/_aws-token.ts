@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  timingSafeEqual,
+} from "node:crypto";
 
 /*
  * Tokens in the form that AWS gave them in 2026: base64url without padding, two fixed bytes, the
@@ -102,13 +109,14 @@ export function openAwsToken(
 }
 
 /** Tokens of our own form begin with another byte, so no key is used for both. */
-function keyOf(secret: Uint8Array, head: Uint8Array, snapshotIds: readonly string[]): Buffer {
-  const hmac = createHmac("sha256", secret).update(head);
-  return hmac.update(JSON.stringify({ snapshotIds })).digest();
+function keyOf(secret: Uint8Array, head: Uint8Array, snapshotIds: readonly string[]): KeyObject {
+  // Node's own objects: given bytes, it takes ten times as long over finding out what they are.
+  const hmac = createHmac("sha256", createSecretKey(secret)).update(head);
+  return createSecretKey(hmac.update(JSON.stringify({ snapshotIds })).digest());
 }
 
 function encipher(
-  key: Uint8Array,
+  key: KeyObject,
   page: { readonly blockIndexes: readonly number[]; readonly expiresAtS: number },
 ): Buffer {
   const plain = Buffer.alloc(REST_BYTES_MAX * page.blockIndexes.length);
@@ -124,7 +132,7 @@ function encipher(
   return Buffer.concat([cipher.update(plain), cipher.final()]);
 }
 
-function decipher(key: Uint8Array, block: Uint8Array): Buffer {
+function decipher(key: KeyObject, block: Uint8Array): Buffer {
   const cipher = createDecipheriv("aes-256-ecb", key, null).setAutoPadding(false);
   return Buffer.concat([cipher.update(block), cipher.final()]);
 }

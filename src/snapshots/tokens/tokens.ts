@@ -1,4 +1,10 @@
-import { type Cipheriv, createCipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import {
+  type Cipheriv,
+  createCipheriv,
+  createHmac,
+  createSecretKey,
+  timingSafeEqual,
+} from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { LruCache } from "../../base/lru-cache.ts";
 import type { Random } from "../../base/random.ts";
@@ -94,10 +100,12 @@ export class Tokens {
     // By words of four bytes, all places being multiples of that: a page is minted on the thread
     // that everybody waits for, and this takes a third of the time that copying slices does.
     const [from, to] = [wordsOf(tags), wordsOf(tokens)];
-    for (const [i, blockIndex] of blockIndexes.entries()) {
-      tokens.writeUInt32BE(blockIndex, i * TOKEN_BYTES + INDEX_OFFSET);
+    for (let i = 0; i < blockIndexes.length; i++) {
+      tokens.writeUInt32BE(blockIndexes[i] as number, i * TOKEN_BYTES + INDEX_OFFSET);
       const tag = (i * TOKEN_BYTES + TAG_OFFSET) / WORD_BYTES;
-      for (let word = 0; word < TAG_WORDS; word++) to[tag + word] = from[i * TAG_WORDS + word] ?? 0;
+      for (let word = 0; word < TAG_WORDS; word++) {
+        to[tag + word] = from[i * TAG_WORDS + word] as number;
+      }
     }
     // 36 bytes are a whole number of base64 groups, so the page is encoded once and then cut.
     const text = tokens.toString("base64");
@@ -166,19 +174,20 @@ function cipherFor(
   snapshotIds: readonly string[],
   token: Buffer,
 ): Cipheriv {
-  const key = createHmac("sha256", value)
+  // Node's own objects: given bytes, it takes ten times as long over finding out what they are.
+  const key = createHmac("sha256", createSecretKey(value))
     .update(token.subarray(0, INDEX_OFFSET))
     .update(JSON.stringify(snapshotIds))
     .digest();
   // Whole blocks without padding: nothing is ever left for the end.
-  return createCipheriv("aes-256-ecb", key, null).setAutoPadding(false);
+  return createCipheriv("aes-256-ecb", createSecretKey(key), null).setAutoPadding(false);
 }
 
 /** One block of AES for each block index. */
 function plainOf(blockIndexes: readonly number[]): Buffer {
   const plain = Buffer.alloc(TAG_BYTES * blockIndexes.length);
-  for (const [i, blockIndex] of blockIndexes.entries()) {
-    plain.writeUInt32BE(blockIndex, i * TAG_BYTES);
+  for (let i = 0; i < blockIndexes.length; i++) {
+    plain.writeUInt32BE(blockIndexes[i] as number, i * TAG_BYTES);
   }
   return plain;
 }

@@ -107,8 +107,9 @@ function entriesOf(things: ReadonlyMap<string, string>, keys: RegExp): JournalEn
 async function moveRecords({ source, target, onProgress }: MigrationParts) {
   const damaged: string[] = [];
   const progress = { recordCount: 0, recordBytes: 0, knownCount: 0 };
-  await forEachConcurrent(needed(source), RECORDS_AT_ONCE, async ({ placement, header }) => {
+  await forEachConcurrent(recordsOf(source), RECORDS_AT_ONCE, async ({ placement, header }) => {
     const { domain, name } = header;
+    if (!(await source.catalog.segments.isLocated(domain, name, placement))) return;
     if (await target.catalog.blocks.locate(domain, name)) {
       progress.knownCount += 1;
       return;
@@ -132,14 +133,12 @@ async function moveRecords({ source, target, onProgress }: MigrationParts) {
 type Found = Scanned & { readonly header: object };
 
 /**
- * The records that the source finds under their names. Those of its journal stay where they are:
- * the target writes its own, of the same things.
+ * The source's records, those included that it finds elsewhere by now. Those of its journal stay
+ * where they are: the target writes its own, of the same things.
  */
-async function* needed({ catalog, blocks }: MigrationSide): AsyncGenerator<Found> {
+async function* recordsOf({ blocks }: MigrationSide): AsyncGenerator<Found> {
   for await (const { placement, header } of blocks.records.scan()) {
-    if (!header || header.kind === RECORD_KIND.entry) continue;
-    const isHere = await catalog.segments.isLocated(header.domain, header.name, placement);
-    if (isHere) yield { placement, header };
+    if (header && header.kind !== RECORD_KIND.entry) yield { placement, header };
   }
 }
 

@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import { mapAhead } from "../../base/concurrency.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
 import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
 import { RECORD_KIND } from "../../blocks/record.ts";
@@ -34,6 +35,8 @@ export interface Rebuilt {
 
 /** Records whose locations are added in one transaction. */
 const LOCATIONS_AT_ONCE = 1_000;
+/** Manifests and entries read at once (ours: in a bucket each is a request). */
+const RECORDS_AHEAD = 16;
 
 /**
  * Fills an empty catalog from segments alone: where every record lies; then accounts, keys,
@@ -101,8 +104,8 @@ async function readJournal(
 ): Promise<Map<string, JournalEntry>> {
   const latest = new Map<string, JournalEntry>();
   const read = async (locations: readonly NewLocation[]) => {
-    for (const location of locations) {
-      const plain = await open(parts, location, unreadable);
+    const work = (location: NewLocation) => open(parts, location, unreadable);
+    for await (const plain of mapAhead(locations, RECORDS_AHEAD, work)) {
       if (!plain) continue;
       const entry = JSON.parse(Buffer.from(plain).toString()) as JournalEntry;
       if ((latest.get(entry.key)?.sequence ?? -1) < entry.sequence) latest.set(entry.key, entry);
@@ -131,10 +134,12 @@ async function restoreManifests(
   },
 ): Promise<void> {
   const { catalog } = parts;
-  for (const location of from.manifests) {
+  const read = async (location: NewLocation) => {
     const plain = await open(parts, location, from.unreadable);
-    if (!plain) continue;
-    const snapshot = decodeManifest(plain, location);
+    return plain && decodeManifest(plain, location);
+  };
+  for await (const snapshot of mapAhead(from.manifests, RECORDS_AHEAD, read)) {
+    if (!snapshot) continue;
     const isKnown = await catalog.snapshots.get(snapshot.id);
     if (isKnown || from.journal.has(`snapshot/${snapshot.id}`)) continue;
     await catalog.identity.addAccount(snapshot.account);
