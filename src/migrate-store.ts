@@ -112,7 +112,8 @@ async function claim(
   markAs: (account: AccountId) => Promise<string>,
 ): Promise<void> {
   const [account] = await identity.accounts();
-  if (account === undefined) throw new Error("There is no store in this folder to migrate.");
+  if (account === undefined)
+    throw new Error("The data folder holds no store to migrate: give one that was served.");
   const owner = mark ?? (await markAs(account));
   if (owner === account) return;
   throw new Error(`The bucket holds the store of account ${owner}: give a prefix of its own.`);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import {
   type Client,
+  ClientError,
   deleteSnapshot,
   downloadSnapshot,
   type TransferNote,
@@ -16,7 +17,7 @@ import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { allIds, clientFor } from "./_client.ts";
+import { allIds, clientFor, clientThrough } from "./_client.ts";
 import { counting, Killed } from "./_counting.ts";
 
 /* An upload that ended early is gone on with, and sends nothing twice that was acknowledged. */
@@ -50,7 +51,8 @@ async function uploadDies(client: Client, options: UploadOptions): Promise<void>
 async function upload(client: Client, options: UploadOptions) {
   const notes: TransferNote[] = [];
   const result = await uploadSnapshot(client, { ...options, onNote: (note) => notes.push(note) });
-  return { ...result, events: notes.map(({ event }) => event) };
+  const [events, messages] = [notes.map(({ event }) => event), notes.map((note) => note.message)];
+  return { ...result, events, messages };
 }
 
 /** The snapshot holds what the image holds now, and no log is left. */
@@ -158,6 +160,26 @@ test("an image of another size, or --restart, begins anew and leaves nothing beh
   const anew = await upload(client, { ...options, restart: true });
   assert.deepEqual([anew.events, anew.blocksKept], [["begun-anew"], 0]);
   assert.deepEqual((await allIds(client)).length, 2);
+});
+
+test("what an upload begun anew cannot delete is named", async (t) => {
+  const { client, path, logPath } = await setUp(t);
+  const options = { path, logPath };
+  await uploadDies(counting(client, { operation: "PutSnapshotBlock", after: 5 }).client, options);
+  const [left] = await allIds(client);
+  const denied = clientThrough(client, async (call, callOptions) => {
+    if (call.operation !== "DeleteSnapshot") return client.send(call, callOptions);
+    throw new ClientError({
+      ...{ kind: "service", operation: call.operation, status: 403 },
+      ...{ code: "UnauthorizedOperation", message: "Not yours to delete." },
+    });
+  });
+  const anew = await upload(denied, { ...options, restart: true });
+  assert.match(
+    anew.messages.join(),
+    new RegExp(`${left} could not be deleted; delete it yourself`),
+  );
+  assert.ok((await allIds(client)).includes(left as string));
 });
 
 test("a stream that comes again is gone on with, and its length is noted at the end", async (t) => {

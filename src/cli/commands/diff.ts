@@ -100,7 +100,8 @@ function textOf(
 function summary(found: SnapshotDiff, { first, second }: Names): string {
   const { changedBlocks, changedBytes, onlyInFirst, onlyInSecond } = found;
   return (
-    `${formatCount(changedBlocks, "block")} differ (${formatBytes(changedBytes)}): ` +
+    `${formatCount(changedBlocks, "block")} ${changedBlocks === 1 ? "differs" : "differ"} ` +
+    `(${formatBytes(changedBytes)}): ` +
     `${changedBlocks - onlyInFirst - onlyInSecond} in both, ${onlyInFirst} only in ${first}, ` +
     `${onlyInSecond} only in ${second}.`
   );

@@ -24,7 +24,7 @@ import {
   resolveTarget,
   TargetFile,
 } from "./_target-file.ts";
-import type { DownloadOptions, DownloadResult } from "./download-options.ts";
+import type { ByteSink, DownloadOptions, DownloadResult } from "./download-options.ts";
 
 /** A page of a listing that may know of blocks it has lost. */
 type ListedPage = BlockPage<Block> & { readonly lost?: readonly Extent[] };
@@ -69,8 +69,9 @@ export async function downloadSnapshot(
   const log = await openLog(client, options);
   let isDone = false;
   try {
-    const counts = options.sink
-      ? await downloadToSink(client, options)
+    const { sink } = options;
+    const counts = sink
+      ? await downloadToSink(client, { ...options, sink })
       : await downloadToTarget(client, options, log);
     const result = { ...counts, seconds: (client.clock.monotonicMs() - startedMs) / 1000 };
     options.onCompleted?.(result);
@@ -128,14 +129,16 @@ async function* blocksIn(
   }
 }
 
-async function downloadToSink(client: Client, options: DownloadOptions): Promise<DownloadCounts> {
+async function downloadToSink(
+  client: Client,
+  options: DownloadOptions & { readonly sink: ByteSink },
+): Promise<DownloadCounts> {
   const { snapshotId, path, sink } = options;
   const { blocks, volumeSizeGib, volumeBytes, notedBytes } = await openSource(client, {
     ...options,
     // What is written cannot be taken back: it is right, or it ends.
     salvage: false,
   });
-  if (!sink) throw new TypeError("A stream to write to is needed");
   const download = new StreamDownload({ client, options, sink, notedBytes, volumeBytes });
   await download.run(blocks);
   const { imageBytes } = download;

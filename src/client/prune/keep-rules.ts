@@ -44,6 +44,10 @@ const PERIODS = [
   ["yearly", "year"],
 ] as const;
 
+/** Said where all snapshots would be deleted. */
+export const NO_RULE =
+  "No rule keeps anything: give last, hourly, daily, weekly, monthly, yearly or tags";
+
 /** True when no rule keeps anything: then all would be deleted. */
 export function isEmptyRules({ tags = [], ...counts }: KeepRules): boolean {
   return tags.length === 0 && Object.values(counts).every((count) => (count ?? 0) === 0);
@@ -62,7 +66,7 @@ export function decidePrune<T extends PrunableSnapshot>(
   rules: KeepRules,
   timeZone = "UTC",
 ): PruneDecision<T>[] {
-  if (isEmptyRules(rules)) throw new RangeError("No rule keeps anything");
+  if (isEmptyRules(rules)) throw new RangeError(NO_RULE);
   const calendar = calendarOf(timeZone);
   const latestFirst = snapshots.toSorted(
     (a, b) => b.startTimeMs - a.startTimeMs || (a.snapshotId < b.snapshotId ? 1 : -1),

@@ -8,6 +8,7 @@ import {
   decidePrune,
   isEmptyRules,
   type KeepRules,
+  NO_RULE,
   type PrunableSnapshot,
   type PruneDecision,
 } from "./keep-rules.ts";
@@ -64,7 +65,7 @@ export interface PruneResult {
  */
 export async function pruneSnapshots(client: Client, options: PruneOptions): Promise<PruneResult> {
   const { rules, timeZone = "UTC", dryRun = false, signal } = options;
-  if (isEmptyRules(rules)) throw new RangeError("No rule keeps anything");
+  if (isEmptyRules(rules)) throw new RangeError(NO_RULE);
   const { groups, ungrouped } = await findGroups(client, options);
   const { holds, unknown: holdsUnknown } = await findHolds(client, { signal });
   const decisions = [...groups].sort(byName).flatMap(([group, descriptions]) => {

@@ -45,12 +45,13 @@ export async function beginAnew(
 ): Promise<void> {
   const { snapshotId } = log;
   // Before the log forgets it, so that nothing is left that nobody would ever complete.
-  if (snapshotId !== undefined && !log.completion) {
-    await deleteSnapshot(client, snapshotId, { attemptsMax: 2 }).catch(() => undefined);
-  }
+  const isUnfinished = snapshotId !== undefined && !log.completion;
+  const failure = isUnfinished ? await failureToDelete(client, snapshotId) : undefined;
   await log.restart();
   const what = snapshotId === undefined ? "" : ` of ${snapshotId}`;
-  const message = `The upload${what} begins anew, ${why}.`;
+  const isLeft = isUnfinished && failure !== undefined && !isSnapshotNotFound(failure);
+  const left = isLeft ? ` ${notDeleted(snapshotId)}` : "";
+  const message = `The upload${what} begins anew, ${why}.${left}`;
   options.onNote?.({ event: "begun-anew", message });
 }
 
@@ -143,10 +144,17 @@ function aftermathOf(
 }
 
 async function deleteUnfinished(client: Client, snapshotId: string): Promise<string> {
-  try {
-    await deleteSnapshot(client, snapshotId, { attemptsMax: 2 });
-    return `The unfinished snapshot ${snapshotId} was deleted.`;
-  } catch {
-    return `The unfinished snapshot ${snapshotId} could not be deleted; delete it yourself.`;
-  }
+  const failure = await failureToDelete(client, snapshotId);
+  return failure === undefined
+    ? `The unfinished snapshot ${snapshotId} was deleted.`
+    : notDeleted(snapshotId);
+}
+
+/** Why a snapshot could not be deleted; undefined where it was. */
+async function failureToDelete(client: Client, snapshotId: string): Promise<unknown> {
+  return deleteSnapshot(client, snapshotId, { attemptsMax: 2 }).catch((error: unknown) => error);
+}
+
+function notDeleted(snapshotId: string): string {
+  return `The unfinished snapshot ${snapshotId} could not be deleted; delete it yourself.`;
 }
