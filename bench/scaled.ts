@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
+import { createAccessKey, createClient } from "../src/client/index.ts";
 import { BLOCK_SIZE_BYTES } from "../src/model/limits.ts";
 import type { ScaledStore } from "../src/service.ts";
 import { writePutSnapshotBlockRequest } from "../src/wire/put-snapshot-block.ts";
@@ -17,7 +18,7 @@ import { query } from "../test/support/postgres.ts";
 import { openBucket, s3Engine } from "../test/support/s3.ts";
 import { SCALED_KEY, scaledStore } from "../test/support/scaled-store.ts";
 import { Connection } from "./harness/connection.ts";
-import { KEY_PAIR, REGION, RequestSigner } from "./harness/target.ts";
+import { KEY_PAIR, REGION, RequestSigner, type Signing } from "./harness/target.ts";
 
 const BIN = join(import.meta.dirname, "../bin/varve.mjs");
 const PROCESS_COUNTS = [1, 2, 3];
@@ -122,14 +123,15 @@ async function measure(
 async function load(processes: readonly Process[], endMs: number): Promise<number> {
   const [first] = processes;
   if (!first) throw new Error("no process");
-  const snapshotId = await start(first.endpoint);
+  const signing = await storedKey(first.endpoint);
+  const snapshotId = await start(first.endpoint, signing);
   let putCount = 0;
   let nextIndex = 0;
   await Promise.all(
     Array.from({ length: CONNECTIONS }, async (_, i) => {
       const { endpoint } = processes[i % processes.length] as Process;
       using connection = await Connection.open(endpoint);
-      const signer = new RequestSigner(endpoint);
+      const signer = new RequestSigner(endpoint, signing);
       const bytes = randomFillSync(Buffer.alloc(BLOCK_SIZE_BYTES));
       while (performance.now() < endMs) {
         const BlockIndex = nextIndex++;
@@ -150,11 +152,20 @@ async function load(processes: readonly Process[], endMs: number): Promise<numbe
   return putCount;
 }
 
-async function start(endpoint: string): Promise<string> {
+/** A key that lies in the catalog, as users' keys do, and is looked up there for each request. */
+async function storedKey(endpoint: string): Promise<Signing> {
+  const client = createClient({ endpoint, region: REGION, credentials: KEY_PAIR });
+  const made = await createAccessKey(client);
+  client.close();
+  const keyPair = { accessKeyId: made.AccessKeyId, secretAccessKey: made.SecretAccessKey };
+  return { keyPair, region: REGION, service: "ebs" };
+}
+
+async function start(endpoint: string, signing: Signing): Promise<string> {
   using connection = await Connection.open(endpoint);
   const request = writeStartSnapshotRequest({ VolumeSize: VOLUME_SIZE_GIB });
   const { status, head, body } = await connection.exchange([
-    new RequestSigner(endpoint).head(request),
+    new RequestSigner(endpoint, signing).head(request),
     request.body,
   ]);
   if (status !== 201) throw new Error(`StartSnapshot was answered with ${head}`);

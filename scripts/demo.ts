@@ -11,7 +11,6 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  opendirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -21,6 +20,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { filesBelow } from "../bench/harness/file-system.ts";
 
 const ROOT = dirname(import.meta.dirname);
 const VARVE = join(ROOT, "bin", "varve.mjs");
@@ -147,19 +147,6 @@ function gatherFiles(from: string, to: string, bytesMax: number): void {
     if (bytes > bytesMax * 0.99) break;
   }
   console.log(`  ${count} files, ${format(bytes)}`);
-}
-
-function* filesBelow(path: string): Generator<string> {
-  const directory = opendirSync(path);
-  try {
-    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-      const below = join(path, entry.name);
-      if (entry.isDirectory()) yield* filesBelow(below);
-      else if (entry.isFile()) yield below;
-    }
-  } finally {
-    directory.closeSync();
-  }
 }
 
 function truncateTo(path: string, size: number): void {

@@ -1,9 +1,10 @@
 // The shape of the code, checked: ladder, private files, hidden clocks and chance, lengths, words,
-// and that ARCHITECTURE.md names only what exists. Prints the shape of each folder; ends with
-// exit code 1 when a rule is broken. Run by `npm run check`.
+// and that ARCHITECTURE.md and the other pages name only what exists. Prints the shape of each
+// folder; ends with exit code 1 when a rule is broken. Run by `npm run check`.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
+import { checkLadder, folderOf, isOnLadder } from "./_ladder.ts";
 import type { FunctionShape, Import, ParameterList, Source } from "./_source.ts";
 import { findFunctions, findImports, lineAt, readSource } from "./_source.ts";
 
@@ -13,44 +14,6 @@ const FILE_LINES_MAX = 400;
 const TEST_FILE_LINES_MAX = 600;
 const FUNCTION_LINES_MAX = 70;
 const PARAMETER_COUNT_MAX = 3;
-
-/** What each folder of src may import besides itself: the ladder, read upwards. */
-const LADDER: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  model: ["base"],
-  segments: ["base"],
-  catalog: ["model", "base"],
-  tree: ["model", "base"],
-  keys: ["catalog", "model", "base"],
-  "data-folder": ["model", "base"],
-  blocks: ["segments", "catalog", "model", "base"],
-  snapshots: ["blocks", "tree", "keys", "catalog", "model", "base"],
-  identity: ["catalog", "model", "base"],
-  wire: ["model", "base"],
-  signals: ["wire", "snapshots", "blocks", "segments", "catalog", "model", "base"],
-  client: ["wire", "model", "base"],
-  server: ["wire", "signals", "snapshots", "identity", "keys", "catalog", "model", "base"],
-  console: ["client", "wire", "model", "base"],
-  cli: ["client", "wire", "model", "base", "service.ts", "rebuild-store.ts", "migrate-store.ts"],
-};
-
-/** The composition roots: they alone may import everything. */
-const COMPOSITION_ROOTS = [
-  "service.ts",
-  "service-config.ts",
-  "open-store.ts",
-  "open-scaled-store.ts",
-  "make-core.ts",
-  "make-signals.ts",
-  "rebuild-store.ts",
-  "migrate-store.ts",
-  "read-only-store.ts",
-];
-
-/** Ports that a supplier in a sibling folder may know, as types only. */
-const PORTS_FOR_SIBLINGS: Readonly<Record<string, string>> = {
-  "tree/node-store.ts": "blocks",
-};
 
 /** Node modules that only some folders may import. */
 const NODE_MODULE_RULES = [
@@ -108,7 +71,12 @@ const EXCEPTIONS: readonly { rule: Rule; path: string; name?: string; reason: st
 
 /** The client's operations have the parameters of the module that the project began from. */
 function seedShape(name: string): (typeof EXCEPTIONS)[number] {
-  return { rule: "parameters", path: "src/client/operations.ts", name, reason: "the seed's shape" };
+  return {
+    rule: "parameters",
+    path: "src/client/api/ebs-operations.ts",
+    name,
+    reason: "the seed's shape",
+  };
 }
 
 interface File {
@@ -138,7 +106,7 @@ function main(): number {
     ...checkDocComments(file),
     ...(file.inSrc !== undefined && !file.isTest ? checkProduct(file) : []),
   ]);
-  violations.push(...checkArchitecture(files), ...checkExceptions());
+  violations.push(...checkArchitecture(files), ...checkPages(), ...checkExceptions());
   printShape(files);
   const texts = violations.map(([file, line, message]) => {
     return `${typeof file === "string" ? file : file.path}:${line} ${message}`;
@@ -211,33 +179,12 @@ function checkImports(file: File): Violation[] {
   return violations;
 }
 
-function checkLadder(from: string, target: string, typeOnly: boolean): string | undefined {
-  if (COMPOSITION_ROOTS.includes(from)) return undefined;
-  const to = target.replace(/^src\//, "");
-  if (to === target) return `imports ${target} from outside src`;
-  const [folder = "", toFolder = ""] = [folderOf(from), folderOf(to)];
-  if (folder === toFolder) return undefined;
-  if (LADDER[folder] === undefined) return `${folder} is not on the ladder`;
-  if (LADDER[folder].includes(toFolder)) return undefined;
-  if (PORTS_FOR_SIBLINGS[to] === folder) {
-    return typeOnly ? undefined : `may import ${to} only with "import type"`;
-  }
-  return `${folder} may not import ${toFolder} (${to})`;
-}
-
-/** The folder directly below src; the file itself where it lies in src. */
-function folderOf(inSrc: string): string {
-  return inSrc.split("/")[0] ?? "";
-}
-
 /** Rules for what ships: modules of Node, time, chance, mutable state. */
 function checkProduct(file: File): Violation[] {
   const { code } = file.source;
   const violations: Violation[] = [];
   const folder = folderOf(file.inSrc ?? "");
-  if (LADDER[folder] === undefined && !COMPOSITION_ROOTS.includes(folder)) {
-    violations.push([file, 1, `${folder} is not on the ladder`]);
-  }
+  if (!isOnLadder(file.inSrc ?? "")) violations.push([file, 1, `${folder} is not on the ladder`]);
   for (const { specifier, line } of file.imports) {
     const isNode = specifier.startsWith("node:");
     if (isNode && PURE_FOLDERS.includes(folder) && !excepted("pure", file)) {
@@ -335,6 +282,23 @@ function checkArchitecture(files: readonly File[]): Violation[] {
     const names = [...line.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
     const missing = names.filter((name) => !nameExists(name, words));
     return missing.map((name): Violation => ["ARCHITECTURE.md", i + 1, `${name} does not exist`]);
+  });
+}
+
+/** Every file of ours that a page names exists. */
+function checkPages(): Violation[] {
+  const names = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+  const folders = ["docs", "bench", "deploy"].flatMap((folder) => {
+    const below = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+    return below.filter((name) => name.endsWith(".md")).map((name) => posix.join(folder, name));
+  });
+  const named = /(?<![\w./-])(?:src|test|bench|scripts|docs|deploy|bin)\/[\w./-]*\w\.[a-z]{2,4}\b/g;
+  return [...names, ...folders].flatMap((page) => {
+    const text = readFileSync(join(ROOT, page), "utf8");
+    const missing = [...text.matchAll(named)].filter(([path]) => !existsSync(join(ROOT, path)));
+    return missing.map((match): Violation => {
+      return [page, lineAt(text, match.index), `${match[0]} does not exist`];
+    });
   });
 }
 

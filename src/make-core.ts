@@ -11,6 +11,7 @@ import {
   COLLECT_MINUTES_DEFAULT,
   KEY_RECHECK_MS,
   NODE_CACHE_BYTES_MAX,
+  PENDING_SEEN_COUNT_MAX,
   RECYCLE_BIN_DAYS_MAX,
   SCRUB_DAYS_DEFAULT,
   SCRUB_DAYS_MAX,
@@ -23,13 +24,13 @@ import type { Store } from "./open-store.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import { emulatedSealing } from "./server/emulation/aws.ts";
 import type { ClockedConfig } from "./service-config.ts";
-import { AwsTokens } from "./snapshots/aws-tokens.ts";
-import { Collections } from "./snapshots/collections.ts";
-import { Collector } from "./snapshots/collector.ts";
-import { Copier } from "./snapshots/copier.ts";
+import { Collections } from "./snapshots/chores/collections.ts";
+import { Collector } from "./snapshots/chores/collector.ts";
+import { Copier } from "./snapshots/chores/copier.ts";
+import { type EmulatedSealing, Sealer } from "./snapshots/chores/sealer.ts";
 import type { Core, StartOptions } from "./snapshots/core.ts";
-import { type EmulatedSealing, Sealer } from "./snapshots/sealer.ts";
-import { Tokens } from "./snapshots/tokens.ts";
+import { AwsTokens } from "./snapshots/tokens/aws-tokens.ts";
+import { Tokens } from "./snapshots/tokens/tokens.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 
@@ -54,10 +55,11 @@ export async function makeCore(
 ): Promise<Core> {
   const { catalog, segments, blocks, keys, room, member } = parts;
   const { clock, random, region, recycleBinDays = 0, emulation = {} } = config;
-  const { scrubDays = SCRUB_DAYS_DEFAULT } = config;
+  const startOptions = startOptionsOf(config);
+  const { scrubDays, tokenSecretDays } = startOptions;
   checkDays("scrubDays", scrubDays, SCRUB_DAYS_MAX);
   checkDays("recycleBinDays", recycleBinDays, RECYCLE_BIN_DAYS_MAX);
-  checkDays("tokenSecretDays", config.tokenSecretDays ?? 0, TOKEN_SECRET_DAYS_MAX);
+  checkDays("tokenSecretDays", tokenSecretDays, TOKEN_SECRET_DAYS_MAX);
   const [owner] = await catalog.identity.accounts();
   assert(owner !== undefined, "there is a first account");
   return composeCore({
@@ -65,10 +67,11 @@ export async function makeCore(
     ...{ region, recycleBinDays, checkRoom: () => room.checkRoom() },
     leads: () => member?.isLeader() ?? true,
     tokenSecretSpreadMs: member && TOKEN_SECRET_SPREAD_MS,
+    seenPending: member && new LruCache(PENDING_SEEN_COUNT_MAX, () => 1),
     nodeCacheBytes: NODE_CACHE_BYTES_MAX,
     emulated: emulatedSealing(emulation),
     hasAwsTokens: emulation.aws === true,
-    startOptions: startOptionsOf(config),
+    startOptions,
     onFailure: logger(config.log, clock),
   });
 }
@@ -76,7 +79,7 @@ export async function makeCore(
 /** What a core is composed of. */
 export interface CoreParts
   extends Pick<Core, "catalog" | "blocks" | "keys" | "clock" | "random" | "leads">,
-    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions"> {
+    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions" | "seenPending"> {
   readonly segments: SegmentStore;
   /** The first account, which the journal's key is made for. */
   readonly owner: AccountId;
@@ -97,6 +100,7 @@ export interface CoreParts
 export async function composeCore(parts: CoreParts): Promise<Core> {
   const { catalog, segments, blocks, keys, clock, random, leads, onFailure } = parts;
   const { region, recycleBinDays, checkRoom, startOptions, emulated, nodeCacheBytes } = parts;
+  const { seenPending } = parts;
   const tell = (message: string, what: string) => (id: unknown, error: unknown) =>
     onFailure(message, { [what]: id, error });
   // One cache for all accounts: a node's digest says all of its contents.
@@ -134,11 +138,11 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   return {
     ...{ catalog, blocks, keys, maps, tokens, tokenSecrets, sealer, copier, collector },
     ...{ collections, journaler, scrubber, clock, random, leads },
-    ...{ region, recycleBinDays, checkRoom, startOptions },
+    ...{ region, recycleBinDays, checkRoom, startOptions, seenPending },
   };
 }
 
-/** What can be asked of how the service was started. */
+/** How the service was started, defaults filled in: what can be asked of it, and goes by it. */
 function startOptionsOf(config: ClockedConfig): StartOptions {
   const { emulation } = config;
   const told = Object.entries(emulation ?? {}).filter(([, value]) => value !== undefined);

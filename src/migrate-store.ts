@@ -3,6 +3,7 @@ import { LruCache } from "./base/lru-cache.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import { checkHoldsStore } from "./data-folder/holds-store.ts";
 import { KeyRing } from "./keys/key-ring.ts";
 import {
   type KeyEncryptionKeySource,
@@ -25,7 +26,7 @@ import {
   type MigrationProgress,
   type MigrationSide,
   migrateStore,
-} from "./snapshots/migrate.ts";
+} from "./snapshots/whole-store/migrate.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 
@@ -56,6 +57,7 @@ export async function migrate(config: MigrationConfig): Promise<Migrated> {
   const [random, clock] = [systemRandom, systemClock];
   const log = config.log ?? logLines("info").write;
   const parts: StoreParts = { random, clock, log: logger(log, clock) };
+  if (config.direction === "out") await checkHoldsStore(config.dataDirectory);
   const folder = await openEmbeddedStore(config.dataDirectory, parts);
   let service: Service | undefined;
   try {

@@ -9,6 +9,7 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   blocks: [
     "term",
     "locate",
+    "locateAll",
     "pendingWrites",
     "damaged",
     "isDamaged",

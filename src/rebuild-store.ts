@@ -18,7 +18,7 @@ import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts"
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import type { ScaledStore } from "./service-config.ts";
-import { type Rebuilt, rebuildCatalog } from "./snapshots/rebuild.ts";
+import { type Rebuilt, rebuildCatalog } from "./snapshots/whole-store/rebuild.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 

@@ -11,22 +11,21 @@ import type { KeyRing } from "./keys/key-ring.ts";
 import type { KeyEncryptionKeySource } from "./keys/open-key-encryption-key.ts";
 import { makeCore, openKeyRing } from "./make-core.ts";
 import { makeSignals, type Signals } from "./make-signals.ts";
-import { COLLECT_MINUTES_DEFAULT, TOKEN_SECRET_DAYS_DEFAULT } from "./model/limits.ts";
 import { type LogEntry, type Logger, logger } from "./model/log.ts";
 import { openEmbeddedStore, type Store, type StoreParts } from "./open-store.ts";
-import { CallAudit } from "./server/audit-calls.ts";
-import { BufferPool } from "./server/buffer-pool.ts";
+import { CallAudit } from "./server/access/audit-calls.ts";
 import { createConsole } from "./server/console.ts";
 import { latenessOf } from "./server/emulation/aws.ts";
 import { createEmulation, withSeed } from "./server/emulation/create-emulation.ts";
 import type { EmulationConfig } from "./server/emulation/emulation.ts";
 import type { AccessLine } from "./server/exchange-parts.ts";
 import { createHealth } from "./server/health.ts";
+import { BufferPool } from "./server/http/buffer-pool.ts";
 import { listen, type TlsIdentity } from "./server/http-server.ts";
 import type { ClockedConfig, ScaledStore, ServiceConfig } from "./service-config.ts";
 import { logLines } from "./signals/log-lines.ts";
 import { watchedBlocks, watchedSegments } from "./signals/store-watch.ts";
-import { type Chores, startChores } from "./snapshots/chores.ts";
+import { type Chores, startChores } from "./snapshots/chores/chores.ts";
 import type { Core } from "./snapshots/core.ts";
 
 export type {
@@ -160,7 +159,7 @@ async function startService(
     },
     config,
   );
-  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(config, store));
+  const chores = store.isReadOnly ? [] : beginChores(core, log, choresOf(core, config, store));
   const close = async () => {
     await server.close();
     const longWork = [core.collector.stop(), core.copier.stop()];
@@ -195,11 +194,13 @@ async function startService(
 }
 
 function watchedBlockStore(
-  { segments, catalog, keys, work }: Store & { readonly keys: KeyRing; readonly work: BlockWork },
+  store: Store & { readonly keys: KeyRing; readonly work: BlockWork },
   { watch }: Signals,
 ): BlockStore {
+  const { segments, catalog, keys, work, member } = store;
   const { liveness } = catalog;
-  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work };
+  const looksUpTogether = member !== undefined;
+  const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work, looksUpTogether };
   return new BlockStore(watchedSegments(segments, watch), parts, keys);
 }
 
@@ -222,12 +223,15 @@ function beginChores(core: Core, log: Logger, chores: Chores): { stop(): Promise
 }
 
 /** What chores are to do besides what every core needs. */
-function choresOf(config: ServiceConfig, { room, member }: Store): Chores {
-  const { emulation = {}, collectMinutes, tokenSecretDays } = config;
+function choresOf(
+  { startOptions }: Core,
+  { emulation = {} }: ServiceConfig,
+  { room, member }: Store,
+): Chores {
+  const { collectMinutes, tokenSecretDays } = startOptions;
   return {
     lookForRoom: () => room.look(),
-    collectMinutes: collectMinutes ?? COLLECT_MINUTES_DEFAULT,
-    tokenSecretDays: tokenSecretDays ?? TOKEN_SECRET_DAYS_DEFAULT,
+    ...{ collectMinutes, tokenSecretDays },
     timeoutMs: latenessOf(emulation).timeoutMs,
     putsOffSealings: emulation.aws ?? false,
     isShared: member !== undefined,

@@ -67,13 +67,13 @@ test("docs/client.md names every option, and no other", async () => {
   const section = page.split("## Options")[1]?.split("\n## ")[0] ?? "";
   const rows = [...section.matchAll(/^\| (`.*?`) \|/gm)].map((match) => match[1] as string);
   const documented = rows.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map((m) => m[1]));
-  const core = await members("client.ts", "ClientOptions");
-  const actual = [...core, ...(await members("create-client.ts", "NodeClientOptions"))];
+  const core = await members("call/client.ts", "ClientOptions");
+  const actual = [...core, ...(await members("call/create-client.ts", "NodeClientOptions"))];
   assert.ok(actual.length >= 12);
   assert.deepEqual(documented.sort(), actual.sort());
   const ofCalls = /Of each call: (.*?)\.$/ms.exec(section)?.[1] ?? "";
   const named = [...ofCalls.matchAll(/`([a-z]\w+)`/g)].map((match) => match[1]);
-  assert.deepEqual(named.sort(), (await members("client.ts", "CallOptions")).sort());
+  assert.deepEqual(named.sort(), (await members("call/client.ts", "CallOptions")).sort());
 });
 
 test("docs/client.md names every class of error", async () => {

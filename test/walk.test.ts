@@ -3,6 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { decodeRecord, RECORD_KIND } from "../src/blocks/record.ts";
+import { findDataExtents } from "../src/client/image/sparse-extents.ts";
 import {
   ClientError,
   completeSnapshot,
@@ -14,7 +15,6 @@ import {
   putSnapshotBlock,
   startSnapshot,
 } from "../src/client/index.ts";
-import { findDataExtents } from "../src/client/sparse-extents.ts";
 import { type Digest, digestFromChecksum, type RecordName } from "../src/model/digest.ts";
 import { offsetOf } from "../src/model/geometry.ts";
 import type { SnapshotId } from "../src/model/ids.ts";

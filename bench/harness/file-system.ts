@@ -83,7 +83,8 @@ function gatherFiles(from: string, to: string, bytesMax: number): string[] {
   return gathered;
 }
 
-function* filesBelow(path: string): Generator<string> {
+/** Regular files below a folder. */
+export function* filesBelow(path: string): Generator<string> {
   const directory = opendirSync(path);
   try {
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {

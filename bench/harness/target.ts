@@ -1,4 +1,4 @@
-import { nodeCrypto } from "../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import type { WireRequest } from "../../src/wire/message.ts";
 import {
   deriveSigningKey,

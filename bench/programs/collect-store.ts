@@ -20,7 +20,7 @@ import {
 } from "../../src/model/limits.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
-import { Collector } from "../../src/snapshots/collector.ts";
+import { Collector } from "../../src/snapshots/chores/collector.ts";
 import { BlockMaps, type MapEntry } from "../../src/tree/block-map.ts";
 import type { Node } from "../../src/tree/node.ts";
 import { NO_SECRETS } from "../../test/support/fakes.ts";

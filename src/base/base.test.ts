@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { propertyRuns } from "../../test/support/property.ts";
 import { assert as check } from "./assert.ts";
-import { bytesEqual, fromBase64, fromHex, toBase64, toHex } from "./bytes.ts";
+import { fromBase64, fromHex, toBase64, toHex } from "./bytes.ts";
 import { type Clock, formatTimeMs, repeat, systemClock } from "./clock.ts";
-import { forEachConcurrent, Limiter } from "./concurrency.ts";
+import { forEachConcurrent, Limiter, mapAhead } from "./concurrency.ts";
 import { LruCache } from "./lru-cache.ts";
 import { randomUuid, systemRandom } from "./random.ts";
 import { escapableWildcardPattern, wildcardPattern } from "./wildcard.ts";
@@ -43,12 +43,6 @@ test("fromBase64 answers undefined for every text but the canonical one", async 
     else assert.notEqual(Buffer.from(text, "base64").toString("base64"), text);
   });
   fc.assert(property, propertyRuns(t, 500));
-});
-
-test("bytesEqual compares length and contents", () => {
-  assert.ok(bytesEqual(Buffer.from("ab"), new Uint8Array([97, 98])));
-  assert.ok(!bytesEqual(Buffer.from("ab"), Buffer.from("abc")));
-  assert.ok(!bytesEqual(Buffer.from("ab"), Buffer.from("ac")));
 });
 
 test("Limiter runs at most so many at once, in order of arrival", async () => {
@@ -133,6 +127,46 @@ test("forEachConcurrent calls work for each item, at most so many at once", asyn
   });
   assert.deepEqual(seen, [...Array(50).keys()]);
   assert.equal(ended, 50);
+});
+
+test("mapAhead answers in order, with at most so many calls ahead", async () => {
+  const [started, ended]: [number[], number[]] = [[], []];
+  const work = async (item: number) => {
+    started.push(item);
+    await sleep(item % 3 === 0 ? 5 : 0);
+    ended.push(item);
+    return item * 10;
+  };
+  const seen: number[] = [];
+  for await (const answer of mapAhead(Array(20).keys(), 4, work)) {
+    seen.push(answer);
+    assert.ok(started.length <= seen.length + 3, `${started.length} calls, ${seen.length} taken`);
+  }
+  assert.deepEqual(
+    seen,
+    [...Array(20).keys()].map((item) => item * 10),
+  );
+  assert.notDeepEqual(ended, started, "they were in flight together");
+});
+
+test("mapAhead fails where its turn is, and leaves no call behind", async () => {
+  let [started, ended] = [0, 0];
+  const work = async (item: number) => {
+    started += 1;
+    await sleep(item);
+    ended += 1;
+    if (item === 2) throw new Error(`failure of ${item}`);
+    return item;
+  };
+  const seen: number[] = [];
+  const taking = async () => {
+    for await (const answer of mapAhead(Array(20).keys(), 4, work)) seen.push(answer);
+  };
+  await assert.rejects(taking(), /failure of 2/);
+  assert.deepEqual(seen, [0, 1]);
+  assert.equal(ended, started);
+  for await (const _ of mapAhead(Array(20).keys(), 4, work)) break;
+  assert.equal(ended, started, "also where nobody wants the rest");
 });
 
 test("forEachConcurrent stops at the first failure and waits for calls in flight", async () => {

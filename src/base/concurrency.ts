@@ -102,3 +102,29 @@ export async function forEachConcurrent<T>(
   }
   if (failures.length > 0) throw failures[0];
 }
+
+/**
+ * Answers what `work` answers for each item, in order, with at most `limit` calls in flight or
+ * answered ahead of whoever takes the answers. Whoever stops taking them waits for the calls in
+ * flight.
+ */
+export async function* mapAhead<T, R>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  assert(Number.isInteger(limit) && limit > 0, `concurrency must be at least 1: ${limit}`);
+  const ahead: Promise<R>[] = [];
+  try {
+    for (const item of items) {
+      const call = work(item);
+      // Thrown when it is its turn.
+      call.catch(() => undefined);
+      ahead.push(call);
+      if (ahead.length === limit) yield await (ahead.shift() as Promise<R>);
+    }
+    for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) yield await next;
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}

@@ -2,6 +2,7 @@
 
 import { parentPort } from "node:worker_threads";
 import { CorruptionError } from "../model/errors.ts";
+import { decodeWhole, type EncodedWhole } from "./block-work.ts";
 import { decodePayloadSync, type EncodedPayload, encodePayloadSync } from "./codec.ts";
 import { digestOf } from "./hash.ts";
 import { decryptBytes, encryptBytes, type Sealing } from "./sealed-bytes.ts";
@@ -16,7 +17,8 @@ export type Task =
       readonly payload: EncodedPayload;
       readonly plainLength: number;
       readonly sealing: Sealing | undefined;
-    };
+    }
+  | { readonly kind: "decode-all"; readonly encoded: readonly EncodedWhole[] };
 
 /** A task on its way to a thread. */
 export interface Asked {
@@ -61,6 +63,13 @@ function run(task: Task): Done {
     const bytes = sealing ? decryptBytes(sealing, payload.bytes) : payload.bytes;
     const plain = decodePayloadSync({ ...payload, bytes }, plainLength);
     return { answer: { plain, digest: digestOf(plain) }, moved: memoryOf(plain) };
+  }
+  if (task.kind === "decode-all") {
+    const decoded = task.encoded.map(decodeWhole);
+    return {
+      answer: decoded,
+      moved: decoded.flatMap((each) => (each ? memoryOf(each.plain) : [])),
+    };
   }
   const { codec, bytes } = encodePayloadSync(task.bytes);
   // Raw, it is what the other side has already.

@@ -51,6 +51,36 @@ test("BlockStore stores the same contents once while the first are under way", a
   assert.equal(segments.entries.length, 1);
 });
 
+test("BlockStore looks up together what arrives during an append, where that is far", async () => {
+  const { segments, catalog } = setUp();
+  const tables = { blocks: catalog, liveness: catalog, looksUpTogether: true };
+  const store = new BlockStore(segments, tables, NO_SECRETS);
+  const looked: number[] = [];
+  const { locate } = catalog;
+  catalog.locate = (domain, name) => {
+    looked.push(segments.entries.length);
+    return locate.call(catalog, domain, name);
+  };
+  const [begun, { wait, open }] = [gate(), gate()];
+  segments.beforeAppend = () => {
+    begun.open();
+    return wait();
+  };
+  const puts = [put(store, { blockIndex: 0, contents: 1 })];
+  await begun.wait();
+  for (let blockIndex = 1; blockIndex < 4; blockIndex++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    puts.push(put(store, { blockIndex, contents: 1 + blockIndex }));
+  }
+  assert.deepEqual(looked, [0], "the others wait");
+  // Reading is not putting: it never waits.
+  await assert.rejects(store.getBlock(OTHER, digestOf(blockContents(9))), CorruptionError);
+  open();
+  await Promise.all(puts);
+  assert.deepEqual(looked, [0, 0, 1, 1, 1]);
+  assert.equal(segments.entries.length, 4);
+});
+
 test("BlockStore keeps domains apart", async () => {
   const { store, segments } = setUp();
   const digest = await put(store, {});

@@ -43,6 +43,12 @@ export type BlockStoreParts = Pick<Catalog, "blocks"> & {
   readonly liveness: Pick<LivenessTable, "refer">;
   /** By default whoever asks. */
   readonly work?: BlockWork | undefined;
+  /**
+   * True where a look-up is a way to another machine: those of puts then wait for the batch that is
+   * being appended, behind which their own would wait anyway, and go together. By default each is
+   * made at once, so that encoding goes on beside the append.
+   */
+  readonly looksUpTogether?: boolean | undefined;
 };
 
 /** Where a block is written to. */
@@ -69,12 +75,14 @@ export class BlockStore {
   readonly #damaged: DamagedRecords;
   /** Reads what is stored, record by record. */
   readonly records: RecordReader;
+  readonly #looksUpTogether: boolean;
   #busyCount = 0;
   readonly #puts = new KeyedLock();
 
   constructor(segments: SegmentStore, catalog: BlockStoreParts, secrets: DomainSecrets) {
     const { work = ownWork } = catalog;
     this.#work = work;
+    this.#looksUpTogether = catalog.looksUpTogether ?? false;
     this.#catalog = catalog.blocks;
     this.#liveness = catalog.liveness;
     this.#damaged = new DamagedRecords(catalog.blocks);
@@ -155,6 +163,7 @@ export class BlockStore {
   nodeStore(domain: Domain): NodeStore {
     return {
       getNode: (digest) => this.records.load(domain, digest),
+      getNodes: (digests) => this.records.loadAll(domain, digests),
       putNode: async (bytes) => (await this.#putRecord(RECORD_KIND.node, domain, bytes)).digest,
     };
   }
@@ -217,6 +226,7 @@ export class BlockStore {
     if (name === ZERO_BLOCK_NAME) return true;
     // The same contents may be on their way already. If they fail to arrive, ours will be stored.
     await this.#arriving.get(keyOf(identity))?.catch(() => undefined);
+    if (this.#looksUpTogether) await this.#commits.appended();
     if (await this.#damaged.has(identity)) return false;
     return (await this.#catalog.locate(domain, name)) !== undefined;
   }

@@ -1,5 +1,12 @@
 import type { Digest } from "../model/digest.ts";
-import { CODEC, decodePayload, type EncodedPayload, encodePayload } from "./codec.ts";
+import { CorruptionError } from "../model/errors.ts";
+import {
+  CODEC,
+  decodePayload,
+  decodePayloadSync,
+  type EncodedPayload,
+  encodePayload,
+} from "./codec.ts";
 import { digestOf } from "./hash.ts";
 import { decryptBytes, encryptBytes, type Sealing } from "./sealed-bytes.ts";
 
@@ -22,6 +29,18 @@ export interface BlockWork {
    * Rejects with a `CorruptionError` where it does not decode to so many bytes.
    */
   decode(payload: EncodedPayload, plainLength: number, sealing?: Sealing): Promise<DecodedPayload>;
+  /**
+   * The same for many short payloads at once, in order; undefined for one that does not decode. The
+   * memory they lie in is given away: whoever hands it in has no further use for it.
+   */
+  decodeAll(encoded: readonly EncodedWhole[]): Promise<readonly (DecodedPayload | undefined)[]>;
+}
+
+/** A payload with all that it takes to decode it. */
+export interface EncodedWhole {
+  readonly payload: EncodedPayload;
+  readonly plainLength: number;
+  readonly sealing: Sealing | undefined;
 }
 
 /** A payload as it is stored, perhaps with what it hashes to. */
@@ -49,4 +68,20 @@ export const ownWork: BlockWork = {
     const plain = await decodePayload({ ...payload, bytes }, plainLength);
     return { plain, digest: digestOf(plain) };
   },
+  decodeAll: async (encoded) => encoded.map(decodeWhole),
 };
+
+/** Decodes one of many; undefined where it does not. The answer lies in memory of its own. */
+export function decodeWhole(encoded: EncodedWhole): DecodedPayload | undefined {
+  const { payload, plainLength, sealing } = encoded;
+  try {
+    const bytes = sealing ? decryptBytes(sealing, payload.bytes) : payload.bytes;
+    const plain = decodePayloadSync({ ...payload, bytes }, plainLength);
+    // What lies among others would keep them all in memory, and could not be handed over alone.
+    const own = plain.length === plain.buffer.byteLength ? plain : Uint8Array.from(plain);
+    return { plain: own, digest: digestOf(own) };
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    throw error;
+  }
+}

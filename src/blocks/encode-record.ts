@@ -3,7 +3,7 @@ import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Domain } from "../model/ids.ts";
 import type { Entry } from "../segments/segment-store.ts";
-import { type BlockWork, type HashedPayload, ownWork } from "./block-work.ts";
+import { type BlockWork, type EncodedWhole, type HashedPayload, ownWork } from "./block-work.ts";
 import { CODEC } from "./codec.ts";
 import type { DomainCipher } from "./domain-cipher.ts";
 import {
@@ -24,17 +24,7 @@ export interface RecordIdentity {
   readonly name: RecordName;
 }
 
-/** Makes the bytes of a record: compressed where that helps, encrypted where there is a cipher. */
-export async function encodeRecord(
-  identity: RecordIdentity,
-  plain: Uint8Array,
-  cipher: DomainCipher | undefined,
-): Promise<Entry> {
-  const payload = await ownWork.encode(plain, cipher !== undefined);
-  return sealRecord({ ...identity, plainLength: plain.length }, payload, { cipher, work: ownWork });
-}
-
-/** The same from a payload that is encoded already. */
+/** Makes the bytes of a record of its encoded payload, encrypted where there is a cipher. */
 export async function sealRecord(
   identity: RecordIdentity & Pick<RecordHeader, "plainLength">,
   { codec, bytes: payload, digest }: HashedPayload,
@@ -72,13 +62,23 @@ export async function openRecord(
   cipher: DomainCipher | undefined,
   work: BlockWork = ownWork,
 ): Promise<OpenedPayload> {
+  const { header, payload, plainLength, sealing } = readRecord(record, cipher);
+  return { header, ...(await work.decode(payload, plainLength, sealing)) };
+}
+
+/** A record's header, and what it takes to decode the rest. Throws as `openRecord` does. */
+export function readRecord(
+  record: Uint8Array,
+  cipher: DomainCipher | undefined,
+): EncodedWhole & Pick<OpenedPayload, "header"> {
   const { header, payload, headerBytes } = decodeRecord(record);
+  const whole = { header, payload, plainLength: header.plainLength };
   if (!header.seal) {
     // Or whoever can write to the disk could have anything taken for what was encrypted.
     if (cipher) throw new CorruptionError(`A record of ${header.domain} is not encrypted`);
-    return { header, ...(await work.decode(payload, header.plainLength)) };
+    return { ...whole, sealing: undefined };
   }
   if (!cipher) throw new CorruptionError(`A record of ${header.domain} is encrypted`);
   const sealing = { key: cipher.recordKey(header, header.seal), covered: sealedPart(headerBytes) };
-  return { header, ...(await work.decode(payload, header.plainLength, sealing)) };
+  return { ...whole, sealing };
 }

@@ -3,7 +3,7 @@ import { UnavailableError } from "../base/unavailable.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
-import type { Entry, SegmentStore } from "../segments/segment-store.ts";
+import type { Entry, Placement, SegmentStore } from "../segments/segment-store.ts";
 
 /** A record on its way into the store. */
 export interface NewRecord {
@@ -42,6 +42,7 @@ export class GroupCommit {
   readonly #batchSizeBytesMax: number;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #appending: Promise<unknown> | undefined;
 
   constructor(segments: SegmentStore, catalog: BlockTable, batchSizeBytesMax: number) {
     this.#segments = segments;
@@ -65,6 +66,14 @@ export class GroupCommit {
   /** Waits until everything handed in so far has been settled. */
   async idle(): Promise<void> {
     await this.#running;
+  }
+
+  /**
+   * Resolves when no batch is on its way into the segments: at once, or when the one that is has
+   * arrived or failed, and the catalog is about to be asked for its commit.
+   */
+  async appended(): Promise<void> {
+    await this.#appending?.catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -99,8 +108,7 @@ export class GroupCommit {
 
   async #commitBatch(batch: readonly Waiting[]): Promise<void> {
     const records = batch.flatMap(({ record }) => record ?? []);
-    const placements =
-      records.length > 0 ? await this.#segments.append(records.map(({ entry }) => entry)) : [];
+    const placements = await this.#append(records);
     const locations = placements.map((placement, i) => {
       const { domain, name, replaces, movedFrom } = records[i] as NewRecord;
       return { domain, name, replaces, ...(movedFrom ? { movedFrom } : {}), ...placement };
@@ -109,5 +117,16 @@ export class GroupCommit {
     const refusals = await this.#catalog.commit(locations, writes);
     let next = 0;
     for (const { write, resolve } of batch) resolve(write ? refusals[next++] : undefined);
+  }
+
+  async #append(records: readonly NewRecord[]): Promise<readonly Placement[]> {
+    if (records.length === 0) return [];
+    const appending = this.#segments.append(records.map(({ entry }) => entry));
+    this.#appending = appending;
+    try {
+      return await appending;
+    } finally {
+      this.#appending = undefined;
+    }
   }
 }

@@ -1,14 +1,20 @@
+import { mapAhead } from "../base/concurrency.ts";
 import type { BlockTable, Location } from "../catalog/catalog.ts";
 import type { StoredRecord } from "../catalog/integrity.ts";
 import type { Digest, RecordName } from "../model/digest.ts";
 import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import { type Domain, isKeyDomain, type KeyDomain } from "../model/ids.ts";
-import { RangeMissingError, type SegmentStore } from "../segments/segment-store.ts";
-import { type BlockWork, ownWork } from "./block-work.ts";
+import {
+  RangeMissingError,
+  type SegmentInfo,
+  type SegmentStore,
+} from "../segments/segment-store.ts";
+import { readTogether } from "./_read-together.ts";
+import { type BlockWork, type EncodedWhole, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
 import type { DomainSecrets } from "./domain-secrets.ts";
-import { openRecord } from "./encode-record.ts";
+import { openRecord, readRecord } from "./encode-record.ts";
 import { decodeRecord, type RecordHeader } from "./record.ts";
 import { type Scanned, scanSegment } from "./scan-segment.ts";
 
@@ -18,6 +24,12 @@ import { type Scanned, scanSegment } from "./scan-segment.ts";
  * holds could not be hashed.
  */
 export type RecordState = "whole" | "damaged" | "elsewhere" | "locked";
+
+/**
+ * Segments whose headers are read at once: in a bucket each takes a request, and one after another
+ * they would take as long as all their answers (ours). A segment is in memory by its headers only.
+ */
+const SEGMENTS_AHEAD = 16;
 
 /** What a record reader works with. */
 export interface RecordReaderParts {
@@ -91,7 +103,14 @@ export class RecordReader {
 
   /** Every record of every segment, in the order in which they were stored; see `scanSegment`. */
   async *scan(): AsyncGenerator<Scanned> {
-    for (const info of await this.#segments.list()) yield* scanSegment(this.#segments, info);
+    const scan = async (info: SegmentInfo) => {
+      const found: Scanned[] = [];
+      for await (const each of scanSegment(this.#segments, info)) found.push(each);
+      return found;
+    };
+    for await (const found of mapAhead(await this.#segments.list(), SEGMENTS_AHEAD, scan)) {
+      yield* found;
+    }
   }
 
   /** Under what names contents of these digests lie in a domain. */
@@ -190,6 +209,26 @@ export class RecordReader {
     }
   }
 
+  /**
+   * The contents of several digests, checked, in order, read together where they lie close by.
+   * Undefined for what could not be had so, for whatever reason: `load` of that one tells.
+   */
+  async loadAll(
+    domain: Domain,
+    digests: readonly Digest[],
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    const cipher = await this.cipherOf(domain);
+    const locations = await this.#table.locateAll(domain, await this.namesOf(domain, digests));
+    const records = await readTogether(this.#segments, locations);
+    const encoded = records.map((record) => record && readableRecord(record, cipher));
+    const whole = encoded.filter((each) => each !== undefined);
+    const decoded = (await this.#work.decodeAll(whole)).values();
+    return encoded.map((each, i) => {
+      const opened = each && decoded.next().value;
+      return opened?.digest === digests[i] ? opened?.plain : undefined;
+    });
+  }
+
   /** Where contents of that digest lie now; undefined for zeros and for what is not stored. */
   async locate(
     domain: Domain,
@@ -231,6 +270,20 @@ export class RecordReader {
       if (!(cause instanceof RangeMissingError)) throw cause;
       throw new CorruptionError(cause.message, { cause });
     }
+  }
+}
+
+/** What it takes to decode a record; undefined for one that is damaged. */
+function readableRecord(
+  record: Uint8Array,
+  cipher: DomainCipher | undefined,
+): EncodedWhole | undefined {
+  try {
+    const { payload, plainLength, sealing } = readRecord(record, cipher);
+    return { payload, plainLength, sealing };
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined;
+    throw error;
   }
 }
 

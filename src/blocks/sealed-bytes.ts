@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
 import { CorruptionError } from "../model/errors.ts";
 
 const CIPHER_NAME = "aes-256-gcm";
@@ -16,7 +16,8 @@ export interface Sealing {
 
 /** Encrypts a payload; the answer is `TAG_BYTES` longer. */
 export function encryptBytes({ key, covered }: Sealing, payload: Uint8Array): Uint8Array {
-  const cipher = createCipheriv(CIPHER_NAME, key, NONCE);
+  // Node's own object: given bytes, it takes ten times as long over finding out what they are.
+  const cipher = createCipheriv(CIPHER_NAME, createSecretKey(key), NONCE);
   cipher.setAAD(covered);
   return Buffer.concat([cipher.update(payload), cipher.final(), cipher.getAuthTag()]);
 }
@@ -27,7 +28,7 @@ export function decryptBytes({ key, covered }: Sealing, payload: Uint8Array): Ui
     throw new CorruptionError(`An encrypted payload has ${payload.length} bytes`);
   }
   const end = payload.length - TAG_BYTES;
-  const decipher = createDecipheriv(CIPHER_NAME, key, NONCE);
+  const decipher = createDecipheriv(CIPHER_NAME, createSecretKey(key), NONCE);
   decipher.setAAD(covered).setAuthTag(payload.subarray(end));
   try {
     return Buffer.concat([decipher.update(payload.subarray(0, end)), decipher.final()]);

@@ -3,12 +3,20 @@ import { Worker } from "node:worker_threads";
 import type { Digest } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Answered, Asked, Task } from "./_work-thread.ts";
-import { type BlockWork, type DecodedPayload, type HashedPayload, ownWork } from "./block-work.ts";
+import {
+  type BlockWork,
+  type DecodedPayload,
+  type EncodedWhole,
+  type HashedPayload,
+  ownWork,
+} from "./block-work.ts";
 import { CODEC, type EncodedPayload } from "./codec.ts";
 import type { Sealing } from "./sealed-bytes.ts";
 
 /** Bytes below which handing work to a thread costs more than doing it (ours). */
 const HANDED_BYTES_MIN = 64 * 1024;
+/** The same of short payloads, whose number counts more than their size (ours). */
+const HANDED_COUNT_MIN = 4;
 /** Threads at most: beyond that the main thread could not keep them busy (ours). */
 const THREADS_COUNT_MAX = 4;
 
@@ -25,6 +33,7 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
+  isOnline: boolean;
   hasAnswered: boolean;
   readonly waiting: Map<number, Waiting>;
 }
@@ -78,6 +87,18 @@ export class WorkThreads implements ThreadedWork {
     return (await this.#ask(task)) as DecodedPayload;
   }
 
+  async decodeAll(
+    encoded: readonly EncodedWhole[],
+  ): Promise<readonly (DecodedPayload | undefined)[]> {
+    const isHanded = encoded.length >= HANDED_COUNT_MIN && this.#isOn;
+    // To wait for a thread's start would take longer than doing it.
+    if (!isHanded || !this.#hasStarted()) return ownWork.decodeAll(encoded);
+    const memory = new Set(encoded.map(({ payload }) => payload.bytes.buffer));
+    const moved = [...memory].filter((buffer) => buffer instanceof ArrayBuffer);
+    const decoded = await this.#ask({ kind: "decode-all", encoded }, moved);
+    return decoded as readonly (DecodedPayload | undefined)[];
+  }
+
   async close(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
@@ -95,12 +116,18 @@ export class WorkThreads implements ThreadedWork {
     return !this.#isOver && this.#count > 0;
   }
 
-  #ask(task: Task): Promise<unknown> {
+  /** True when there is a thread that works already; if there is none at all, one is started. */
+  #hasStarted(): boolean {
+    if (this.#threads.length === 0) this.#start();
+    return this.#threads.some(({ isOnline }) => isOnline);
+  }
+
+  #ask(task: Task, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     const { worker, waiting } = this.#leastBusy();
     const number = this.#number++;
     return new Promise((resolve, reject) => {
       waiting.set(number, { resolve, reject });
-      worker.postMessage({ number, task } satisfies Asked);
+      worker.postMessage({ number, task } satisfies Asked, moved);
     });
   }
 
@@ -117,9 +144,12 @@ export class WorkThreads implements ThreadedWork {
     // Compiled, the thread's program lies beside this one under the same ending.
     const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const worker = new Worker(new URL(`./_work-thread.${ending}`, import.meta.url));
-    const thread: Thread = { worker, hasAnswered: false, waiting: new Map() };
+    const thread: Thread = { worker, isOnline: false, hasAnswered: false, waiting: new Map() };
     this.#threads.push(thread);
     worker.unref();
+    worker.on("online", () => {
+      thread.isOnline = true;
+    });
     worker.on("message", ({ number, answer, corrupt, failed }: Answered) => {
       const waiting = thread.waiting.get(number);
       thread.waiting.delete(number);

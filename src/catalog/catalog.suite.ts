@@ -9,6 +9,7 @@ import { beginningSuite } from "./beginning.suite.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
 import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
+import { locationSuite } from "./location.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
 import { statisticsSuite } from "./statistics.suite.ts";
 
@@ -38,6 +39,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   endSuite(`${name}.snapshots`, open);
   clientTokenSuite(`${name}.snapshots`, open);
   blockTableSuite(`${name}.blocks`, open);
+  locationSuite(`${name}.blocks`, { open, accounts: [ACCOUNT, OTHER] });
   pendingWriteSuite(`${name}.blocks`, open);
   settledWritesSuite(`${name}.blocks`, open);
   beginningSuite(`${name}.identity`, openEmpty);

@@ -284,6 +284,11 @@ export interface BlockTable extends DamageTable {
   /** Another number whenever this process had been presumed dead by others that serve the store. */
   term(): number;
   locate(domain: Domain, name: RecordName): Promise<Location | undefined>;
+  /** The same for several of one domain, in order. */
+  locateAll(
+    domain: Domain,
+    names: readonly RecordName[],
+  ): Promise<readonly (Location | undefined)[]>;
   /** Writes of a pending snapshot from a block index on, ascending, at most `limit`. */
   pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]>;
   /**

@@ -18,7 +18,7 @@ export interface MembershipParts {
  * Ours: another process takes over within eight seconds, and a process may be held up for ten, by
  * the database or by its machine, before it has to begin anew.
  */
-export const DEFAULT_LEASES: Leases = { beatMs: 2_000, aliveMs: 10_000, leadMs: 6_000 };
+const LEASES_DEFAULT: Leases = { beatMs: 2_000, aliveMs: 10_000, leadMs: 6_000 };
 
 /** Numbers reserved together: one transaction for so many segments (ours). */
 const NUMBERS_AT_ONCE = 16;
@@ -44,7 +44,7 @@ export class Membership {
 
   private constructor(parts: MembershipParts, number: number) {
     this.#parts = parts;
-    this.#leases = parts.leases ?? DEFAULT_LEASES;
+    this.#leases = parts.leases ?? LEASES_DEFAULT;
     this.#number = number;
     const { clock } = parts;
     this.clock = {
@@ -56,7 +56,7 @@ export class Membership {
 
   /** Joins; from now on, this process is alive until it is stopped. */
   static async join(parts: MembershipParts): Promise<Membership> {
-    const leases = parts.leases ?? DEFAULT_LEASES;
+    const leases = parts.leases ?? LEASES_DEFAULT;
     const member = new Membership(parts, await parts.table.join(parts.name, leases));
     await member.#beat();
     member.#beating = repeat(parts.clock, leases.beatMs, {

@@ -22,10 +22,15 @@ import type {
   Tag,
 } from "../model/snapshot.ts";
 import type { StoreSecret } from "../model/store-secret.ts";
-import type { AccessKey, SecretName } from "./catalog.ts";
-import type { GarbageCandidate } from "./collection.ts";
-import type { VerificationProgress } from "./integrity.ts";
-import type { StoreMeasure, VerificationUnderWay } from "./statistics.ts";
+import type { AccessKey, SecretName, SnapshotCopy } from "./catalog.ts";
+import type { GarbageCandidate, PendingPlace } from "./collection.ts";
+import type {
+  DamagedRecord,
+  StoredRecord,
+  VerificationProgress,
+  VerifiedSnapshot,
+} from "./integrity.ts";
+import type { Notice, SnapshotTotals, StoreMeasure, VerificationUnderWay } from "./statistics.ts";
 
 /* What the rows of a catalog say, which is the same whatever engine holds them. */
 
@@ -231,4 +236,77 @@ export function measureFrom(row: Row): StoreMeasure {
     freeBytes: (row["free_bytes"] as number | null) ?? undefined,
     snapshotCount: row["snapshot_count"] as number,
   };
+}
+
+/** The record in a row: where it lies. */
+export function storedRecordFrom(row: Row): StoredRecord {
+  return { ...placedRecordFrom(row), length: row["length"] as number };
+}
+
+/** The damaged record in a row. */
+export function damagedRecordFrom(row: Row): DamagedRecord {
+  return { ...storedRecordFrom(row), foundAtMs: row["found_at_ms"] as number };
+}
+
+/** The notice in a row. */
+export function noticeFrom(row: Row): Notice {
+  const number = row["number"] as number;
+  if (row["kind"] === "damaged") return { ...placedRecordFrom(row), number, kind: "damaged" };
+  return {
+    number,
+    kind: row["kind"] as "completed" | "failed",
+    id: row["snapshot"] as SnapshotId,
+    account: row["account"] as AccountId,
+  };
+}
+
+function placedRecordFrom(row: Row) {
+  return {
+    domain: row["domain"] as Domain,
+    name: recordNameFromBytes(row["name"] as Uint8Array),
+    segment: row["segment"] as number,
+    offset: row["offset"] as number,
+  };
+}
+
+/** The copy under way in a row. */
+export function copyFrom(row: Row): SnapshotCopy {
+  return {
+    id: row["id"] as SnapshotId,
+    sourceDomain: row["source_domain"] as Domain,
+    sourceRoot: digestFrom(row["source_root"]),
+    nextIndex: row["next_index"] as number,
+  };
+}
+
+/** How a snapshot's latest verification ended, in a row. */
+export function verifiedSnapshotFrom(row: Row): VerifiedSnapshot {
+  return {
+    id: row["id"] as SnapshotId,
+    endedAtMs: row["ended_at_ms"] as number,
+    isWhole: row["is_whole"] === 1,
+  };
+}
+
+/** The snapshots of one state, counted in a row. */
+export function totalsFrom(row: Row): SnapshotTotals {
+  return {
+    state: row["state"] as SnapshotTotals["state"],
+    count: row["count"] as number,
+    blockCount: row["blocks"] as number,
+  };
+}
+
+/** The names in rows of pending writes, and the place of the last one. */
+export function pendingNamesFrom(rows: readonly Row[]): {
+  readonly names: RecordName[];
+  readonly last: PendingPlace | undefined;
+} {
+  const names = rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
+  const row = rows.at(-1);
+  const last = row && {
+    snapshot: row["snapshot"] as number,
+    blockIndex: row["block_index"] as number,
+  };
+  return { names, last };
 }

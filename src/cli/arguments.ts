@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { KeepTag, Tag } from "../client/index.ts";
+import type { Tag, TagPattern } from "../client/index.ts";
 import { parseSnapshotId } from "../model/ids.ts";
 import {
   SESSION_DURATION_SECONDS_MAX,
@@ -47,7 +47,10 @@ export function durationArgument(text: string): number {
 }
 
 /** Parses `KEY` or `KEY=VALUE`; can be given more than once. */
-export function tagPatternArgument(text: string, earlier: readonly KeepTag[] = []): KeepTag[] {
+export function tagPatternArgument(
+  text: string,
+  earlier: readonly TagPattern[] = [],
+): TagPattern[] {
   const equals = text.indexOf("=");
   if (text === "" || equals === 0) {
     throw new InvalidArgumentError("A tag is given as KEY or KEY=VALUE.");

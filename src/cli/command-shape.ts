@@ -1,6 +1,6 @@
 import type { Argument, Command, Option } from "commander";
-import { variableOf } from "./environment-twins.ts";
 import { examplesFor } from "./examples.ts";
+import { variableOf } from "./settings/environment-twins.ts";
 
 /** What a value is, as far as a shell can help with it. */
 export type ValueKind = "file" | "choice" | "text";

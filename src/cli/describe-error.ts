@@ -19,7 +19,7 @@ import {
   UsageError,
 } from "./errors.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-codes.ts";
-import { printable } from "./format.ts";
+import { printable } from "./output/format.ts";
 
 /** A failure as people and programs are told of it. */
 export interface FailureDescription {

@@ -1,12 +1,12 @@
 import { type Command, Option } from "commander";
-import type { KeepTag, SnapshotFilter } from "../client/index.ts";
+import type { SnapshotFilter, TagPattern } from "../client/index.ts";
 import { tagPatternArgument, timeArgument, timeSpanArgument } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 
 /** Options that say which snapshots are meant. */
 export interface FilterOptions {
   readonly state?: string;
-  readonly tag?: KeepTag[];
+  readonly tag?: TagPattern[];
   readonly volume?: string;
   readonly description?: string;
   readonly since?: number;

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type ContextEntry, type SimulationResult, simulatePolicy } from "../client/index.ts";
 import { UsageError } from "./errors.ts";
-import { formatTable } from "./format.ts";
+import { formatTable } from "./output/format.ts";
 import { type Session, withSession } from "./session.ts";
 
 interface SimulateOptions {

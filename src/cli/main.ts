@@ -21,12 +21,12 @@ import { addUploadCommand } from "./commands/upload.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { addWaitCommand } from "./commands/wait.ts";
 import { describeError } from "./describe-error.ts";
-import { describeOption, TwinnedCommand } from "./environment-twins.ts";
 import { addExamples } from "./examples.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { leaveWhenNobodyReads } from "./output/standard-streams.ts";
 import { outputFor } from "./session.ts";
-import { endpointFrom, type GlobalOptions } from "./settings.ts";
-import { leaveWhenNobodyReads } from "./standard-streams.ts";
+import { describeOption, TwinnedCommand } from "./settings/environment-twins.ts";
+import { endpointFrom, type GlobalOptions } from "./settings/settings.ts";
 
 const HELP_FOOTER = `
 Every option has a variable that says the same: --endpoint has VARVE_ENDPOINT, upload --tag has

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { DownloadError, UploadError } from "../client/index.ts";
 import { ResumableError } from "./errors.ts";
-import type { Environment } from "./settings.ts";
+import type { Environment } from "./settings/settings.ts";
 
 /* Where transfers keep their logs, and what goes on with one that ended early. */
 
@@ -46,7 +46,7 @@ export function withResumeCommand(error: unknown, argv = process.argv.slice(2)):
 }
 
 /** A command line as a shell takes it, without what would begin the transfer anew. */
-export function commandLine(argv: readonly string[]): string {
+function commandLine(argv: readonly string[]): string {
   const args = argv.filter((arg) => arg !== "--restart");
   return ["varve", ...args].map(quote).join(" ");
 }

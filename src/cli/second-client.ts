@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { Client } from "../client/index.ts";
 import { UsageError } from "./errors.ts";
 import { openClient, type Session } from "./session.ts";
-import type { GlobalOptions } from "./settings.ts";
+import type { GlobalOptions } from "./settings/settings.ts";
 
 /** The other service of a command that works with two, as the command line names it. */
 export interface SecondServiceOptions {

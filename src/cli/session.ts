@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
 import { type Client, createClient, type RetryEvent, settingsFromAws } from "../client/index.ts";
 import { InterruptedError, UsageError } from "./errors.ts";
-import { printable } from "./format.ts";
-import { Output } from "./output.ts";
-import type { GlobalOptions } from "./settings.ts";
+import { printable } from "./output/format.ts";
+import { Output } from "./output/output.ts";
+import type { GlobalOptions } from "./settings/settings.ts";
 
 /** What a command that talks to the service works with. */
 export interface Session {

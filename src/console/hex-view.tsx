@@ -38,7 +38,7 @@ export function HexView({ bytes }: { readonly bytes: Uint8Array }) {
 }
 
 /** Lines of an offset, sixteen bytes, and the same as characters. */
-export function hexLines(bytes: Uint8Array, offset: number): string[] {
+function hexLines(bytes: Uint8Array, offset: number): string[] {
   return Array.from({ length: PAGE_BYTES / ROW_BYTES }, (_, row) => {
     const at = offset + row * ROW_BYTES;
     const part = [...bytes.subarray(at, at + ROW_BYTES)];

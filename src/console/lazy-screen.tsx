@@ -5,7 +5,7 @@ const FAILURE =
   "This part of the console could not be loaded. If the service was updated, load the page anew.";
 
 /** Loads a part of the console when it is first wanted, so that the first page stays light. */
-export function useLazy<P>(load: () => Promise<ComponentType<P>>) {
+function useLazy<P>(load: () => Promise<ComponentType<P>>) {
   const [part, setPart] = useState<{ readonly Part?: ComponentType<P>; readonly failure?: string }>(
     {},
   );

@@ -9,7 +9,7 @@ export interface Route {
 }
 
 /** Reads `#/screen/subject?name=value`. */
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [screen = "", subject = ""] = path.split("/");
   return { screen, subject: decode(subject), parameters: new URLSearchParams(query) };

@@ -16,7 +16,7 @@ export interface Blocks<T> {
 }
 
 /** Blocks after which loading waits to be told to go on: some hundred MB have come by then. */
-export const PAUSE_COUNT = 2_097_152;
+const PAUSE_COUNT = 2_097_152;
 /** Between two pictures while pages come: drawing must not slow down loading. */
 const REDRAW_MS = 250;
 

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+} from "node:crypto";
 import { toBase64 } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
@@ -173,8 +180,9 @@ export class SessionTokens {
   }
 }
 
-function keyOf({ value }: StoreSecret, salt: Uint8Array): Buffer {
-  return createHmac("sha256", value).update(salt).digest();
+function keyOf({ value }: StoreSecret, salt: Uint8Array): KeyObject {
+  // Node's own objects: given bytes, it takes ten times as long over finding out what they are.
+  return createSecretKey(createHmac("sha256", createSecretKey(value)).update(salt).digest());
 }
 
 /** Names the secret a token was made with; tells nothing of it. */

@@ -10,6 +10,11 @@ export function volumeSizeFor(imageSizeBytes: number): number {
   return Math.max(1, Math.ceil(imageSizeBytes / GIB_BYTES));
 }
 
+/** Blocks that an image of that many bytes takes; the last of them may be filled in part. */
+export function blockCountFor(imageSizeBytes: number): number {
+  return Math.ceil(imageSizeBytes / BLOCK_SIZE_BYTES);
+}
+
 /** Offset in bytes of a block's first byte in its volume. */
 export function offsetOf(blockIndex: number): number {
   return blockIndex * BLOCK_SIZE_BYTES;

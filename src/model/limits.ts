@@ -27,6 +27,11 @@ export const TIMEOUT_MINUTES_DEFAULT = 60;
 /** Blocks on a page of a listing (AWS). */
 export const MAX_RESULTS_MIN = 100;
 export const MAX_RESULTS_MAX = 10_000;
+/**
+ * Leaves that are compared for one page of changed blocks (ours): what 32 GiB of a volume have at
+ * most. AWS bounds the blocks that it examines, and so do we bound the work of a page.
+ */
+export const CHANGED_PAGE_LEAVES_MAX = 128;
 /** AWS does not document its default; several clients never send one and read one page (ours). */
 export const MAX_RESULTS_DEFAULT = 10_000;
 
@@ -218,6 +223,8 @@ export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 export const CHECKPOINT_ROWS = 1_000;
 /** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
 export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Pending snapshots that puts need not look up (ours: some MiB, and more than uploads at once). */
+export const PENDING_SEEN_COUNT_MAX = 1_000;
 /**
  * Times that a record is stored which was collected before anything named it (ours). It takes two
  * runs of the collector in between; more than a few say that the catalog contradicts itself.

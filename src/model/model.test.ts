@@ -14,7 +14,7 @@ import {
 } from "./digest.ts";
 import { invalid, ServiceError, snapshotNotFound } from "./errors.ts";
 import { extentsOf } from "./extent.ts";
-import { blockCountOf, blockIndexAt, offsetOf, volumeSizeFor } from "./geometry.ts";
+import { blockCountFor, blockCountOf, blockIndexAt, offsetOf, volumeSizeFor } from "./geometry.ts";
 import {
   newAccessKeyId,
   newAccountId,
@@ -35,9 +35,10 @@ test("blockCountOf and offsetOf cover exactly the volume", () => {
   }
 });
 
-test("blockIndexAt is the block that holds a byte", async (t) => {
+test("blockIndexAt is the block of a byte, blockCountFor what so many bytes take", async (t) => {
   const property = fc.property(fc.nat(2 ** 27 - 1), fc.nat(BLOCK_SIZE_BYTES - 1), (index, byte) => {
     assert.equal(blockIndexAt(offsetOf(index) + byte), index);
+    assert.equal(blockCountFor(offsetOf(index) + byte), byte === 0 ? index : index + 1);
   });
   fc.assert(property, propertyRuns(t, 200));
 });

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { seededBytes } from "../../test/support/property.ts";
-import { newBucket, openBucket, s3Engine, whyNoS3 } from "../../test/support/s3.ts";
+import { newBucket, openBucket, s3Engine, s3EngineNames, whyNoS3 } from "../../test/support/s3.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { UnavailableError } from "../base/unavailable.ts";
@@ -20,9 +20,11 @@ function segmentsOn(bucket: Bucket, numbers: { next: number }): S3Segments {
 }
 
 if (skip) test("S3Segments on a real engine", { skip }, () => {});
-else {
-  segmentStoreSuite("S3Segments", async (t) => {
-    const address = await newBucket(await s3Engine());
+// What is given by its address has no name here.
+const engines = s3EngineNames();
+for (const name of skip || engines.length > 0 ? engines : [undefined]) {
+  segmentStoreSuite(`S3Segments on ${name ?? "the engine given"}`, async (t) => {
+    const address = await newBucket(await s3Engine(name));
     const numbers = { next: 1 };
     let store = segmentsOn(await openBucket(address), numbers);
     t.after(() => store.close());

@@ -3,10 +3,10 @@ import type { Principal } from "../identity/principal.ts";
 import { digestFromChecksum } from "../model/digest.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
-import { authenticate, declaredPayloadHash, payloadMismatch } from "./authenticate.ts";
+import { authenticate, declaredPayloadHash, payloadMismatch } from "./access/authenticate.ts";
 import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
-import type { RequestHead } from "./raw-request.ts";
-import { readBlockBody, readSmallBody } from "./request-body.ts";
+import type { RequestHead } from "./http/raw-request.ts";
+import { readBlockBody, readSmallBody } from "./http/request-body.ts";
 
 /**
  * A small body is read only after the signature is verified, when the request says what its

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { WireResponse } from "../wire/message.ts";
-import type { RequestHead } from "./raw-request.ts";
+import type { RequestHead } from "./http/raw-request.ts";
 
 /*
  * The web console's files, served without a signature: they are the same for everybody and hold

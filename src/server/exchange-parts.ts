@@ -4,16 +4,16 @@ import type { Principal } from "../identity/principal.ts";
 import type { SessionTokens } from "../identity/session-tokens.ts";
 import type { ServerSignals } from "../signals/signals.ts";
 import type { Core } from "../snapshots/core.ts";
-import type { CallAudit } from "./audit-calls.ts";
-import type { AuthenticationParts } from "./authenticate.ts";
-import type { Caller } from "./authorize.ts";
-import type { BufferPool } from "./buffer-pool.ts";
-import type { Connections, Peer } from "./connections.ts";
+import type { CallAudit } from "./access/audit-calls.ts";
+import type { AuthenticationParts } from "./access/authenticate.ts";
+import type { Caller } from "./access/authorize.ts";
+import type { RequestFacts } from "./access/request-facts.ts";
 import type { AnswerConsole } from "./console.ts";
 import type { Emulation } from "./emulation/emulation.ts";
 import type { AnswerHealth } from "./health.ts";
-import type { RequestFacts } from "./request-facts.ts";
-import type { Turns } from "./turns.ts";
+import type { BufferPool } from "./http/buffer-pool.ts";
+import type { Connections, Peer } from "./http/connections.ts";
+import type { Turns } from "./http/turns.ts";
 
 /** What answering requests takes. */
 export interface ExchangeParts extends AuthenticationParts {

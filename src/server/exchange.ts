@@ -8,15 +8,15 @@ import { isAdminOperation, matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { isOperation, matchRoute } from "../wire/operations.ts";
-import { callAdminOperation } from "./admin-operations.ts";
+import type { RequestFacts } from "./access/request-facts.ts";
+import { callAdminOperation } from "./admin/admin-operations.ts";
 import { authenticateBlock, authenticateBody } from "./authenticate-body.ts";
-import { type Call, EBS_OPERATIONS } from "./ebs-operations.ts";
+import { type Call, EBS_OPERATIONS } from "./ebs/ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
 import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
+import { type RequestHead, readRequestHead } from "./http/raw-request.ts";
+import { drainBody, isSending } from "./http/request-body.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
-import { type RequestHead, readRequestHead } from "./raw-request.ts";
-import { drainBody, isSending } from "./request-body.ts";
-import type { RequestFacts } from "./request-facts.ts";
 
 /**
  * Answers one request. Never rejects: whatever goes wrong becomes an answer or a closed socket.

@@ -1,6 +1,6 @@
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import type { WireResponse } from "../wire/message.ts";
-import type { RequestHead } from "./raw-request.ts";
+import type { RequestHead } from "./http/raw-request.ts";
 
 /*
  * Two paths for whoever starts, stops and balances processes, answered without a signature:

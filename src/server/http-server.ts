@@ -5,11 +5,11 @@ import { assert } from "../base/assert.ts";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
 import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
-import { Connections } from "./connections.ts";
 import { answer } from "./exchange.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
-import { type Answer, Intake } from "./intake.ts";
-import { Turns } from "./turns.ts";
+import { Connections } from "./http/connections.ts";
+import { type Answer, Intake } from "./http/intake.ts";
+import { Turns } from "./http/turns.ts";
 
 /** What a server proves with who it is, in PEM; the certificate with those that vouch for it. */
 export interface TlsIdentity {

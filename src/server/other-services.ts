@@ -4,13 +4,13 @@ import { kmsOperationOf, writeKmsErrorResponse } from "../wire/kms/message.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { writeListBucketsResponse, writeS3ErrorResponse } from "../wire/s3/list-buckets.ts";
 import { parseAuthorization } from "../wire/signature.ts";
+import { authorizeQuery } from "./access/authorize.ts";
 import { authenticateBody } from "./authenticate-body.ts";
-import { authorizeQuery } from "./authorize.ts";
+import { callQueryAction, isQueryAction } from "./ec2/query-actions.ts";
+import { forQueryService } from "./ec2/query-errors.ts";
 import { callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
-import { callKmsOperation, isKmsOperation } from "./kms-operations.ts";
-import { callQueryAction, isQueryAction } from "./query-actions.ts";
-import { forQueryService } from "./query-errors.ts";
-import type { RequestHead } from "./raw-request.ts";
+import type { RequestHead } from "./http/raw-request.ts";
+import { callKmsOperation, isKmsOperation } from "./kms/kms-operations.ts";
 
 /* The services that share one path, beside the direct APIs. */
 

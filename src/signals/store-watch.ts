@@ -55,6 +55,7 @@ export function watchedBlocks(table: BlockTable, watch: StoreWatch): BlockTable 
     },
     term: () => table.term(),
     locate: (domain, name) => table.locate(domain, name),
+    locateAll: (domain, names) => table.locateAll(domain, names),
     pendingWrites: (id, fromIndex, limit) => table.pendingWrites(id, fromIndex, limit),
     forgetSettledWrites: (limit) => table.forgetSettledWrites(limit),
     damaged: (limit) => table.damaged(limit),

@@ -3,7 +3,7 @@ import type { Digest } from "../model/digest.ts";
 import { snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
 import { type VisibleState, visibleState } from "../model/snapshot.ts";
-import { type Core, findOwned } from "./core.ts";
+import { type Core, findOwned, seenKey } from "./core.ts";
 
 /** Parameters of CompleteSnapshot. */
 export interface CompleteSnapshotInput {
@@ -36,6 +36,7 @@ export async function completeSnapshot(
   const completion = { changedBlocksCount, linearDigest };
   const change = { state: "sealing", completion } as const;
   const isFirst = await core.catalog.snapshots.changeState(snapshot.id, "pending", change);
+  core.seenPending?.delete(seenKey(account, snapshot.id));
   // Somebody else completed, expired or deleted it in between: answer as to a repetition.
   if (!isFirst) return completeSnapshot(core, account, input);
   await waitAtMost(core.clock, SEAL_WAIT_MS, core.sealer.seal(snapshot.id));

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { LruCache } from "../base/lru-cache.ts";
 import type { Random } from "../base/random.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import type { Journaler } from "../blocks/journaler.ts";
@@ -10,12 +11,12 @@ import { invalid, keyNotFound, snapshotNotFound } from "../model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain, parseSnapshotId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { BlockMaps } from "../tree/block-map.ts";
-import type { Collections } from "./collections.ts";
-import type { Collector } from "./collector.ts";
-import type { Copier } from "./copier.ts";
+import type { Collections } from "./chores/collections.ts";
+import type { Collector } from "./chores/collector.ts";
+import type { Copier } from "./chores/copier.ts";
+import type { Sealer } from "./chores/sealer.ts";
 import { granteesInForce } from "./public-access.ts";
-import type { Sealer } from "./sealer.ts";
-import type { Tokens } from "./tokens.ts";
+import type { Tokens } from "./tokens/tokens.ts";
 
 /** How the service was started, for those who ask; it changes nothing that it stands here. */
 export interface StartOptions {
@@ -56,6 +57,13 @@ export interface Core {
   readonly startOptions: StartOptions;
   /** Whether ListChangedBlocks goes by who wrote, as AWS's does; by contents unless said so. */
   readonly changesBy?: "writers" | undefined;
+  /**
+   * Pending snapshots as they were when this process last looked, by account and id; undefined
+   * where looking costs nothing. Only for puts: what they take from there never changes, and
+   * whether the snapshot still takes writes is decided by the transaction that commits them.
+   * What this process ends it forgets, so that a put too late stores nothing before its refusal.
+   */
+  readonly seenPending?: LruCache<Snapshot> | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */
   readonly checkRoom: () => void;
 }
@@ -134,6 +142,11 @@ export async function readable(
   if (!snapshot) throw snapshotNotFound(snapshotId);
   await checkKeyUsable(core, snapshot);
   return snapshot;
+}
+
+/** Under what `seenPending` has a snapshot. */
+export function seenKey(account: AccountId, snapshotId: string): string {
+  return `${account} ${snapshotId}`;
 }
 
 /** Throws AWS's "KMS key not found" unless the snapshot's key, if it has one, may be used. */

@@ -1,7 +1,7 @@
 import type { DeletionOutcome } from "../catalog/catalog.ts";
 import type { AccountId } from "../model/ids.ts";
 import { MS_PER_DAY } from "../model/limits.ts";
-import { type Core, findOwned } from "./core.ts";
+import { type Core, findOwned, seenKey } from "./core.ts";
 
 /**
  * Deletes a snapshot in whatever state it is, unless a lock or an image holds it. A completed one
@@ -18,5 +18,7 @@ export async function deleteSnapshot(
   const nowMs = core.clock.nowMs();
   const binnedUntilMs =
     core.recycleBinDays > 0 ? nowMs + core.recycleBinDays * MS_PER_DAY : undefined;
-  return core.catalog.snapshots.delete(snapshot.id, { nowMs, binnedUntilMs });
+  const outcome = await core.catalog.snapshots.delete(snapshot.id, { nowMs, binnedUntilMs });
+  core.seenPending?.delete(seenKey(account, snapshot.id));
+  return outcome;
 }

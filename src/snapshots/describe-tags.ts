@@ -3,7 +3,7 @@ import type { Tag } from "../model/snapshot.ts";
 import type { Core } from "./core.ts";
 import { describeSnapshots } from "./describe-snapshots.ts";
 import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
-import { describeImages } from "./images.ts";
+import { describeImages } from "./images/images.ts";
 import type { ResourceType } from "./tagging.ts";
 
 /** A tag and what carries it. */

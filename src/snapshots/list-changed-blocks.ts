@@ -1,10 +1,11 @@
 import { nextTurn } from "../base/next-turn.ts";
 import { invalid, snapshotNotFound } from "../model/errors.ts";
 import type { AccountId } from "../model/ids.ts";
+import { CHANGED_PAGE_LEAVES_MAX } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Difference, diffMaps } from "../tree/diff.ts";
 import { type Core, checkKeyUsable, findReadable } from "./core.ts";
-import { cutPage, openPage, type PageInput } from "./paging.ts";
+import { mintNextToken, openPage, type PageInput } from "./paging.ts";
 
 /** Parameters of ListChangedBlocks. */
 export interface ListChangedBlocksInput extends PageInput {
@@ -31,7 +32,9 @@ export interface ChangedBlocksPage {
 
 /**
  * Lists the blocks whose contents differ between two snapshots of one lineage, in either order.
- * Contents decide: a block written again with the same bytes is no change (AWS reports it).
+ * Contents decide: a block written again with the same bytes is no change (AWS reports it). A page
+ * ends early where its changes lie in very many leaves of the block map; never an empty one, unless
+ * there is no more.
  */
 export async function listChangedBlocks(
   core: Core,
@@ -43,14 +46,13 @@ export async function listChangedBlocks(
   const { fromIndex, limit } = openPage(core, pageScope, input);
   const roots = { first: first.root, second: second.root };
   const maps = core.maps(first.domain);
-  const found = await diffMaps(maps, roots, { fromIndex, limit: limit + 1 });
-  const indexOf = ({ blockIndex }: { blockIndex: number }) => blockIndex;
-  const { entries, nextToken } = cutPage(core, pageScope, { found, limit, indexOf });
+  const leavesMax = CHANGED_PAGE_LEAVES_MAX;
+  const { found, nextIndex } = await diffMaps(maps, roots, { fromIndex, limit, leavesMax });
   await (input.rest ?? nextTurn)();
   return {
-    changedBlocks: mintChanges(core, { first, second }, entries),
+    changedBlocks: mintChanges(core, { first, second }, found),
     expiryTimeMs: core.tokens.blockTokenExpiryMs([first.id, second.id]),
-    nextToken,
+    nextToken: mintNextToken(core, pageScope, nextIndex),
     volumeSizeGib: second.volumeSizeGib,
   };
 }

@@ -1,7 +1,7 @@
 import { invalid } from "../model/errors.ts";
 import { MAX_RESULTS_DEFAULT } from "../model/limits.ts";
 import type { Core } from "./core.ts";
-import type { TokenScope } from "./tokens.ts";
+import type { TokenScope } from "./tokens/tokens.ts";
 
 /** The paging parameters that both listings share. */
 export interface PageInput {
@@ -46,6 +46,15 @@ export function cutPage<T>(
   const { found, limit, indexOf } = cut;
   const surplus = found[limit];
   if (surplus === undefined) return { entries: found, nextToken: undefined };
-  const [nextToken] = core.tokens.mint(scope, [indexOf(surplus)]);
+  const nextToken = mintNextToken(core, scope, indexOf(surplus));
   return { entries: found.slice(0, limit), nextToken };
+}
+
+/** The token of the page that begins at a block index; undefined where there is no next page. */
+export function mintNextToken(
+  core: Core,
+  scope: TokenScope,
+  nextIndex: number | undefined,
+): string | undefined {
+  return nextIndex === undefined ? undefined : core.tokens.mint(scope, [nextIndex])[0];
 }

@@ -6,11 +6,7 @@ import type { Grantee, Snapshot } from "../model/snapshot.ts";
  * Whether an account's snapshots may be public: as they like; not those that are not yet; or none
  * at all, whatever was granted before.
  */
-export const PUBLIC_ACCESS_STATES = [
-  "unblocked",
-  "block-new-sharing",
-  "block-all-sharing",
-] as const;
+const PUBLIC_ACCESS_STATES = ["unblocked", "block-new-sharing", "block-all-sharing"] as const;
 
 /** One of the above. */
 export type PublicAccessState = (typeof PUBLIC_ACCESS_STATES)[number];

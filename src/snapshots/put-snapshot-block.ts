@@ -4,7 +4,7 @@ import { blockCountOf } from "../model/geometry.ts";
 import type { AccountId } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { type Core, checkKeyUsable, findOwned } from "./core.ts";
+import { type Core, checkKeyUsable, findOwned, seenKey } from "./core.ts";
 
 /** Parameters of PutSnapshotBlock without the block's bytes. */
 export interface PutSnapshotBlockInput {
@@ -25,10 +25,17 @@ export async function putSnapshotBlock(
   account: AccountId,
   { input, bytes }: { readonly input: PutSnapshotBlockInput; readonly bytes: Uint8Array },
 ): Promise<{ checksum: string }> {
-  const snapshot = await findPending(core, account, input.snapshotId);
-  checkLengths(input, bytes);
-  checkExtent(input, snapshot);
-  const digest = await checkDigest(core, input, bytes);
+  const key = seenKey(account, input.snapshotId);
+  const seen = core.seenPending?.get(key);
+  const snapshot = seen ?? (await findPending(core, account, input.snapshotId));
+  if (seen) await checkKeyUsable(core, seen);
+  else core.seenPending?.set(key, snapshot);
+  const checked = checkBlock(core, { input, bytes, snapshot });
+  const digest = await checked.catch(async (error: unknown) => {
+    // Of a snapshot that takes no writes any more, that is said first.
+    if (seen) await findPending(core, account, input.snapshotId);
+    throw error;
+  });
   core.checkRoom();
   const target = {
     domain: snapshot.domain,
@@ -38,6 +45,7 @@ export async function putSnapshotBlock(
   };
   const refusal = await core.blocks.putBlock(target, digest, bytes);
   if (refusal) {
+    core.seenPending?.delete(key);
     // Completed, timed out or deleted while the block was under way: say which.
     await findPending(core, account, input.snapshotId);
     throw new Error(`A write to pending snapshot ${snapshot.id} was refused: ${refusal}`);
@@ -54,6 +62,20 @@ async function findPending(core: Core, account: AccountId, snapshotId: string): 
   }
   await checkKeyUsable(core, snapshot);
   return snapshot;
+}
+
+/** Checks a block against its parameters and its snapshot; answers its digest. */
+async function checkBlock(
+  core: Core,
+  block: {
+    readonly input: PutSnapshotBlockInput;
+    readonly bytes: Uint8Array;
+    readonly snapshot: Snapshot;
+  },
+): Promise<Digest> {
+  checkLengths(block.input, block.bytes);
+  checkExtent(block.input, block.snapshot);
+  return checkDigest(core, block.input, block.bytes);
 }
 
 function checkLengths({ dataLength }: PutSnapshotBlockInput, bytes: Uint8Array): void {

@@ -2,7 +2,7 @@ import type { AccountId } from "../model/ids.ts";
 import type { Image } from "../model/image.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
-import { findOwnedImage } from "./images.ts";
+import { findOwnedImage } from "./images/images.ts";
 
 /** What an id names: EC2's word for the type. */
 export type ResourceType = "snapshot" | "image";

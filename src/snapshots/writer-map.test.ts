@@ -92,6 +92,10 @@ function setUp() {
       store.reads += 1;
       return nodes.get(digest) as Uint8Array;
     },
+    async getNodes(digests: readonly Digest[]) {
+      store.reads += digests.length;
+      return digests.map((digest) => nodes.get(digest));
+    },
   };
   const cache = new LruCache<Node>(0, (node) => node.sizeBytes);
   return { store, maps: new BlockMaps(store, cache) };

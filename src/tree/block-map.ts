@@ -38,7 +38,7 @@ export function spanOfSlot(level: number): number {
 }
 
 /** The slot of a node at that level under which a block index lies. */
-export function slotOf(blockIndex: number, level: number): number {
+function slotOf(blockIndex: number, level: number): number {
   return Math.floor(blockIndex / spanOfSlot(level)) % NODE_FANOUT;
 }
 
@@ -58,12 +58,44 @@ export class BlockMaps {
 
   /** The decoded node of that digest, from memory if it was read lately. */
   async node(digest: Digest, level: number): Promise<Node> {
-    const known = this.#cache.get(digest);
-    if (known) {
-      assert(known.level === level, `node ${digest} has level ${known.level}, not ${level}`);
-      return known;
+    const known = this.#known(digest, level);
+    return known ?? this.#decode(digest, level, await this.#store.getNode(digest));
+  }
+
+  /**
+   * Several nodes of one level, read together, in order; undefined for those that were not asked
+   * for or could not be had so: `node` of that digest tells why.
+   */
+  async nodes(digests: readonly Root[], level: number): Promise<(Node | undefined)[]> {
+    const found = new Map<Digest, Node | undefined>();
+    for (const digest of digests) if (digest) found.set(digest, this.#known(digest, level));
+    const missing = [...found.keys()].filter((digest) => found.get(digest) === undefined);
+    const read = missing.length > 0 ? await this.#store.getNodes(missing) : [];
+    for (const [i, digest] of missing.entries()) {
+      const bytes = read[i];
+      if (bytes) found.set(digest, this.#decodeIfGood(digest, level, bytes));
     }
-    const node = new Node(await this.#store.getNode(digest), level);
+    return digests.map((digest) => digest && found.get(digest));
+  }
+
+  #decodeIfGood(digest: Digest, level: number, bytes: Uint8Array): Node | undefined {
+    try {
+      return this.#decode(digest, level, bytes);
+    } catch (error) {
+      if (error instanceof CorruptionError) return undefined;
+      throw error;
+    }
+  }
+
+  #known(digest: Digest, level: number): Node | undefined {
+    const known = this.#cache.get(digest);
+    if (known)
+      assert(known.level === level, `node ${digest} has level ${known.level}, not ${level}`);
+    return known;
+  }
+
+  #decode(digest: Digest, level: number, bytes: Uint8Array): Node {
+    const node = new Node(bytes, level);
     this.#cache.set(digest, node);
     return node;
   }

@@ -14,36 +14,55 @@ export interface RootPair {
   readonly second: Root;
 }
 
+/** What a comparison found, and whether it came to the end of the maps. */
+export interface Differences {
+  /** Ascending. */
+  readonly found: readonly Difference[];
+  /** A block index to go on at, from which on they do differ; undefined at the end. */
+  readonly nextIndex: number | undefined;
+}
+
+/** How much of two maps is compared. */
+export interface DiffPage {
+  readonly fromIndex: number;
+  /** Differences to find, at most. */
+  readonly limit: number;
+  /** Leaves to look at in each map, at most: a bound on the work, however the differences lie. */
+  readonly leavesMax: number;
+}
+
 /**
- * Up to `limit` block indexes from `fromIndex` on at which two maps hold different contents,
- * ascending. Equal subtrees have equal digests and are never entered, so the cost grows with what
- * differs, whatever the size of the volume or the number of snapshots between the two.
+ * The first block indexes from `fromIndex` on at which two maps hold different contents. Equal
+ * subtrees have equal digests and are never entered, so the cost grows with what differs, whatever
+ * the size of the volume or the number of snapshots between the two.
  */
 export async function diffMaps(
   maps: BlockMaps,
   roots: RootPair,
-  page: { readonly fromIndex: number; readonly limit: number },
-): Promise<Difference[]> {
-  const { fromIndex, limit } = page;
+  { fromIndex, limit, leavesMax }: DiffPage,
+): Promise<Differences> {
   const found: Difference[] = [];
-  const top: Place = { ...roots, firstIndex: 0 };
-  let pairs: AsyncGenerator<Pair> = readAhead(maps, [top], ROOT_LEVEL);
+  const rest: Rest = { firstIndex: undefined };
+  // The only place where the two may be equal; below, what is equal is passed over.
+  const top = roots.first === roots.second ? [] : [{ ...roots, firstIndex: 0 }];
+  let pairs: AsyncGenerator<Pair> = readAhead(maps, top, ROOT_LEVEL);
   for (let level = ROOT_LEVEL; level > 0; level--) {
-    pairs = readAhead(maps, placesBelow(pairs, level, fromIndex), level - 1);
+    const places = placesBelow(pairs, level, fromIndex);
+    pairs = readAhead(maps, level === 1 ? firstOf(places, leavesMax, rest) : places, level - 1);
   }
   for await (const { place, first, second } of pairs) {
     for (const slot of differingSlots(first, second, fromIndex - place.firstIndex)) {
-      if (found.length >= limit) return found;
       const blockIndex = place.firstIndex + slot;
+      if (found.length >= limit) return { found, nextIndex: blockIndex };
       const inFirst = first?.has(slot) ?? false;
       found.push({ blockIndex, inFirst, inSecond: second?.has(slot) ?? false });
     }
   }
-  return found;
+  return { found, nextIndex: rest.firstIndex };
 }
 
-/** Pairs of nodes read at once, at most: a megabyte, and more than any disk has use for (ours). */
-const PAIRS_AT_ONCE_MAX = 32;
+/** Pairs of nodes read together, at most: a megabyte, and more than any disk has use for (ours). */
+const PAIRS_TOGETHER_MAX = 32;
 
 /** A place in both maps at which they have different nodes, or only one of them has any. */
 interface Place extends RootPair {
@@ -56,39 +75,82 @@ interface Pair {
   readonly second: Node | undefined;
 }
 
+/** Where the places begin that were not looked at. */
+interface Rest {
+  firstIndex: number | undefined;
+}
+
+/** The first so many places; where the next one begins is noted. */
+async function* firstOf(
+  places: AsyncIterable<Place>,
+  count: number,
+  rest: Rest,
+): AsyncGenerator<Place> {
+  let taken = 0;
+  for await (const place of places) {
+    if (taken === count) {
+      rest.firstIndex = place.firstIndex;
+      return;
+    }
+    taken += 1;
+    yield place;
+  }
+}
+
 /**
- * Reads the nodes of places that differ, in order. While one pair is looked at, the next are read:
- * the more, the more were wanted so far, since most pages end soon.
+ * Reads the nodes of places that differ, in order. While some pairs are looked at, the next are
+ * read: the more, the more were wanted so far, since most pages end soon.
  */
 async function* readAhead(
   maps: BlockMaps,
   places: Iterable<Place> | AsyncIterable<Place>,
   level: number,
 ): AsyncGenerator<Pair> {
-  const reading: Promise<Pair>[] = [];
-  let atOnce = 2;
+  let reading: Promise<Pair[]> | undefined;
+  let together: Place[] = [];
+  let countMax = 1;
   for await (const place of places) {
-    if (place.first === place.second) continue;
-    const pair = readPair(maps, place, level);
-    // It is thrown in its turn, if that comes; until then it must not count as unhandled.
-    pair.catch(() => undefined);
-    reading.push(pair);
-    if (reading.length < atOnce) continue;
-    yield await (reading.shift() as Promise<Pair>);
-    atOnce = Math.min(PAIRS_AT_ONCE_MAX, 2 * atOnce);
+    together.push(place);
+    if (together.length < countMax) continue;
+    const next = readPairs(maps, together, level);
+    if (reading) yield* wholePairs(maps, await reading, level);
+    reading = next;
+    together = [];
+    countMax = Math.min(PAIRS_TOGETHER_MAX, 2 * countMax);
   }
-  for (const pair of reading) yield await pair;
+  const last = readPairs(maps, together, level);
+  if (reading) yield* wholePairs(maps, await reading, level);
+  yield* wholePairs(maps, await last, level);
 }
 
-async function readPair(maps: BlockMaps, place: Place, level: number): Promise<Pair> {
-  const [first, second] = await Promise.all([
-    place.first && maps.node(place.first, level),
-    place.second && maps.node(place.second, level),
-  ]);
-  return { place, first, second };
+/** The nodes of these places, as far as they can be read together. */
+async function readPairs(
+  maps: BlockMaps,
+  places: readonly Place[],
+  level: number,
+): Promise<Pair[]> {
+  const digests = places.flatMap(({ first, second }) => [first, second]);
+  // What goes wrong is thrown in the turn of the pair that it concerns, if that comes.
+  const nodes = await maps.nodes(digests, level).catch(() => []);
+  return places.map((place, i) => ({ place, first: nodes[2 * i], second: nodes[2 * i + 1] }));
 }
 
-/** The places below these nodes from a block index on. */
+/** The same pairs with every node there is. */
+async function* wholePairs(
+  maps: BlockMaps,
+  pairs: readonly Pair[],
+  level: number,
+): AsyncGenerator<Pair> {
+  for (const { place, first, second } of pairs) {
+    yield {
+      place,
+      first: first ?? (place.first && (await maps.node(place.first, level))),
+      second: second ?? (place.second && (await maps.node(place.second, level))),
+    };
+  }
+}
+
+/** The places below these nodes from a block index on at which they differ. */
 async function* placesBelow(
   pairs: AsyncIterable<Pair>,
   level: number,

@@ -20,6 +20,10 @@ function openMaps() {
       readCount += 1;
       return records.get(digest) as Uint8Array;
     },
+    async getNodes(digests: readonly Digest[]) {
+      readCount += digests.length;
+      return digests.map((digest) => records.get(digest));
+    },
     async putNode(bytes: Uint8Array) {
       const digest = digestFromBytes(createHash("sha256").update(bytes).digest());
       records.set(digest, bytes);

@@ -7,5 +7,10 @@ import type { Digest } from "../model/digest.ts";
  */
 export interface NodeStore {
   getNode(digest: Digest): Promise<Uint8Array>;
+  /**
+   * Several nodes with less work than one after another, in order. Undefined for those that could
+   * not be had so, for whatever reason: `getNode` of that one tells.
+   */
+  getNodes(digests: readonly Digest[]): Promise<readonly (Uint8Array | undefined)[]>;
   putNode(bytes: Uint8Array): Promise<Digest>;
 }

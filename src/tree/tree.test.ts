@@ -264,11 +264,56 @@ test("diffMaps finds exactly the block indexes whose contents differ, from anywh
         .map((blockIndex) => {
           return { blockIndex, inFirst: before.has(blockIndex), inSecond: after.has(blockIndex) };
         });
-      const found = await diffMaps(maps, { first, second }, { fromIndex, limit });
+      const page = { fromIndex, limit, leavesMax: BORDERS.length };
+      const { found, nextIndex } = await diffMaps(maps, { first, second }, page);
       assert.deepEqual(found, expected.slice(0, limit));
+      assert.equal(nextIndex, expected[limit]?.blockIndex);
     },
   );
   await fc.assert(property, propertyRuns(t, 150));
+});
+
+test("diffMaps finds the same in several parts, none of them empty", async (t) => {
+  const bound = fc.integer({ min: 1, max: 4 });
+  const property = fc.asyncProperty(layer, layer, bound, async (before, after, leavesMax) => {
+    const { maps } = setUp();
+    const first = await apply(maps, undefined, entriesOf(before));
+    const second = await apply(maps, first, entriesOf(after));
+    const whole = { fromIndex: 0, limit: 1_000, leavesMax: BORDERS.length };
+    const { found: expected } = await diffMaps(maps, { first, second }, whole);
+    const found: unknown[] = [];
+    for (let fromIndex: number | undefined = 0; fromIndex !== undefined; ) {
+      const page = { fromIndex, limit: 1_000, leavesMax };
+      const part = await diffMaps(maps, { first, second }, page);
+      const leaves = new Set(part.found.map(({ blockIndex }) => Math.floor(blockIndex / 512)));
+      assert.ok(leaves.size <= leavesMax, `${leaves.size} leaves`);
+      assert.ok(part.found.length > 0 || part.nextIndex === undefined, "an empty part goes on");
+      found.push(...part.found);
+      fromIndex = part.nextIndex;
+    }
+    assert.deepEqual(found, expected);
+  });
+  await fc.assert(property, propertyRuns(t, 60));
+});
+
+test("diffMaps tells of a node that is missing only where it is looked at", async () => {
+  const { maps, store } = setUp();
+  const first = await apply(maps, undefined, spread(300, 0));
+  // Each leaf has contents of its own, so that no other place has the same node.
+  const changes = spread(300, 0).map(({ blockIndex }, i) => entry(blockIndex, i + 1));
+  const second = await apply(maps, first, changes);
+  const roots = { first, second };
+  const all = { fromIndex: 0, limit: 300, leavesMax: 300 };
+  const { found } = await diffMaps(maps, roots, all);
+  const { blockIndex: lastIndex } = found.at(-1) as { blockIndex: number };
+  const root = await maps.node(second as Digest, 2);
+  const branch = await maps.node(root.digests().at(-1) as Digest, 1);
+  store.nodes.delete(branch.digests().at(-1) as Digest);
+  const most = await diffMaps(maps, roots, { ...all, limit: found.length - 1 }).catch(String);
+  assert.match(String(most), /no node/, "the surplus difference is looked at");
+  const fewer = await diffMaps(maps, roots, { ...all, limit: found.length - 2 });
+  assert.deepEqual(fewer.found, found.slice(0, -2));
+  await assert.rejects(diffMaps(maps, roots, { ...all, fromIndex: lastIndex }), /no node/);
 });
 
 test("diffMaps reads only the nodes on the way to what differs", async () => {
@@ -276,7 +321,8 @@ test("diffMaps reads only the nodes on the way to what differs", async () => {
   const first = await apply(maps, undefined, spread(20_000, 0));
   const second = await apply(maps, first, [entry(7, 1), entry(BLOCK_COUNT_MAX - 1, 1)]);
   store.gets = 0;
-  const found = await diffMaps(maps, { first, second }, { fromIndex: 0, limit: 10 });
+  const page = { fromIndex: 0, limit: 10, leavesMax: 10 };
+  const { found } = await diffMaps(maps, { first, second }, page);
   assert.deepEqual(
     found.map(({ blockIndex }) => blockIndex),
     [7, BLOCK_COUNT_MAX - 1],
@@ -284,7 +330,8 @@ test("diffMaps reads only the nodes on the way to what differs", async () => {
   // Of each map the root, two branches and two leaves, however much lies between them.
   assert.ok(store.gets <= 10, `${store.gets} nodes were read`);
   store.gets = 0;
-  assert.deepEqual(await diffMaps(maps, { first, second: first }, { fromIndex: 0, limit: 10 }), []);
+  const equal = await diffMaps(maps, { first, second: first }, page);
+  assert.deepEqual(equal, { found: [], nextIndex: undefined });
   assert.equal(store.gets, 0, "equal maps are not read at all");
 });
 
@@ -293,7 +340,7 @@ test("diffMaps never enters a subtree before the block index it starts from", as
   const first = await apply(maps, undefined, spread(2_000, 0));
   const second = await apply(maps, undefined, spread(2_000, 1));
   store.gets = 0;
-  const page = { fromIndex: BLOCK_COUNT_MAX - 512, limit: 10 };
+  const page = { fromIndex: BLOCK_COUNT_MAX - 512, limit: 10, leavesMax: 10 };
   await diffMaps(maps, { first, second }, page);
   assert.ok(store.gets <= 6, `${store.gets} nodes were read`);
 });
@@ -310,6 +357,11 @@ class MemoryNodes implements NodeStore {
     const bytes = this.nodes.get(digestOfNode);
     if (!bytes) throw new Error("There is no node of that digest");
     return bytes;
+  }
+
+  async getNodes(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
+    this.gets += digests.length;
+    return digests.map((digestOfNode) => this.nodes.get(digestOfNode));
   }
 
   async putNode(bytes: Uint8Array): Promise<Digest> {

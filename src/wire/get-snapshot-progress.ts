@@ -1,21 +1,5 @@
-import { Constraints } from "./constraints.ts";
 import { jsonResponse, readJson } from "./json.ts";
-import { SNAPSHOT_ID } from "./members.ts";
-import {
-  parseQuery,
-  type ReceivedResponse,
-  request,
-  type WireRequest,
-  type WireResponse,
-} from "./message.ts";
-import { formatRoute } from "./operations.ts";
-
-/** Input of GetSnapshotProgress, an operation that AWS does not have. */
-export interface GetSnapshotProgressRequest {
-  readonly SnapshotId: string;
-  /** Where the answer before said that the count goes on; left out at the beginning. */
-  readonly StartingBlockIndex?: number | undefined;
-}
+import type { ReceivedResponse, WireResponse } from "./message.ts";
 
 /** What is done with a snapshot. */
 export type SnapshotStage = "writing" | "sealing" | "copying" | "completed" | "error";
@@ -33,28 +17,6 @@ export interface GetSnapshotProgressResponse {
   readonly BlocksTotal: number | null;
   /** Null after the last step. */
   readonly NextBlockIndex: number | null;
-}
-
-/** Reads and checks a GetSnapshotProgress request. */
-export function readGetSnapshotProgressRequest(
-  { query }: Pick<WireRequest, "query">,
-  parameters: Readonly<Record<string, string>>,
-): GetSnapshotProgressRequest {
-  const c = new Constraints();
-  const start = parseQuery(query).get("startingBlockIndex") ?? undefined;
-  const input = {
-    SnapshotId: c.text("snapshotId", parameters["snapshotId"], SNAPSHOT_ID) ?? "",
-    StartingBlockIndex: c.integerText("startingBlockIndex", start, { min: 0 }),
-  };
-  c.check();
-  return input;
-}
-
-/** Writes a GetSnapshotProgress request. */
-export function writeGetSnapshotProgressRequest(input: GetSnapshotProgressRequest): WireRequest {
-  const { SnapshotId: snapshotId, StartingBlockIndex: startingBlockIndex } = input;
-  const route = formatRoute("GetSnapshotProgress", { snapshotId });
-  return request({ ...route, query: { startingBlockIndex } });
 }
 
 /** Writes a GetSnapshotProgress response. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { propertyRuns } from "../../test/support/property.ts";
-import { nodeCrypto } from "../client/node-crypto.ts";
+import { nodeCrypto } from "../client/call/node-crypto.ts";
 import { type RequestParts, request, uriEncode } from "./message.ts";
 import {
   canonicalRequest,

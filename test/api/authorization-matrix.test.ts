@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { KMS_OPERATION_NAMES } from "../../src/server/kms-operations.ts";
+import { KMS_OPERATION_NAMES } from "../../src/server/kms/kms-operations.ts";
 import { ADMIN_ROUTES } from "../../src/wire/admin/routes.ts";
 import { ROUTES } from "../../src/wire/operations.ts";
 import { assertCell, call, KEPT_OUT, toldBy } from "../support/matrix/cells.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { POLICY_ACTIONS } from "../../src/server/simulate-policy.ts";
+import { POLICY_ACTIONS } from "../../src/server/admin/simulate-policy.ts";
 import type { Service } from "../../src/service.ts";
 import { admin, newAccount, policyOf, withNewKey } from "../support/keys.ts";
 import { ROWS } from "../support/matrix/operations.ts";

@@ -14,7 +14,7 @@ import {
   TOKEN_SECRETS_COUNT_MAX,
 } from "../../src/model/limits.ts";
 import type { Service } from "../../src/service.ts";
-import { Tokens } from "../../src/snapshots/tokens.ts";
+import { Tokens } from "../../src/snapshots/tokens/tokens.ts";
 import { admin, newAccount, withNewKey } from "../support/keys.ts";
 import { MovingClock } from "../support/moving-clock.ts";
 import { blockToken, getParts, listParts, send, snapshotOf } from "../support/operations.ts";

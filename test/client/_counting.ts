@@ -1,4 +1,4 @@
-import type { Call } from "../../src/client/client.ts";
+import type { Call } from "../../src/client/call/client.ts";
 import type { CallOptions, Client } from "../../src/client/index.ts";
 import { clientThrough } from "./_client.ts";
 

@@ -5,13 +5,14 @@ import { createInterface } from "node:readline";
 import type { Leases } from "../../src/catalog/processes.ts";
 import { type Client, createClient } from "../../src/client/index.ts";
 import type { Cleanup } from "../support/temporary-directory.ts";
+import type { SegmentsPlace } from "./segments-place.ts";
 
 /** What a server process is told. */
 export interface ClusterConfig {
   /** Of the catalog. */
   readonly connectionString: string;
-  /** Where segments lie, for all processes. */
-  readonly folder: string;
+  /** Of all processes. */
+  readonly segments: SegmentsPlace;
   /** By how much the process's wall clock is wrong. */
   readonly skewMs: number;
   readonly leases: Leases;
@@ -38,7 +39,7 @@ export interface Server {
 /** Starts a server process on the store; it is killed when the test ends. */
 export async function startServer(
   t: Cleanup,
-  config: Pick<ClusterConfig, "connectionString" | "folder"> & Partial<ClusterConfig>,
+  config: Pick<ClusterConfig, "connectionString" | "segments"> & Partial<ClusterConfig>,
 ): Promise<Server> {
   const whole = { skewMs: 0, leases: LEASES, keyPair: KEY_PAIR, collectMinutes: 0, ...config };
   const script = join(import.meta.dirname, "server.ts");

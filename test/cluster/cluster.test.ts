@@ -4,7 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openPostgresCatalog } from "../../src/catalog/postgres/postgres-catalog.ts";
 import {
   type Client,
+  ClientError,
   completeSnapshot,
+  deleteSnapshot,
   getCollection,
   putSnapshotBlock,
   startCollection,
@@ -12,16 +14,16 @@ import {
 } from "../../src/client/index.ts";
 import { POSTGRES_MISSING, postgresDatabase, query, startPostgres } from "../support/postgres.ts";
 import { blockContents, printSeed } from "../support/property.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { anywhere, check, type Written, writeUntil } from "./_load.ts";
 import { type Server, startServer } from "./cluster-server.ts";
 import { findOrder } from "./linearizable.ts";
 import { recordHistories } from "./metadata-history.ts";
+import { segmentsPlace } from "./segments-place.ts";
 
 /*
- * Several server processes on one catalog, with segments in a folder that they share as they would
- * a bucket, and clocks that are minutes apart.
+ * Several server processes on one catalog and one bucket, or a folder that they share as they would
+ * one, where no object store is installed; their clocks are minutes apart.
  */
 
 // Without PostgreSQL nothing here can be; on a server that is given, there is none to restart.
@@ -33,7 +35,7 @@ test("nothing acknowledged is lost when processes are killed, stopped, and the d
   const seed = printSeed(t);
   const postgres = await startPostgres();
   t.after(() => postgres.remove());
-  const store = { connectionString: postgres.url, folder: await temporaryDirectory(t) };
+  const store = { connectionString: postgres.url, segments: await segmentsPlace(t) };
   const skews = [0, -420_000, 540_000];
   const servers = await Promise.all(skews.map((skewMs) => startServer(t, { ...store, skewMs })));
   let clients = servers.map((server) => server.client(1));
@@ -100,7 +102,7 @@ test("at two processes at once, one snapshot is started, written and completed o
 }, async (t) => {
   const store = {
     connectionString: await postgresDatabase(t),
-    folder: await temporaryDirectory(t),
+    segments: await segmentsPlace(t),
   };
   const servers = await Promise.all(
     [0, 300_000].map((skewMs) => startServer(t, { ...store, skewMs })),
@@ -138,13 +140,49 @@ test("at two processes at once, one snapshot is started, written and completed o
   await checkCatalog(store.connectionString);
 });
 
+test("what one process did to a snapshot holds at once for puts at the other", {
+  skip,
+}, async (t) => {
+  const store = {
+    connectionString: await postgresDatabase(t),
+    segments: await segmentsPlace(t),
+  };
+  const servers = await Promise.all([startServer(t, store), startServer(t, store)]);
+  const [one, other] = servers.map((server) => server.client()) as [Client, Client];
+  const put = (id: string, index: number, contents: number) =>
+    putSnapshotBlock(one, index, id, { BlockData: blockContents(contents) });
+  const begun = async () => {
+    const { SnapshotId: id } = await startSnapshot(one, { VolumeSize: 1 });
+    await put(id, 0, 1);
+    return id;
+  };
+  const completed = await begun();
+  await completeSnapshot(other, completed, { ChangedBlocksCount: 1 });
+  // Known contents, new ones, and what is refused for another reason as well.
+  for (const [index, contents] of [
+    [1, 1],
+    [2, 77],
+    [5_000, 78],
+  ] as const) {
+    await assert.rejects(put(completed, index, contents), /already completed/);
+  }
+  for (const index of [1, 5_000]) {
+    const deleted = await begun();
+    await deleteSnapshot(other, deleted);
+    const isGone = (error: unknown) =>
+      error instanceof ClientError && error.code === "ResourceNotFoundException";
+    await assert.rejects(put(deleted, index, 2), isGone);
+    await assert.rejects(put(deleted, index, 2), isGone);
+  }
+});
+
 test("every history of the metadata operations at two processes has an order", {
   skip,
 }, async (t) => {
   const seed = printSeed(t);
   const store = {
     connectionString: await postgresDatabase(t),
-    folder: await temporaryDirectory(t),
+    segments: await segmentsPlace(t),
   };
   const servers = await Promise.all(
     [0, 300_000].map((skewMs) => startServer(t, { ...store, skewMs })),

@@ -1,13 +1,17 @@
 // One of several server processes on one store: server.ts CONFIG, as JSON. Prints one line of JSON
 // when it listens, and ends by SIGTERM.
 import { systemClock } from "../../src/base/clock.ts";
+import { systemRandom } from "../../src/base/random.ts";
 import { openPostgresCatalog } from "../../src/catalog/postgres/postgres-catalog.ts";
+import { Bucket } from "../../src/segments/bucket.ts";
+import { S3Segments } from "../../src/segments/s3-segments.ts";
 import { serveStore } from "../../src/service.ts";
 import { SharedSegments } from "../support/shared-segments.ts";
 import type { ClusterConfig } from "./cluster-server.ts";
+import type { SegmentsPlace } from "./segments-place.ts";
 
 const config = JSON.parse(process.argv[2] as string) as ClusterConfig;
-const { connectionString, folder, skewMs, leases, keyPair, collectMinutes } = config;
+const { connectionString, segments: place, skewMs, leases, keyPair, collectMinutes } = config;
 const clock = { ...systemClock, nowMs: () => Date.now() + skewMs };
 const say = (text: string, error: unknown) => console.error(`${text}: ${String(error)}`);
 const catalog = await openPostgresCatalog({ connectionString });
@@ -15,6 +19,7 @@ const member = await catalog.join({
   ...{ clock, leases, name: String(process.pid) },
   onError: (error) => say("member", error),
 });
+const nextNumber = () => member.nextSegment();
 const service = await serveStore(
   {
     ...{ host: "127.0.0.1", port: 0, region: "us-east-1", keyPair, collectMinutes, scrubDays: 0 },
@@ -22,8 +27,8 @@ const service = await serveStore(
     log: ({ message, ...rest }) => console.error(message, JSON.stringify(rest).slice(0, 500)),
   },
   {
-    ...{ place: folder, catalog, member },
-    segments: new SharedSegments(folder, () => member.nextSegment()),
+    ...{ place: "segments", catalog, member },
+    segments: await segmentsAt(place),
     room: {
       checkRoom: () => undefined,
       look: async () => undefined,
@@ -39,3 +44,9 @@ const service = await serveStore(
 );
 process.stdout.write(`${JSON.stringify({ endpoint: service.endpoint })}\n`);
 process.once("SIGTERM", () => void service.close().then(() => process.exit(0)));
+
+async function segmentsAt(given: SegmentsPlace) {
+  if ("folder" in given) return new SharedSegments(given.folder, nextNumber);
+  const parts = { clock, random: systemRandom };
+  return new S3Segments({ ...parts, nextNumber, bucket: await Bucket.open(given.bucket, parts) });
+}

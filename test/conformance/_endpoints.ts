@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseEmulation } from "../../src/cli/emulation-list.ts";
+import { parseEmulation } from "../../src/cli/settings/emulation-list.ts";
 import { mintAccessKey } from "../../src/identity/mint-access-key.ts";
 import { type AccountId, newAccountId } from "../../src/model/ids.ts";
 import { openService, type Service, type ServiceConfig } from "../../src/service.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Agent, request as send } from "node:http";
-import { nodeCrypto } from "../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import { type RequestParts, request } from "../../src/wire/message.ts";
 import { formatSigningTime, signRequest } from "../../src/wire/signature.ts";
 import type { Greeting } from "./process.ts";

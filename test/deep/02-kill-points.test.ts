@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { forEachConcurrent } from "../../src/base/concurrency.ts";
-import { forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
+import { forgetSettledWrites } from "../../src/snapshots/chores/expire-snapshots.ts";
 import { reopen, verifyAndFinish } from "../faults/reopen.ts";
 import { NO_SHIM, shim, spawnFaulty } from "../faults/shim.ts";
 import { Story } from "../faults/story.ts";

@@ -6,7 +6,7 @@ import type { Digest } from "../../src/model/digest.ts";
 import { CorruptionError } from "../../src/model/errors.ts";
 import type { SnapshotId } from "../../src/model/ids.ts";
 import type { Service } from "../../src/service.ts";
-import { findCatalogFaults } from "../../src/snapshots/check-catalog.ts";
+import { findCatalogFaults } from "../../src/snapshots/chores/check-catalog.ts";
 import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { verifySnapshot } from "../../src/snapshots/verify-snapshot.ts";

@@ -4,9 +4,9 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import { CorruptionError } from "../../src/model/errors.ts";
-import { type Collected, Collector } from "../../src/snapshots/collector.ts";
+import { type Collected, Collector } from "../../src/snapshots/chores/collector.ts";
+import { forgetSettledWrites } from "../../src/snapshots/chores/expire-snapshots.ts";
 import type { Core } from "../../src/snapshots/core.ts";
-import { forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
 import { ACCOUNT, composeCore } from "../model/drivers.ts";
 import { pick, seededBytes, seededFraction } from "../support/property.ts";
 import {

@@ -9,7 +9,7 @@ import type { Core } from "../../src/snapshots/core.ts";
 import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
 import { listReadableBlocks } from "../../src/snapshots/list-readable-blocks.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
-import { Tokens } from "../../src/snapshots/tokens.ts";
+import { Tokens } from "../../src/snapshots/tokens/tokens.ts";
 import { BlockMaps, type MapEntry, type Root } from "../../src/tree/block-map.ts";
 import type { Node } from "../../src/tree/node.ts";
 import { pick, seededFraction } from "../support/property.ts";
@@ -218,6 +218,9 @@ function makeCore() {
   const store = {
     async getNode(digest: Digest) {
       return nodes.get(digest) as Uint8Array;
+    },
+    async getNodes(digests: readonly Digest[]) {
+      return digests.map((digest) => nodes.get(digest));
     },
     async putNode(bytes: Uint8Array) {
       const digest = digestOf(bytes);

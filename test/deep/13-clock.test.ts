@@ -8,10 +8,13 @@ import {
   MS_PER_DAY,
   PAGE_TOKEN_LIFETIME_SECONDS,
 } from "../../src/model/limits.ts";
+import {
+  expireSnapshots,
+  forgetSettledWrites,
+} from "../../src/snapshots/chores/expire-snapshots.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
-import { expireSnapshots, forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
 import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";

@@ -4,9 +4,9 @@ import type { Client } from "../../src/client/index.ts";
 import { LEASES, type Server, startServer } from "../cluster/cluster-server.ts";
 import { findOrder } from "../cluster/linearizable.ts";
 import { recordHistories } from "../cluster/metadata-history.ts";
+import { segmentsPlace } from "../cluster/segments-place.ts";
 import { POSTGRES_MISSING, type PostgresServer, startPostgres } from "../support/postgres.ts";
 import { seededFraction } from "../support/property.ts";
-import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { scorecard } from "./scorecard.ts";
 
 /*
@@ -32,7 +32,7 @@ scorecard({
     run.after(() => postgres.remove());
     const store = {
       connectionString: postgres.url,
-      folder: await temporaryDirectory(run),
+      segments: await segmentsPlace(run),
     };
     const skews = [0, 420_000, -540_000];
     const start = (i: number) => startServer(run, { ...store, skewMs: skews[i % 3] ?? 0 });

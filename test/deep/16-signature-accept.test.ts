@@ -3,12 +3,12 @@ import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { nodeCrypto } from "../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import { SessionTokens } from "../../src/identity/session-tokens.ts";
 import { SignatureVerifier } from "../../src/identity/signature-verifier.ts";
 import type { AccountId } from "../../src/model/ids.ts";
-import { authenticate, declaredPayloadHash } from "../../src/server/authenticate.ts";
-import { type RequestHead, readRequestHead } from "../../src/server/raw-request.ts";
+import { authenticate, declaredPayloadHash } from "../../src/server/access/authenticate.ts";
+import { type RequestHead, readRequestHead } from "../../src/server/http/raw-request.ts";
 import {
   canonicalRequest,
   deriveSigningKey,

@@ -7,7 +7,7 @@ import {
   BLOCK_TOKEN_LIFETIME_SECONDS,
   PAGE_TOKEN_LIFETIME_SECONDS,
 } from "../../src/model/limits.ts";
-import { type TokenScope, Tokens } from "../../src/snapshots/tokens.ts";
+import { type TokenScope, Tokens } from "../../src/snapshots/tokens/tokens.ts";
 import type { RequestParts } from "../../src/wire/message.ts";
 import { newAccount, withNewKey } from "../support/keys.ts";
 import { MovingClock } from "../support/moving-clock.ts";

@@ -13,9 +13,9 @@ import type { Digest, RecordName } from "../../src/model/digest.ts";
 import { CorruptionError, ServiceError } from "../../src/model/errors.ts";
 import { type AccountId, type Domain, isKeyDomain } from "../../src/model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
-import { readRequestHead } from "../../src/server/raw-request.ts";
-import { openListToken } from "../../src/snapshots/list-tokens.ts";
-import { Tokens } from "../../src/snapshots/tokens.ts";
+import { readRequestHead } from "../../src/server/http/raw-request.ts";
+import { openListToken } from "../../src/snapshots/tokens/list-tokens.ts";
+import { Tokens } from "../../src/snapshots/tokens/tokens.ts";
 import { encodeNode, Node } from "../../src/tree/node.ts";
 import {
   readCreateAccessKeyRequest,

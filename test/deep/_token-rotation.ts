@@ -13,8 +13,8 @@ import {
 } from "../../src/model/limits.ts";
 import type { SecretRing } from "../../src/model/store-secret.ts";
 import { rebuildStore } from "../../src/rebuild-store.ts";
-import { AwsTokens } from "../../src/snapshots/aws-tokens.ts";
-import { type TokenScope, Tokens } from "../../src/snapshots/tokens.ts";
+import { AwsTokens } from "../../src/snapshots/tokens/aws-tokens.ts";
+import { type TokenScope, Tokens } from "../../src/snapshots/tokens/tokens.ts";
 import type { RequestParts } from "../../src/wire/message.ts";
 import { admin } from "../support/keys.ts";
 import { MovingClock } from "../support/moving-clock.ts";

@@ -23,16 +23,19 @@ import type { AccountId } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import type { SegmentStore } from "../../src/segments/segment-store.ts";
 import { openService, type Service } from "../../src/service.ts";
+import {
+  expireSnapshots,
+  forgetSettledWrites,
+} from "../../src/snapshots/chores/expire-snapshots.ts";
+import type { EmulatedSealing } from "../../src/snapshots/chores/sealer.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
 import { copySnapshot } from "../../src/snapshots/copy-snapshot.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
-import { expireSnapshots, forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
 import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
 import { listChangedBlocks } from "../../src/snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../../src/snapshots/list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
-import type { EmulatedSealing } from "../../src/snapshots/sealer.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
 
 /** Where a listing begins, and how much a page holds. */

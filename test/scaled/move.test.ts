@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type MigrationConfig, migrate } from "../../src/migrate-store.ts";
 import type { SnapshotId } from "../../src/model/ids.ts";
@@ -135,6 +137,22 @@ test("what changes at the source meanwhile is told, and comes with the next run"
   const then = await migrate(home);
   assertWhole(then, written.size);
   assert.ok(then.knownCount > 0);
+});
+
+test("a folder without a store is refused, named, and left as it is", { skip }, async (t) => {
+  const folder = await temporaryDirectory(t);
+  const scaled = await scaledStore();
+  const config = { scaled, keyEncryptionKey, direction: "out" } as const;
+  const missing = join(folder, "mistyped");
+  await assert.rejects(
+    migrate({ ...config, dataDirectory: missing }),
+    new RegExp(`no store in ${missing}: no such folder`),
+  );
+  await assert.rejects(
+    migrate({ ...config, dataDirectory: folder }),
+    new RegExp(`no store in ${folder}: no catalog.sqlite`),
+  );
+  assert.deepEqual(await readdir(folder), []);
 });
 
 test("two stores are never mixed", { skip }, async (t) => {

@@ -6,9 +6,12 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
 import type { SegmentStore } from "../../src/segments/segment-store.ts";
-import { Collector } from "../../src/snapshots/collector.ts";
+import { Collector } from "../../src/snapshots/chores/collector.ts";
+import {
+  expireSnapshots,
+  forgetSettledWrites,
+} from "../../src/snapshots/chores/expire-snapshots.ts";
 import type { Core } from "../../src/snapshots/core.ts";
-import { expireSnapshots, forgetSettledWrites } from "../../src/snapshots/expire-snapshots.ts";
 import { composeCore } from "../model/drivers.ts";
 import { seededBytes } from "../support/property.ts";
 import { wrapCatalog } from "./_catalog.ts";

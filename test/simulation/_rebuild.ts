@@ -7,8 +7,8 @@ import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.t
 import { CorruptionError, KeyDestroyedError } from "../../src/model/errors.ts";
 import type { Domain, SnapshotId } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
-import { ClockSkewError } from "../../src/snapshots/collector.ts";
-import { rebuildCatalog } from "../../src/snapshots/rebuild.ts";
+import { ClockSkewError } from "../../src/snapshots/chores/collector.ts";
+import { rebuildCatalog } from "../../src/snapshots/whole-store/rebuild.ts";
 import { BlockMaps } from "../../src/tree/block-map.ts";
 import type { Node } from "../../src/tree/node.ts";
 import { composeCore } from "../model/drivers.ts";

@@ -1,12 +1,11 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
+import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
 import type { S3Engine } from "./s3-engine.ts";
 
@@ -40,7 +39,7 @@ async function withGateway(cluster: Cluster): Promise<S3Engine> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const start = async () => {
-    const gateway = await cluster.gateway(port);
+    const gateway = cluster.gateway(port);
     await until(() => fetch(endpoint), gateway);
     return gateway;
   };
@@ -63,37 +62,6 @@ async function withGateway(cluster: Cluster): Promise<S3Engine> {
 async function version(): Promise<string> {
   const { stdout } = await promisify(execFile)("radosgw", ["--version"]);
   return /version (\S+)/.exec(stdout)?.[1] ?? "of an unknown version";
-}
-
-/**
- * A program of the cluster, with a shell in between that hands signals on, and ends it when this
- * process ends, however that is.
- */
-class Daemon {
-  readonly #shell: ChildProcess;
-
-  constructor(command: string, args: readonly string[], output: number) {
-    const script = [
-      '"$0" "$@" </dev/null & daemon=$!',
-      'while read -r signal; do kill -s "$signal" $daemon; done',
-      "kill -s CONT $daemon; kill -s KILL $daemon; wait $daemon",
-    ].join("; ");
-    const stdio = ["pipe", output, output] as const;
-    this.#shell = spawn("/bin/sh", ["-c", script, command, ...args], { stdio: [...stdio] });
-    this.#shell.unref();
-    (this.#shell.stdin as unknown as { unref(): void }).unref();
-  }
-
-  signal(name: "STOP" | "CONT"): void {
-    this.#shell.stdin?.write(`${name}\n`);
-  }
-
-  async end(): Promise<void> {
-    if (this.#shell.exitCode !== null) return;
-    this.#shell.ref();
-    this.#shell.stdin?.end();
-    await once(this.#shell, "exit");
-  }
 }
 
 /** Monitor, OSD and gateways, with their data below one folder. */
@@ -119,17 +87,17 @@ class Cluster {
     const map = join(this.#folder, "monmap");
     await this.#run("monmaptool", ["--create", "--fsid", id, "--addv", "a", address, map]);
     await this.#run("ceph-mon", ["--mkfs", "-i", "a", "--monmap", map]);
-    await this.#daemon("ceph-mon", ["-i", "a"]);
+    this.#daemon("ceph-mon", ["-i", "a"]);
     await this.#run("ceph", ["osd", "new", osdId]);
     await this.#run("ceph-osd", ["-i", "0", "--mkfs", "--osd-uuid", osdId]);
-    await this.#daemon("ceph-osd", ["-i", "0"]);
+    this.#daemon("ceph-osd", ["-i", "0"]);
     const { accessKeyId, secretAccessKey } = CREDENTIALS;
     const user = ["--uid", "varve", "--display-name", "varve"];
     const key = ["--access-key", accessKeyId, "--secret-key", secretAccessKey];
     await this.#run("radosgw-admin", ["user", "create", ...user, ...key, "--max-buckets", "0"]);
   }
 
-  gateway(port: number): Promise<Daemon> {
+  gateway(port: number): Daemon {
     return this.#daemon("radosgw", [
       ...["-n", "client.rgw", "--rgw-frontends", `beast endpoint=127.0.0.1:${port}`],
       // A gateway asks for a key unless it is told here: the file does not count for this.
@@ -137,11 +105,9 @@ class Cluster {
     ]);
   }
 
-  async #daemon(command: string, args: readonly string[]): Promise<Daemon> {
-    const output = openSync(join(this.#folder, `${command}.output`), "a");
+  #daemon(command: string, args: readonly string[]): Daemon {
     const all = ["-c", join(this.#folder, "ceph.conf"), "-f", ...args];
-    const daemon = new Daemon(command, all, output);
-    closeSync(output);
+    const daemon = new Daemon({ folder: this.#folder, command, args: all });
     this.#daemons.push(daemon);
     return daemon;
   }

@@ -113,6 +113,10 @@ export class FakeBlockTable implements BlockTable {
     return this.locations.get(domain + name);
   }
 
+  locateAll(domain: string, names: readonly string[]): Promise<(Location | undefined)[]> {
+    return Promise.all(names.map((name) => this.locate(domain, name)));
+  }
+
   async pendingWrites(): Promise<BlockWrite[]> {
     return [];
   }

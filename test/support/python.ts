@@ -1,16 +1,11 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
+import { pythonEnvironment } from "./python-environment.ts";
 
 const run = promisify(execFile);
 
 /** Pinned together: both stand on the same botocore. */
-const PACKAGES = ["boto3==1.43.11", "awscli==1.45.11"];
-const CACHE = join(import.meta.dirname, "../../node_modules/.cache/varve-python");
-/** Long enough for a slow network; installing takes 10 to 30 s. */
-const INSTALL_TIMEOUT_MS = 300_000;
+const TOOLS = pythonEnvironment("varve-python", ["boto3==1.43.11", "awscli==1.45.11"]);
 
 /** A Python that has boto3, and the `aws` command. */
 export interface PythonTools {
@@ -40,17 +35,7 @@ async function works(command: string, args: readonly string[]): Promise<boolean>
   );
 }
 
-/** The tools in a virtual environment; the stamp says that its installation was finished. */
 async function installed(): Promise<PythonTools> {
-  const stamp = join(CACHE, `${PACKAGES.join("+")}.stamp`);
-  const bin = join(CACHE, "bin");
-  const tools = { python: join(bin, "python"), aws: join(bin, "aws") };
-  if (existsSync(stamp)) return tools;
-  await rm(CACHE, { recursive: true, force: true });
-  await mkdir(CACHE, { recursive: true });
-  await run("python3", ["-m", "venv", CACHE]);
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES];
-  await run(tools.python, pip, { timeout: INSTALL_TIMEOUT_MS });
-  await writeFile(stamp, "");
-  return tools;
+  await TOOLS.install();
+  return { python: TOOLS.program("python"), aws: TOOLS.program("aws") };
 }

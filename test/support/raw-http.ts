@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
-import { nodeCrypto } from "../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../src/client/call/node-crypto.ts";
 import { type RequestParts, request } from "../../src/wire/message.ts";
 import {
   EMPTY_PAYLOAD_HASH,

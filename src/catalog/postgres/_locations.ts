@@ -1,7 +1,8 @@
 import { digestToBytes } from "../../model/digest.ts";
 import type { NewLocation } from "../catalog.ts";
+import type { Row } from "../rows.ts";
 import { type Named, UsageChanges } from "./_notes.ts";
-import type { Queries, Row } from "./_postgres-database.ts";
+import type { Queries } from "./_postgres-database.ts";
 
 /** One text for a record, to look it up by in memory. */
 export function keyOf({ domain, name }: Named): string {

@@ -1,6 +1,7 @@
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
-import type { Queries, Row } from "./_postgres-database.ts";
+import type { Row } from "../rows.ts";
+import type { Queries } from "./_postgres-database.ts";
 
 /* What every way of changing something else has to note besides, in its own transaction. */
 

@@ -26,7 +26,9 @@ export type Fence = (queries: Queries, segments: readonly number[]) => Promise<n
 export class PostgresBlockTable extends PostgresDamageTable implements BlockTable {
   readonly #database: PostgresDatabase;
   readonly #fence: Fence;
-  readonly #located = new Gathered((records: readonly Named[]) => this.#locate(records));
+  readonly #located = new Gathered((records: readonly Named[], queries?: Queries) =>
+    this.#locate(records, queries),
+  );
   readonly #processNumber: () => number | undefined;
 
   constructor(database: PostgresDatabase, fence: Fence, processNumber: () => number | undefined) {
@@ -46,7 +48,10 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
   ): Promise<(WriteRefusal | undefined)[]> {
     const term = this.term();
     const segments = [...new Set(locations.map(({ segment }) => segment))].sort((a, b) => a - b);
-    return this.#database.transaction(async (queries) => {
+    // Whoever looks records up until it begins shares its way to the database.
+    const ride = this.#located.ride();
+    const committed = this.#database.transaction(async (queries) => {
+      await ride.answer(queries);
       const generation = await this.#fence(queries, segments);
       await addLocations(queries, generation, locations);
       const timely = writes.filter((write) => (write.term ?? term) === term);
@@ -58,14 +63,25 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
       let next = 0;
       return writes.map((write) => ((write.term ?? term) === term ? refusals[next++] : "late"));
     });
+    return committed.finally(() => ride.end());
   }
 
   locate(domain: Domain, name: RecordName): Promise<Location | undefined> {
     return this.#located.get({ domain, name });
   }
 
-  async #locate(records: readonly Named[]): Promise<(Location | undefined)[]> {
-    const rows = await this.#database.all(
+  locateAll(
+    domain: Domain,
+    names: readonly RecordName[],
+  ): Promise<readonly (Location | undefined)[]> {
+    return this.#locate(names.map((name) => ({ domain, name })));
+  }
+
+  async #locate(
+    records: readonly Named[],
+    queries: Queries = this.#database,
+  ): Promise<(Location | undefined)[]> {
+    const rows = await queries.all(
       `SELECT asked.position, segment, at_byte, length
        FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (domain, name, position)
        JOIN locations ON locations.domain = asked.domain AND locations.name = asked.name`,

@@ -1,8 +1,8 @@
-import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
-import type { Domain, SnapshotId } from "../../model/ids.ts";
+import { digestToBytes } from "../../model/digest.ts";
+import type { SnapshotId } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { CopySource, CopyTable, SnapshotCopy } from "../catalog.ts";
-import { snapshotValues } from "../rows.ts";
+import { copyFrom, snapshotValues } from "../rows.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 import { INSERT_SNAPSHOT } from "./_snapshot-rows.ts";
 
@@ -39,15 +39,7 @@ export class PostgresCopyTable implements CopyTable {
        JOIN snapshots ON snapshots.number = snapshot_copies.snapshot
        WHERE state = 'copying' ORDER BY number`,
     );
-    return rows.map((row) => {
-      const root = row["source_root"] as Uint8Array | null;
-      return {
-        id: row["id"] as SnapshotId,
-        sourceDomain: row["source_domain"] as Domain,
-        sourceRoot: root === null ? undefined : digestFromBytes(root),
-        nextIndex: row["next_index"] as number,
-      };
-    });
+    return rows.map(copyFrom);
   }
 
   async advance(id: SnapshotId, nextIndex: number): Promise<void> {

@@ -1,7 +1,8 @@
-import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
-import type { DamagedRecord, DamageTable, StoredRecord } from "../integrity.ts";
-import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { DamagedRecord, DamageTable } from "../integrity.ts";
+import { damagedRecordFrom } from "../rows.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
 import { noticeDamage } from "./_postgres-notices.ts";
 
 /** `DamageTable` on PostgreSQL. */
@@ -14,14 +15,14 @@ export class PostgresDamageTable implements DamageTable {
 
   async damaged(limit: number): Promise<DamagedRecord[]> {
     const rows = await this.#database.all(
-      `SELECT locations.domain, locations.name, locations.segment, locations.at_byte, length,
-         found_at_ms
+      `SELECT locations.domain, locations.name, locations.segment, locations.at_byte AS "offset",
+         length, found_at_ms
        FROM damaged_records JOIN locations ON locations.domain = damaged_records.domain
          AND locations.name = damaged_records.name
        ORDER BY locations.domain, locations.name LIMIT $1`,
       limit,
     );
-    return rows.map((row) => ({ ...recordFrom(row), foundAtMs: row["found_at_ms"] as number }));
+    return rows.map(damagedRecordFrom);
   }
 
   async isDamaged(domain: Domain, name: RecordName): Promise<boolean> {
@@ -54,15 +55,4 @@ export class PostgresDamageTable implements DamageTable {
     const sql = "DELETE FROM damaged_records WHERE domain = $1 AND name = $2";
     return (await this.#database.run(sql, domain, digestToBytes(name))) > 0;
   }
-}
-
-/** The record in a row of `locations`. */
-export function recordFrom(row: Row): StoredRecord {
-  return {
-    domain: row["domain"] as Domain,
-    name: recordNameFromBytes(row["name"] as Uint8Array),
-    segment: row["segment"] as number,
-    offset: row["at_byte"] as number,
-    length: row["length"] as number,
-  };
 }

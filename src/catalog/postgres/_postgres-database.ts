@@ -2,6 +2,7 @@ import { DatabaseError, Pool, type PoolClient, types } from "pg";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { UnavailableError } from "../../base/unavailable.ts";
+import type { Row } from "../rows.ts";
 
 /*
  * How everything here stays right although PostgreSQL runs transactions side by side:
@@ -18,9 +19,6 @@ import { UnavailableError } from "../../base/unavailable.ts";
  * 4. Nothing is acknowledged before COMMIT was answered. When the connection is lost before that,
  *    nobody knows the outcome, and the call rejects with an `UnavailableError`.
  */
-
-/** A row as PostgreSQL answers it, columns by name; whole numbers as numbers. */
-export type Row = Record<string, unknown>;
 
 /** A parameter of a statement; an array stands for an array of PostgreSQL's. */
 export type Parameter = string | number | null | Uint8Array | readonly Parameter[];

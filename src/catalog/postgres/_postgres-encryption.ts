@@ -1,13 +1,16 @@
 import type { EncryptionDefaults, EncryptionKey } from "../../model/encryption-key.ts";
 import type { AccountId, EncryptionKeyId, KeyDomain } from "../../model/ids.ts";
 import type { EncryptionTable } from "../catalog.ts";
+import type { Row } from "../rows.ts";
 import { keyFrom } from "../rows.ts";
+import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
-import type { Parameter, PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { Parameter, PostgresDatabase } from "./_postgres-database.ts";
 
 /** `EncryptionTable` on PostgreSQL. */
 export class PostgresEncryptionTable implements EncryptionTable {
   readonly #database: PostgresDatabase;
+  readonly #ofDomains = new Gathered((domains: readonly KeyDomain[]) => this.#inDomains(domains));
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
@@ -31,8 +34,17 @@ export class PostgresEncryptionTable implements EncryptionTable {
     return this.#first("id = $1", id);
   }
 
-  async ofDomain(domain: KeyDomain): Promise<EncryptionKey | undefined> {
-    return this.#first("domain = $1", domain);
+  ofDomain(domain: KeyDomain): Promise<EncryptionKey | undefined> {
+    return this.#ofDomains.get(domain);
+  }
+
+  async #inDomains(domains: readonly KeyDomain[]): Promise<(EncryptionKey | undefined)[]> {
+    const rows = await this.#database.all(
+      "SELECT * FROM encryption_keys WHERE domain = ANY ($1::text[])",
+      [...new Set(domains)],
+    );
+    const found = new Map(rows.map(keyFrom).map((key) => [key.domain, key]));
+    return domains.map((domain) => found.get(domain));
   }
 
   async madeFor(account: AccountId): Promise<EncryptionKey | undefined> {

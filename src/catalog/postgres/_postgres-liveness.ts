@@ -1,7 +1,7 @@
 import { type Digest, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
-import { rootFrom } from "../rows.ts";
+import { pendingNamesFrom, rootFrom } from "../rows.ts";
 import { refer, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 
@@ -70,13 +70,7 @@ export class PostgresLivenessTable implements LivenessTable {
       domain,
       limit,
     );
-    const names = rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
-    const last = rows.at(-1);
-    const place = last && {
-      snapshot: last["snapshot"] as number,
-      blockIndex: last["block_index"] as number,
-    };
-    return { names, last: place };
+    return pendingNamesFrom(rows);
   }
 
   async beginSealing(id: SnapshotId): Promise<number> {

@@ -1,7 +1,7 @@
-import { recordNameFromBytes } from "../../model/digest.ts";
-import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { Row } from "../rows.ts";
+import { noticeFrom } from "../rows.ts";
 import type { Notice, NoticeTable } from "../statistics.ts";
-import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
 /** `NoticeTable` on PostgreSQL. */
 export class PostgresNoticeTable implements NoticeTable {
@@ -32,7 +32,7 @@ export class PostgresNoticeTable implements NoticeTable {
          ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED
        )
        UPDATE notices SET taken_until_ms = $3 FROM free WHERE notices.number = free.number
-       RETURNING notices.*`,
+       RETURNING notices.*, at_byte AS "offset"`,
       nowMs,
       limit,
       untilMs,
@@ -84,22 +84,4 @@ export async function noticeDamage(queries: Queries, record: Row): Promise<void>
     record["segment"] as number,
     record["at_byte"] as number,
   );
-}
-
-function noticeFrom(row: Row): Notice {
-  const number = row["number"] as number;
-  if (row["kind"] === "damaged") {
-    return {
-      ...{ number, kind: "damaged", domain: row["domain"] as Domain },
-      name: recordNameFromBytes(row["name"] as Uint8Array),
-      segment: row["segment"] as number,
-      offset: row["at_byte"] as number,
-    };
-  }
-  return {
-    number,
-    kind: row["kind"] as "completed" | "failed",
-    id: row["snapshot"] as SnapshotId,
-    account: row["account"] as AccountId,
-  };
 }

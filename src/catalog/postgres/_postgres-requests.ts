@@ -1,5 +1,6 @@
 import { REQUESTS_KEPT_COUNT, type RequestedCollection, type RequestTable } from "../collection.ts";
-import type { PostgresDatabase, Row } from "./_postgres-database.ts";
+import type { Row } from "../rows.ts";
+import type { PostgresDatabase } from "./_postgres-database.ts";
 
 /** `RequestTable` on PostgreSQL: asked for at any process, carried out by the one that leads. */
 export class PostgresRequestTable implements RequestTable {

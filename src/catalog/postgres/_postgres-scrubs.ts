@@ -1,6 +1,6 @@
 import { digestToBytes, ZERO_BLOCK_NAME } from "../../model/digest.ts";
 import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
-import { recordFrom } from "./_postgres-damage.ts";
+import { storedRecordFrom } from "../rows.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 
 /** Faults told of; a catalog that has any is to be brought back from elsewhere. */
@@ -17,13 +17,13 @@ export class PostgresScrubTable implements ScrubTable {
 
   async recordsFrom({ segment, offset }: Place, limit: number): Promise<StoredRecord[]> {
     const rows = await this.#database.all(
-      `SELECT domain, name, segment, at_byte, length FROM locations
+      `SELECT domain, name, segment, at_byte AS "offset", length FROM locations
        WHERE (segment, at_byte) >= ($1, $2) ORDER BY segment, at_byte LIMIT $3`,
       segment,
       offset,
       limit,
     );
-    return rows.map(recordFrom);
+    return rows.map(storedRecordFrom);
   }
 
   async scrubs(nowMs: number): Promise<SegmentScrub[]> {

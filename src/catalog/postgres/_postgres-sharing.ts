@@ -2,12 +2,19 @@ import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type { Grantee, Snapshot } from "../../model/snapshot.ts";
 import type { GranteesChange, SharingTable } from "../catalog.ts";
 import { snapshotFrom } from "../rows.ts";
+import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
+
+interface Asked {
+  readonly account: AccountId;
+  readonly id: SnapshotId;
+}
 
 /** `SharingTable` on PostgreSQL. */
 export class PostgresSharingTable implements SharingTable {
   readonly #database: PostgresDatabase;
+  readonly #gathered = new Gathered((asked: readonly Asked[]) => this.#visible(asked));
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
@@ -44,16 +51,29 @@ export class PostgresSharingTable implements SharingTable {
     });
   }
 
-  async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+  visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    return this.#gathered.get({ account, id });
+  }
+
+  async #visible(asked: readonly Asked[]): Promise<(Snapshot | undefined)[]> {
+    const distinct = [...new Map(asked.map((each) => [keyOf(each), each])).values()];
     // Decided before a row is made: to read one costs more than all the rest.
-    const row = await this.#database.get(
-      `SELECT * FROM snapshots WHERE id = $2 AND state <> 'recycled' AND (
-         account = $1 OR EXISTS (SELECT 1 FROM snapshot_permissions
-           WHERE snapshot = snapshots.number AND grantee IN ($1, 'all')))`,
-      account,
-      id,
+    const rows = await this.#database.all(
+      `SELECT snapshots.*, asked.account AS asked_by
+       FROM unnest($1::text[], $2::text[]) AS asked (account, id)
+       JOIN snapshots ON snapshots.id = asked.id
+       WHERE state <> 'recycled' AND (
+         snapshots.account = asked.account OR EXISTS (SELECT 1 FROM snapshot_permissions
+           WHERE snapshot = snapshots.number AND grantee IN (asked.account, 'all')))`,
+      distinct.map(({ account }) => account),
+      distinct.map(({ id }) => id),
     );
-    return row && snapshotFrom(row);
+    const found = new Map<string, Snapshot>();
+    for (const row of rows) {
+      const snapshot = snapshotFrom(row);
+      found.set(keyOf({ account: row["asked_by"] as AccountId, id: snapshot.id }), snapshot);
+    }
+    return asked.map((each) => found.get(keyOf(each)));
   }
 
   async visiblePage(account: AccountId, afterId: string, limit: number): Promise<Snapshot[]> {
@@ -77,4 +97,8 @@ export class PostgresSharingTable implements SharingTable {
     );
     return rows.map(snapshotFrom);
   }
+}
+
+function keyOf({ account, id }: Asked): string {
+  return `${account} ${id}`;
 }

@@ -10,10 +10,11 @@ import type {
   StartRefusal,
   StateChange,
 } from "../catalog.ts";
+import type { Row } from "../rows.ts";
 import { snapshotFrom, snapshotValues } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
 import { noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
-import type { PostgresDatabase, Queries, Row } from "./_postgres-database.ts";
+import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 import { noticeSnapshot } from "./_postgres-notices.ts";
 import { forgetCopies, removeSnapshots } from "./_snapshot-ends.ts";
 import { INSERT_SNAPSHOT, isLasting, UPDATE_SNAPSHOT } from "./_snapshot-rows.ts";

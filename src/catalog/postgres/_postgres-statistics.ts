@@ -1,5 +1,5 @@
 import { MS_PER_DAY } from "../../model/limits.ts";
-import { measureFrom, verificationFrom } from "../rows.ts";
+import { measureFrom, totalsFrom, verificationFrom } from "../rows.ts";
 import type {
   SnapshotTotals,
   StatisticsTable,
@@ -21,11 +21,7 @@ export class PostgresStatisticsTable implements StatisticsTable {
       `SELECT state, count(*) AS count, sum(block_count)::bigint AS blocks FROM snapshots
        GROUP BY state ORDER BY state`,
     );
-    return rows.map((row) => ({
-      state: row["state"] as SnapshotTotals["state"],
-      count: row["count"] as number,
-      blockCount: row["blocks"] as number,
-    }));
+    return rows.map(totalsFrom);
   }
 
   async verifications(limit: number): Promise<VerificationUnderWay[]> {

@@ -5,6 +5,7 @@ import type {
   VerificationTable,
   VerifiedSnapshot,
 } from "../integrity.ts";
+import { verifiedSnapshotFrom } from "../rows.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 
 /** A snapshot that is deleted meanwhile takes its verification with it. */
@@ -60,10 +61,6 @@ export class PostgresVerificationTable implements VerificationTable {
       afterId,
       limit,
     );
-    return rows.map((row) => ({
-      id: row["id"] as SnapshotId,
-      endedAtMs: row["ended_at_ms"] as number,
-      isWhole: row["is_whole"] === 1,
-    }));
+    return rows.map(verifiedSnapshotFrom);
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Gathered } from "./_gathered.ts";
+import type { Queries } from "./_postgres-database.ts";
 
 test("who asks together is answered together, who asks later by a later statement", async () => {
   const asked: (readonly number[])[] = [];
@@ -37,4 +38,39 @@ test("a statement that fails fails those it was for, and nobody else", async () 
   await assert.rejects(Promise.all([gathered.get("a"), gathered.get("b")]), /away/);
   isBroken = false;
   assert.equal(await gathered.get("c"), "c");
+});
+
+/** Stands for the connection of a transaction; nothing is asked of it here. */
+const QUERIES = {} as Queries;
+
+test("who asks before a transaction begins is answered by its first statement", async () => {
+  const asked: (readonly [keys: readonly number[], queries: Queries | undefined])[] = [];
+  const gathered = new Gathered(async (keys: readonly number[], queries?: Queries) => {
+    asked.push([keys, queries]);
+    return keys;
+  });
+  const ride = gathered.ride();
+  const first = [1, 2].map((key) => gathered.get(key));
+  await new Promise(setImmediate);
+  assert.deepEqual(asked, [], "they wait");
+  await ride.answer(QUERIES);
+  assert.deepEqual(await Promise.all(first), [1, 2]);
+  assert.deepEqual(asked, [[[1, 2], QUERIES]]);
+  assert.equal(await gathered.get(3), 3, "who asks later does not wait for it to end");
+  await ride.answer(QUERIES);
+  ride.end();
+  assert.deepEqual(asked.slice(1), [[[3], undefined]], "and a second attempt asks for nobody");
+});
+
+test("who waits for a transaction that fails is answered without it", async () => {
+  const gathered = new Gathered(async (keys: readonly number[], queries?: Queries) => {
+    if (queries) throw new Error("away");
+    return keys;
+  });
+  const [never, broken] = [gathered.ride(), gathered.ride()];
+  const waiting = [1, 2].map((key) => gathered.get(key));
+  await assert.rejects(broken.answer(QUERIES), /away/);
+  broken.end();
+  never.end();
+  assert.deepEqual(await Promise.all(waiting), [1, 2]);
 });

@@ -29,8 +29,8 @@ test("openPostgresCatalog makes its tables once, however many open it at once", 
 }, async (t) => {
   const connectionString = await postgresDatabase(t);
   const opening = Array.from({ length: 6 }, () => openPostgresCatalog({ connectionString }));
+  t.after(() => Promise.allSettled(opening.map(async (catalog) => (await catalog).close())));
   const catalogs = await Promise.all(opening);
-  t.after(() => Promise.all(catalogs.map((catalog) => catalog.close())));
   for (const catalog of catalogs) {
     await catalog.identity.addAccount("111122223333" as AccountId);
     assert.deepEqual(await catalog.identity.accounts(), ["111122223333"]);

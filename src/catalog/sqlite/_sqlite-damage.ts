@@ -1,7 +1,8 @@
-import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
+import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
-import type { DamagedRecord, DamageTable, StoredRecord } from "../integrity.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import type { DamagedRecord, DamageTable } from "../integrity.ts";
+import { damagedRecordFrom } from "../rows.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** Forgets that a record is damaged. */
 export const REMOVE_DAMAGED = "DELETE FROM damaged_records WHERE domain = ? AND name = ?";
@@ -21,7 +22,7 @@ export class SqliteDamageTable implements DamageTable {
        FROM damaged_records JOIN locations USING (domain, name) ORDER BY domain, name LIMIT ?`,
       limit,
     );
-    return rows.map((row) => ({ ...recordFrom(row), foundAtMs: row["found_at_ms"] as number }));
+    return rows.map(damagedRecordFrom);
   }
 
   async isDamaged(domain: Domain, name: RecordName): Promise<boolean> {
@@ -47,15 +48,4 @@ export class SqliteDamageTable implements DamageTable {
   async removeDamaged(domain: Domain, name: RecordName): Promise<boolean> {
     return this.#database.run(REMOVE_DAMAGED, domain, digestToBytes(name)) > 0;
   }
-}
-
-/** The record in a row of `locations`. */
-export function recordFrom(row: Row): StoredRecord {
-  return {
-    domain: row["domain"] as Domain,
-    name: recordNameFromBytes(row["name"] as Uint8Array),
-    segment: row["segment"] as number,
-    offset: row["offset"] as number,
-    length: row["length"] as number,
-  };
 }

@@ -36,6 +36,49 @@ test("SqliteDatabase carries its log over, so that it does not grow for ever", a
   assert.ok(greatest > 0 && greatest <= 1_000, `at most ${greatest} frames`);
 });
 
+test("SqliteDatabase recalls an answer until something is written", async (t) => {
+  const { database } = await setUp(t);
+  let reads = 0;
+  const count = () =>
+    database.recall("count", () => {
+      reads += 1;
+      return { count: countOf(database) };
+    })?.count;
+  assert.deepEqual([count(), count(), reads], [1, 1, 1]);
+  addRows(database, 1);
+  assert.deepEqual([count(), count(), reads], [2, 2, 2]);
+  database.run("DELETE FROM rows");
+  assert.deepEqual([count(), reads], [0, 3]);
+  database.exec("INSERT INTO rows VALUES (x'00')");
+  assert.deepEqual([count(), reads], [1, 4]);
+});
+
+test("SqliteDatabase recalls nothing of a transaction that may be undone", async (t) => {
+  const { database } = await setUp(t);
+  const count = () => database.recall("count", () => ({ count: countOf(database) }))?.count;
+  assert.equal(count(), 1);
+  const undone = () =>
+    database.transaction(() => {
+      database.run("DELETE FROM rows");
+      assert.equal(count(), 0);
+      throw new Error("undone");
+    });
+  assert.throws(undone, /undone/);
+  assert.equal(count(), 1);
+});
+
+test("SqliteDatabase looks each time for what is not there", async (t) => {
+  const { database } = await setUp(t);
+  let reads = 0;
+  const read = () => {
+    reads += 1;
+    return undefined;
+  };
+  assert.equal(database.recall("nothing", read), undefined);
+  assert.equal(database.recall("nothing", read), undefined);
+  assert.equal(reads, 2);
+});
+
 /** A database with one row, whose file may be kept from growing, as on a full disk. */
 async function setUp(t: TestContext, makeRoom?: () => void) {
   const asked: WritePurpose[] = [];

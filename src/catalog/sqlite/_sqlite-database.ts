@@ -1,10 +1,9 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
+import { LruCache } from "../../base/lru-cache.ts";
 import { DiskFullError } from "../../model/errors.ts";
 import { CHECKPOINT_ROWS } from "../../model/limits.ts";
-
-/** A row as SQLite answers it, columns by name. */
-export type Row = Record<string, unknown>;
+import type { Row } from "../rows.ts";
 
 /** What a write is for: data that may as well be refused, or the keeping of what is there. */
 export type WritePurpose = "new-data" | "upkeep";
@@ -21,6 +20,9 @@ export interface SqliteDatabaseHooks {
 export class CatalogFailedError extends Error {
   override readonly name = "CatalogFailedError";
 }
+
+/** Answers recalled at most (ours): what the requests of a second ask for again and again. */
+const RECALLED_COUNT_MAX = 1_000;
 
 /** SQLite's primary result codes; an extended one has more in its upper bits. */
 const SQLITE_IOERR = 10;
@@ -44,6 +46,8 @@ export class SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #hooks: SqliteDatabaseHooks;
   readonly #statements = new Map<string, StatementSync>();
+  /** Answers since the latest write. */
+  #recalled = newRecall();
   #failure: Error | undefined;
   /** Rows and commits since the log was last carried over into the file. */
   #changedCount = 0;
@@ -79,6 +83,7 @@ export class SqliteDatabase {
   /** Runs statements that take no parameters and answer nothing. */
   exec(sql: string): void {
     this.#checkUsable();
+    this.#recalled = newRecall();
     this.#database.exec(sql);
   }
 
@@ -100,6 +105,22 @@ export class SqliteDatabase {
   /** All rows. */
   all(sql: string, ...parameters: SQLInputValue[]): Row[] {
     return this.#prepare(sql).all(...parameters) as Row[];
+  }
+
+  /**
+   * What `read` answers, which must be decided by `name` and what is stored. Until something is
+   * written it is read once: nobody else writes to this file. Whoever is answered must not change
+   * it. What is not there is looked for each time.
+   */
+  recall<T extends object>(name: string, read: () => T | undefined): T | undefined {
+    this.#checkUsable();
+    // What a transaction has written so far may yet be undone.
+    if (this.#database.isTransaction) return read();
+    const known = this.#recalled.get(name) as T | undefined;
+    if (known) return known;
+    const answer = read();
+    if (answer) this.#recalled.set(name, answer);
+    return answer;
   }
 
   /**
@@ -138,6 +159,7 @@ export class SqliteDatabase {
   /** A write with its commit, and after it, when enough has been written, a checkpoint. */
   #commit<T>(write: () => T, purpose: WritePurpose): T {
     this.#checkUsable();
+    this.#recalled = newRecall();
     const result = this.#withRoom(write, purpose);
     this.#changedCount += 1;
     if (this.#changedCount >= CHECKPOINT_ROWS) this.#checkpoint();
@@ -205,6 +227,10 @@ export class SqliteDatabase {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+function newRecall(): LruCache<object> {
+  return new LruCache(RECALLED_COUNT_MAX, () => 1);
 }
 
 /** The primary result code of an error of SQLite's; undefined for any other. */

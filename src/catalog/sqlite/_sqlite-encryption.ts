@@ -35,7 +35,7 @@ export class SqliteEncryptionTable implements EncryptionTable {
   }
 
   async ofDomain(domain: KeyDomain): Promise<EncryptionKey | undefined> {
-    return this.#first("domain = ?", domain);
+    return this.#database.recall(`domain ${domain}`, () => this.#first("domain = ?", domain));
   }
 
   async madeFor(account: AccountId): Promise<EncryptionKey | undefined> {

@@ -71,7 +71,7 @@ export class SqliteIdentityTable implements IdentityTable {
   }
 
   async accessKey(accessKeyId: string): Promise<AccessKey | undefined> {
-    return this.#get(accessKeyId);
+    return this.#database.recall(`key ${accessKeyId}`, () => this.#get(accessKeyId));
   }
 
   #get(accessKeyId: string): AccessKey | undefined {

@@ -6,7 +6,7 @@ import {
 } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
-import { rootFrom } from "../rows.ts";
+import { pendingNamesFrom, rootFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
@@ -102,13 +102,7 @@ export class SqliteLivenessTable implements LivenessTable {
       domain,
       limit,
     );
-    const names = rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array));
-    const last = rows.at(-1);
-    const place = last && {
-      snapshot: last["snapshot"] as number,
-      blockIndex: last["block_index"] as number,
-    };
-    return { names, last: place };
+    return pendingNamesFrom(rows);
   }
 
   async beginSealing(id: SnapshotId): Promise<number> {

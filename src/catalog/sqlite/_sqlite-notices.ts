@@ -1,7 +1,6 @@
-import { recordNameFromBytes } from "../../model/digest.ts";
-import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import { noticeFrom } from "../rows.ts";
 import type { Notice, NoticeTable } from "../statistics.ts";
-import type { Row, SqliteDatabase } from "./_sqlite-database.ts";
+import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `NoticeTable` on SQLite. */
 export class SqliteNoticeTable implements NoticeTable {
@@ -62,22 +61,4 @@ export class SqliteNoticeTable implements NoticeTable {
   async count(): Promise<number> {
     return this.#database.get("SELECT count(*) AS count FROM notices")?.["count"] as number;
   }
-}
-
-function noticeFrom(row: Row): Notice {
-  const number = row["number"] as number;
-  if (row["kind"] === "damaged") {
-    return {
-      ...{ number, kind: "damaged", domain: row["domain"] as Domain },
-      name: recordNameFromBytes(row["name"] as Uint8Array),
-      segment: row["segment"] as number,
-      offset: row["offset"] as number,
-    };
-  }
-  return {
-    number,
-    kind: row["kind"] as "completed" | "failed",
-    id: row["snapshot"] as SnapshotId,
-    account: row["account"] as AccountId,
-  };
 }

@@ -1,5 +1,5 @@
 import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
-import { recordFrom } from "./_sqlite-damage.ts";
+import { storedRecordFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** Every segment that holds a record; each is found by one seek in the index. */
@@ -28,7 +28,7 @@ export class SqliteScrubTable implements ScrubTable {
       offset,
       limit,
     );
-    return rows.map(recordFrom);
+    return rows.map(storedRecordFrom);
   }
 
   async scrubs(nowMs: number): Promise<SegmentScrub[]> {

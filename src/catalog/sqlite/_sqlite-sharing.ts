@@ -43,6 +43,11 @@ export class SqliteSharingTable implements SharingTable {
   }
 
   async visible(account: AccountId, id: SnapshotId): Promise<Snapshot | undefined> {
+    // Every block that is read asks for the same one.
+    return this.#database.recall(`visible ${account} ${id}`, () => this.#visible(account, id));
+  }
+
+  #visible(account: AccountId, id: SnapshotId): Snapshot | undefined {
     // Decided before a row is made: to read one costs more than all the rest. No IN: a table would
     // be made for its list, only where the snapshot is there, and the time it takes would tell so.
     const row = this.#database.get(

@@ -5,6 +5,7 @@ import type {
   VerificationTable,
   VerifiedSnapshot,
 } from "../integrity.ts";
+import { verifiedSnapshotFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 
 /** `VerificationTable` on SQLite. */
@@ -57,10 +58,6 @@ export class SqliteVerificationTable implements VerificationTable {
       afterId,
       limit,
     );
-    return rows.map((row) => ({
-      id: row["id"] as SnapshotId,
-      endedAtMs: row["ended_at_ms"] as number,
-      isWhole: row["is_whole"] === 1,
-    }));
+    return rows.map(verifiedSnapshotFrom);
   }
 }

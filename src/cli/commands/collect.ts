@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { type CollectionDescription, getCollection, startCollection } from "../../client/index.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Milliseconds between two questions how a collection goes. */

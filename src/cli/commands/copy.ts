@@ -3,9 +3,9 @@ import type { Command } from "commander";
 import { type CopyOptions, type CopyResult, copySnapshots } from "../../client/index.ts";
 import { integerArgument, snapshotIdArguments } from "../arguments.ts";
 import { DamagedDataError } from "../errors.ts";
-import { formatBytes, formatCount, formatSeconds } from "../format.ts";
-import type { Output } from "../output.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { formatBytes, formatCount, formatSeconds } from "../output/format.ts";
+import type { Output } from "../output/output.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { forgetOldLogs, stateFolder } from "../resume.ts";
 import {
   addSecondServiceOptions,
@@ -14,7 +14,7 @@ import {
   withTwoClients,
 } from "../second-client.ts";
 import { type Session, withSession } from "../session.ts";
-import type { GlobalOptions } from "../settings.ts";
+import type { GlobalOptions } from "../settings/settings.ts";
 
 /** Options that copies take, however they are asked for. */
 export interface CopyCommandOptions extends SecondServiceOptions, GlobalOptions {

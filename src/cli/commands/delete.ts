@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { deleteSnapshot, describeSnapshots, findHolds } from "../../client/index.ts";
 import { snapshotIdArguments } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
-import { formatTable } from "../format.ts";
+import { formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 interface DeleteOptions {

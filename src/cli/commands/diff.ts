@@ -3,11 +3,11 @@ import { diffSnapshots, diffSnapshotWithImage, type SnapshotDiff } from "../../c
 import { blockCountOf, offsetOf } from "../../model/geometry.ts";
 import { parseSnapshotId } from "../../model/ids.ts";
 import { integerArgument, snapshotIdArgument } from "../arguments.ts";
-import { EXTENTS_SHOWN_MAX, extentTable } from "../extent-table.ts";
-import { formatBytes, formatCount } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { EXTENTS_SHOWN_MAX, extentTable } from "../output/extent-table.ts";
+import { formatBytes, formatCount } from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
+import { paintCells } from "../output/volume-picture.ts";
 import { type Session, withSession } from "../session.ts";
-import { paintCells } from "../volume-picture.ts";
 
 interface DiffCommandOptions {
   readonly all?: boolean;

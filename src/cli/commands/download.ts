@@ -8,13 +8,13 @@ import {
 } from "../../client/index.ts";
 import { integerArgument, snapshotIdArgument } from "../arguments.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
-import { extentTable } from "../extent-table.ts";
-import { formatBytes, formatCount, formatSeconds } from "../format.ts";
-import type { Output } from "../output.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { extentTable } from "../output/extent-table.ts";
+import { formatBytes, formatCount, formatSeconds } from "../output/format.ts";
+import type { Output } from "../output/output.ts";
+import { ProgressDisplay } from "../output/progress.ts";
+import { goOnWhenNobodyReads, leaveReaders, waitForReaders } from "../output/standard-streams.ts";
 import { transferLogPath, withResumeCommand } from "../resume.ts";
 import { type Session, withSession } from "../session.ts";
-import { goOnWhenNobodyReads, leaveReaders, waitForReaders } from "../standard-streams.ts";
 
 interface DownloadCommandOptions {
   readonly force?: boolean;

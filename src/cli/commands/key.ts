@@ -13,8 +13,8 @@ import {
   updateAccessKey,
 } from "../../client/index.ts";
 import { durationArgument } from "../arguments.ts";
-import { formatTable } from "../format.ts";
 import { addSimulateCommand } from "../key-simulate.ts";
+import { formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 import { accountIdArgument } from "./account.ts";
 

@@ -13,7 +13,7 @@ import {
   verificationsOf,
 } from "../../client/index.ts";
 import { addFilterOptions, type FilterOptions, filterFrom } from "../filter-options.ts";
-import { formatBytes, formatCount, formatTable } from "../format.ts";
+import { formatBytes, formatCount, formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Snapshots asked for at once: the most that EC2 gives. */

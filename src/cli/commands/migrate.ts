@@ -1,11 +1,13 @@
 import type { Command } from "commander";
-import { keyPairFrom } from "../../client/aws-settings.ts";
+import { keyPairFrom } from "../../client/settings/aws-settings.ts";
 import type { Migrated, MigrationConfig } from "../../migrate-store.ts";
+import { REGION_DEFAULT } from "../../model/defaults.ts";
 import { DamagedDataError, UsageError } from "../errors.ts";
-import { formatBytes } from "../format.ts";
-import { readKeyEncryptionKey } from "../key-encryption-key.ts";
-import { isLoopback, parseListen } from "../listen-address.ts";
-import type { Output } from "../output.ts";
+import { formatBytes } from "../output/format.ts";
+import type { Output } from "../output/output.ts";
+import { outputFor } from "../session.ts";
+import { readKeyEncryptionKey } from "../settings/key-encryption-key.ts";
+import { isLoopback, parseListen } from "../settings/listen-address.ts";
 import {
   addReachOptions,
   keyNeeded,
@@ -14,9 +16,8 @@ import {
   type ScaledOptions,
   scaledOptionsOf,
   scaledSettings,
-} from "../scaled-settings.ts";
-import { outputFor } from "../session.ts";
-import { type GlobalOptions, regionGiven } from "../settings.ts";
+} from "../settings/scaled-settings.ts";
+import { type GlobalOptions, regionGiven } from "../settings/settings.ts";
 
 interface MigrateOptions extends GlobalOptions, ScaledOptions {
   readonly from: string;
@@ -27,7 +28,6 @@ interface MigrateOptions extends GlobalOptions, ScaledOptions {
 
 /** Records between two lines that say how far it has come. */
 const TOLD_EVERY = 2_000;
-const REGION_DEFAULT = "us-east-1";
 
 /** Adds `varve migrate`. */
 export function addMigrateCommand(program: Command): void {

@@ -4,18 +4,18 @@ import {
   filterMatcher,
   isEmptyRules,
   type KeepRules,
-  type KeepTag,
   type PruneDecision,
   type PrunedSnapshot,
   type PruneGrouping,
   type PruneResult,
   pruneSnapshots,
+  type TagPattern,
 } from "../../client/index.ts";
 import { integerArgument, tagPatternArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
 import { UsageError } from "../errors.ts";
 import { addSelectionOptions, type FilterOptions, filterFrom } from "../filter-options.ts";
-import { formatCount, formatTable } from "../format.ts";
+import { formatCount, formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** More than anybody keeps, and small enough to be no slip of the keyboard. */
@@ -28,7 +28,7 @@ interface PruneCommandOptions extends Pick<FilterOptions, "tag" | "volume"> {
   readonly keepWeekly?: number;
   readonly keepMonthly?: number;
   readonly keepYearly?: number;
-  readonly keepTag?: KeepTag[];
+  readonly keepTag?: TagPattern[];
   readonly groupBy: PruneGrouping;
   readonly timeZone: string;
   readonly dryRun?: boolean;

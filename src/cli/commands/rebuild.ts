@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import type { RebuildOutcome } from "../../rebuild-store.ts";
 import { DamagedDataError } from "../errors.ts";
-import { formatBytes } from "../format.ts";
-import { readKeyEncryptionKey } from "../key-encryption-key.ts";
+import { formatBytes } from "../output/format.ts";
+import { outputFor } from "../session.ts";
+import { readKeyEncryptionKey } from "../settings/key-encryption-key.ts";
 import {
   addScaledOptions,
   keyNeeded,
@@ -10,9 +11,8 @@ import {
   type ScaledOptions,
   scaledOptionsOf,
   scaledSettings,
-} from "../scaled-settings.ts";
-import { outputFor } from "../session.ts";
-import type { GlobalOptions } from "../settings.ts";
+} from "../settings/scaled-settings.ts";
+import type { GlobalOptions } from "../settings/settings.ts";
 
 interface RebuildOptions extends GlobalOptions, ScaledOptions {
   readonly data?: string;

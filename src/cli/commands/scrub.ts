@@ -1,9 +1,16 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type ScrubProgress, type ScrubResult, scrubStore } from "../../client/index.ts";
-import { BLOCK_SIZE_BYTES, SCRUB_SAMPLES_COUNT_MAX } from "../../model/limits.ts";
+import { blockCountFor } from "../../model/geometry.ts";
+import { SCRUB_SAMPLES_COUNT_MAX } from "../../model/limits.ts";
 import { DamagedDataError } from "../errors.ts";
-import { formatBytes, formatCount, formatSeconds, formatTable, printable } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatSeconds,
+  formatTable,
+  printable,
+} from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Which share of all records. */
@@ -42,8 +49,8 @@ async function scrub(
   // The bar counts in blocks.
   const onProgress = ({ bytesTotal, bytesDone }: ScrubProgress) =>
     display.update({
-      blocksTotal: Math.ceil(bytesTotal / BLOCK_SIZE_BYTES),
-      blocksDone: Math.ceil(bytesDone / BLOCK_SIZE_BYTES),
+      blocksTotal: blockCountFor(bytesTotal),
+      blocksDone: blockCountFor(bytesDone),
     });
   let result: ScrubResult;
   try {

@@ -3,16 +3,20 @@ import { systemClock } from "../../base/clock.ts";
 import { FileError } from "../../client/index.ts";
 import type { Service } from "../../service.ts";
 import { readConsoleFiles } from "../console-files.ts";
-import { formatEmulation } from "../emulation-list.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import type { Output } from "../output.ts";
-import { addScaledOptions, refuseSeenPassword } from "../scaled-settings.ts";
-import { type ServeOptions, type ServeSettings, serveSettings } from "../serve-settings.ts";
+import type { Output } from "../output/output.ts";
+import { goOnWhenNobodyReads } from "../output/standard-streams.ts";
 import { outputFor } from "../session.ts";
-import type { GlobalOptions } from "../settings.ts";
-import { addSignalOptions } from "../signal-settings.ts";
-import { goOnWhenNobodyReads } from "../standard-streams.ts";
-import { readTlsFiles, type TlsFiles } from "../tls-files.ts";
+import { formatEmulation } from "../settings/emulation-list.ts";
+import { addScaledOptions, refuseSeenPassword } from "../settings/scaled-settings.ts";
+import {
+  type ServeOptions,
+  type ServeSettings,
+  serveSettings,
+} from "../settings/serve-settings.ts";
+import type { GlobalOptions } from "../settings/settings.ts";
+import { addSignalOptions } from "../settings/signal-settings.ts";
+import { readTlsFiles, type TlsFiles } from "../settings/tls-files.ts";
 
 /** A second signal this soon is the first one come twice, by way of npm or a terminal. */
 const SIGNAL_ECHO_MS = 250;

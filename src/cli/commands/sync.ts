@@ -1,23 +1,23 @@
 import type { Command } from "commander";
 import {
   EmptySourceError,
-  type KeepTag,
   type SyncResult,
   syncSnapshots,
+  type TagPattern,
 } from "../../client/index.ts";
 import { timeSpanArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { addSelectionOptions } from "../filter-options.ts";
-import { formatCount, formatSeconds } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { formatCount, formatSeconds } from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { addSecondServiceOptions, type TwoClients, withTwoClients } from "../second-client.ts";
 import { type Session, withSession } from "../session.ts";
 import { addCopyOptions, type CopyCommandOptions, checkVerified, copyOptionsFor } from "./copy.ts";
 
 interface SyncCommandOptions extends CopyCommandOptions {
-  readonly tag?: KeepTag[];
+  readonly tag?: TagPattern[];
   readonly volume?: string;
   readonly all?: boolean;
   readonly delete?: boolean;

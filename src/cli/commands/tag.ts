@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { createTags, deleteTags, type KeepTag, type Tag } from "../../client/index.ts";
+import { createTags, deleteTags, type Tag, type TagPattern } from "../../client/index.ts";
 import { snapshotIdArguments, tagArgument, tagPatternArgument } from "../arguments.ts";
 import { UsageError } from "../errors.ts";
 import { type Session, withSession } from "../session.ts";
 
 interface TagOptions {
   readonly add?: Tag[];
-  readonly remove?: KeepTag[];
+  readonly remove?: TagPattern[];
 }
 
 /** Adds `varve tag SNAPSHOT…`. */

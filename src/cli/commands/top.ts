@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import { getStoreStatus, listStoreSamples, type StoreStatus } from "../../client/index.ts";
 import { timeSpanArgument } from "../arguments.ts";
 import { InterruptedError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { printable } from "../output/format.ts";
+import { topScreen } from "../output/top-screen.ts";
 import { type Session, withSession } from "../session.ts";
-import { topScreen } from "../top-screen.ts";
 
 /** Milliseconds between two looks, unless told otherwise. */
 const INTERVAL_MS_DEFAULT = 2_000;

@@ -10,8 +10,8 @@ import {
 } from "../../client/index.ts";
 import { VOLUME_SIZE_GIB_MAX } from "../../model/limits.ts";
 import { integerArgument, snapshotIdArgument, tagArgument } from "../arguments.ts";
-import { formatBytes, formatCount, formatSeconds } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { formatBytes, formatCount, formatSeconds } from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { forgetOldLogs, stateFolder, transferLogPath, withResumeCommand } from "../resume.ts";
 import { type Session, withSession } from "../session.ts";
 

@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import { type VerifyResult, verifySnapshot } from "../../client/index.ts";
 import { snapshotIdArgument } from "../arguments.ts";
 import { DamagedDataError } from "../errors.ts";
-import { extentTable } from "../extent-table.ts";
-import { formatBytes, formatCount, formatSeconds } from "../format.ts";
-import { ProgressDisplay } from "../progress.ts";
+import { extentTable } from "../output/extent-table.ts";
+import { formatBytes, formatCount, formatSeconds } from "../output/format.ts";
+import { ProgressDisplay } from "../output/progress.ts";
 import { type Session, withSession } from "../session.ts";
 
 /** Adds `varve verify SNAPSHOT`. */

@@ -1,12 +1,10 @@
 import type { Command } from "commander";
 import { SnapshotStateError, waitForSnapshot } from "../../client/index.ts";
+import { WAIT_MS_DEFAULT } from "../../model/defaults.ts";
 import { snapshotIdArguments, timeSpanArgument } from "../arguments.ts";
 import { TimeOverError } from "../errors.ts";
-import { formatSeconds } from "../format.ts";
+import { formatSeconds } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
-
-/** Milliseconds to wait unless told otherwise: half an hour. */
-const WAIT_MS_DEFAULT = 30 * 60_000;
 
 interface WaitCommandOptions {
   readonly timeout?: number;

@@ -8,7 +8,7 @@ import {
   AWS_WRONG_CHECKSUM_SECONDS,
   AWS_WRONG_COUNT_SECONDS,
 } from "../../model/limits.ts";
-import type { EmulatedSealing } from "../../snapshots/sealer.ts";
+import type { EmulatedSealing } from "../../snapshots/chores/sealer.ts";
 import { ServiceFault } from "../../wire/errors.ts";
 import type { EmulationConfig, Link, View } from "./emulation.ts";
 

@@ -5,7 +5,7 @@ import {
   EMULATED_LATENCY_MS_MAX,
   EMULATION_SEED_MAX,
 } from "../../model/limits.ts";
-import { AWS_LENIENCY } from "../leniency.ts";
+import { AWS_LENIENCY } from "../access/leniency.ts";
 import { awsView, latenessOf, oneFailure } from "./aws.ts";
 import type { Emulation, EmulationConfig, Link, View } from "./emulation.ts";
 import { faults } from "./faults.ts";

@@ -3,8 +3,8 @@ import type { AccountId } from "../../model/ids.ts";
 import type { Core } from "../../snapshots/core.ts";
 import type { WireResponse } from "../../wire/message.ts";
 import type { OperationName } from "../../wire/operations.ts";
-import type { Peer } from "../connections.ts";
-import type { Leniency } from "../leniency.ts";
+import type { Leniency } from "../access/leniency.ts";
+import type { Peer } from "../http/connections.ts";
 
 /*
  * What AWS does and Varve need not do, for people who test their clients: quotas, delays, faults,

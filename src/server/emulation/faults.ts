@@ -5,7 +5,7 @@ import { BLOCK_SIZE_BYTES, EMULATED_STALL_MS_MAX } from "../../model/limits.ts";
 import { ServiceFault } from "../../wire/errors.ts";
 import type { WireResponse } from "../../wire/message.ts";
 import { matchRoute } from "../../wire/operations.ts";
-import { drainBody } from "../request-body.ts";
+import { drainBody } from "../http/request-body.ts";
 import { sleepWhileHeard } from "./_sleep.ts";
 import { ConnectionCut, type EmulatedRequest, type Link } from "./emulation.ts";
 import { accountThrottled } from "./quotas.ts";

@@ -8,7 +8,7 @@ import type { WireRequest, WireResponse } from "../message.ts";
  */
 
 /** What stands before the operation in `X-Amz-Target`. */
-export const KMS_TARGET_PREFIX = "TrentService.";
+const KMS_TARGET_PREFIX = "TrentService.";
 
 /** The operation that a request asks for; undefined when it is none of KMS. */
 export function kmsOperationOf({ headers }: Pick<WireRequest, "headers">): string | undefined {

@@ -1,4 +1,4 @@
-import { KMS_OPERATION_NAMES } from "../../../src/server/kms-operations.ts";
+import { KMS_OPERATION_NAMES } from "../../../src/server/kms/kms-operations.ts";
 import { ADMIN_ROUTES } from "../../../src/wire/admin/routes.ts";
 import type { RequestParts } from "../../../src/wire/message.ts";
 import { ROUTES } from "../../../src/wire/operations.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { systemClock } from "../../../src/base/clock.ts";
-import { nodeCrypto } from "../../../src/client/node-crypto.ts";
+import { nodeCrypto } from "../../../src/client/call/node-crypto.ts";
 import { request, uriEncode } from "../../../src/wire/message.ts";
 import { EMPTY_PAYLOAD_HASH, formatSigningTime, signRequest } from "../../../src/wire/signature.ts";
 import type { RawRequest, Target } from "../raw-http.ts";

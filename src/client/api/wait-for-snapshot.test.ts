@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Clock } from "../../base/clock.ts";
+import { systemRandom } from "../../base/random.ts";
+import type { Client } from "../call/client.ts";
+import { ClientError } from "../errors.ts";
+import { waitForSnapshot } from "./wait-for-snapshot.ts";
+
+/* Waiting at an address that answers what a test wants. */
+
+const completion = { ChangedBlocksCount: 0 };
+
+/** Fails DescribeSnapshots; answers CompleteSnapshot with these states, one after another. */
+function clientOf(describing: ClientError, states: readonly string[]) {
+  const calls: string[] = [];
+  let completions = 0;
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => undefined };
+  const client: Client = {
+    endpoint: "http://127.0.0.1:1",
+    region: "us-east-1",
+    clock,
+    random: systemRandom,
+    async send(call) {
+      calls.push(call.operation);
+      if (call.operation === "DescribeSnapshots") throw describing;
+      const body = new TextEncoder().encode(JSON.stringify({ Status: states[completions++] }));
+      return call.read({ status: 202, headers: new Map(), body });
+    },
+    close: () => undefined,
+  };
+  return { client, calls };
+}
+
+function refusal(status: number, code: string): ClientError {
+  const operation = "DescribeSnapshots";
+  return new ClientError({ kind: "service", operation, code, status, message: "No." });
+}
+
+test("where describing is refused in any way, completing again tells the state", async () => {
+  const refusals = [
+    refusal(403, "UnauthorizedOperation"),
+    refusal(400, "InvalidAction"),
+    refusal(404, "HTTP 404"),
+    refusal(405, "HTTP 405"),
+    refusal(500, "InternalError"),
+  ];
+  for (const error of refusals) {
+    const { client, calls } = clientOf(error, ["pending", "completed"]);
+    await waitForSnapshot(client, "snap-0", { completion });
+    const poll = ["DescribeSnapshots", "CompleteSnapshot"];
+    assert.deepEqual(calls, [...poll, ...poll], error.code);
+  }
+});
+
+test("a snapshot that is not there, or no answer at all, is told as such", async () => {
+  const gone = refusal(400, "InvalidSnapshot.NotFound");
+  const parts = { operation: "DescribeSnapshots", code: "ECONNRESET", message: "reset" };
+  const lost = new ClientError({ kind: "connection", ...parts });
+  for (const error of [gone, lost]) {
+    const { client, calls } = clientOf(error, ["completed"]);
+    const waiting = waitForSnapshot(client, "snap-0", { completion });
+    await assert.rejects(waiting, (thrown) => thrown === error);
+    assert.deepEqual(calls, ["DescribeSnapshots"]);
+  }
+});
+
+test("without what it was completed with, a refusal is told as such", async () => {
+  const error = refusal(403, "UnauthorizedOperation");
+  const { client } = clientOf(error, []);
+  await assert.rejects(waitForSnapshot(client, "snap-0"), (thrown) => thrown === error);
+});

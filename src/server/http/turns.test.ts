@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../base/clock.ts";
+import { Turns } from "./turns.ts";
+
+test("Turns let a newcomer in before the many that another key has waiting", async () => {
+  const turns = new Turns(systemClock);
+  const order: string[] = [];
+  const work = (name: string) => async () => {
+    await systemClock.sleep(1);
+    order.push(name);
+  };
+  const greedy = Array.from({ length: 20 }, (_, i) => turns.run("greedy", work(`greedy ${i}`)));
+  const modest = turns.run("modest", work("modest"));
+  await Promise.all([...greedy, modest]);
+  assert.equal(order.length, 21);
+  assert.ok(order.indexOf("modest") <= 4, order.join(", "));
+});
+
+test("Turns run two at once, and go on when work fails", async () => {
+  const turns = new Turns(systemClock);
+  let [running, most] = [0, 0];
+  const work = async () => {
+    most = Math.max(most, ++running);
+    await systemClock.sleep(1);
+    running--;
+    throw new Error("on purpose");
+  };
+  const all = Array.from({ length: 9 }, (_, i) => turns.run(`key ${i % 3}`, work));
+  const settled = await Promise.allSettled(all);
+  assert.ok(settled.every(({ status }) => status === "rejected"));
+  assert.equal(most, 2);
+  assert.equal(await turns.run("key", async () => "free again"), "free again");
+});
+
+test("Turns let other work go on between two pieces", async () => {
+  const turns = new Turns(systemClock);
+  let between = 0;
+  const ticking = setInterval(() => between++, 1);
+  const busy = async () => {
+    const end = systemClock.monotonicMs() + 5;
+    while (systemClock.monotonicMs() < end);
+  };
+  await Promise.all(Array.from({ length: 20 }, () => turns.run("key", busy)));
+  clearInterval(ticking);
+  assert.ok(between >= 5, `${between} ticks`);
+});
+
+test("Turns rest between two pieces for as long as anything else is under way", async () => {
+  let sleptMs = 0;
+  const sleep = async (durationMs: number) => {
+    sleptMs += durationMs;
+  };
+  const turns = new Turns({ ...systemClock, sleep });
+  const work = async () => {
+    for (let i = 0; i < 5; i++) await turns.rest();
+  };
+  const request = async () => {
+    const end = turns.begin();
+    await turns.run("key", work);
+    end();
+  };
+  await Promise.all([request(), request()]);
+  assert.equal(sleptMs, 0, "nothing but such work");
+  const end = turns.begin();
+  await request();
+  assert.equal(sleptMs, 5);
+  end();
+  await request();
+  assert.equal(sleptMs, 5);
+});

@@ -1,0 +1,86 @@
+import type { Clock } from "../../base/clock.ts";
+import { nextTurn } from "../../base/next-turn.ts";
+
+/** Such work that runs at once: while one reads from the disk, the other goes on. */
+const RUNNING_COUNT_MAX = 2;
+/**
+ * How long such work rests between two pieces while anything else is under way (ours: a piece takes
+ * about half a millisecond, so most of the processor is left to everything else).
+ */
+const REST_MS = 1;
+
+/**
+ * Takes turns with work that keeps the process busy for long, such as a page of 10,000 blocks:
+ * those who wait are let in one of each key after another, so whoever asks for very much waits for
+ * himself; and between two pieces of it everything else that is ready goes on, and for longer where
+ * there is anything else: a put comes in many pieces, of which each would wait for one of a page.
+ */
+export class Turns {
+  readonly #clock: Clock;
+  /** Those who wait, by key; the key whose turn is next comes first. */
+  readonly #waiting = new Map<string, (() => void)[]>();
+  #running = 0;
+  /** Requests that are worked on, and how many of them are such work. */
+  #underWayCount = 0;
+  #longCount = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Says that a request is worked on, until the function answered is called. */
+  begin(): () => void {
+    this.#underWayCount += 1;
+    return () => {
+      this.#underWayCount -= 1;
+    };
+  }
+
+  /** To be awaited between two pieces of work. */
+  async rest(): Promise<void> {
+    if (this.#underWayCount > this.#longCount) await this.#clock.sleep(REST_MS);
+    else await nextTurn();
+  }
+
+  /** Runs the work of a request when it is the key's turn; answers what it answers. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    this.#longCount += 1;
+    try {
+      return await this.#runInTurn(key, work);
+    } finally {
+      this.#longCount -= 1;
+    }
+  }
+
+  async #runInTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= RUNNING_COUNT_MAX) await this.#wait(key);
+    else this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#takeNext();
+      // The place passes on, but only after whatever else has become ready meanwhile.
+      if (next) void this.#clock.sleep(0).then(next, next);
+      else this.#running -= 1;
+    }
+  }
+
+  #wait(key: string): Promise<void> {
+    return new Promise((resolve) => {
+      const line = this.#waiting.get(key);
+      if (line) line.push(resolve);
+      else this.#waiting.set(key, [resolve]);
+    });
+  }
+
+  /** The first in the line whose turn it is; that line goes behind the others. */
+  #takeNext(): (() => void) | undefined {
+    for (const [key, line] of this.#waiting) {
+      this.#waiting.delete(key);
+      const next = line.shift();
+      if (line.length > 0) this.#waiting.set(key, line);
+      return next;
+    }
+    return undefined;
+  }
+}

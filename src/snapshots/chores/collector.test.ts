@@ -1,0 +1,516 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { MovingClock } from "../../../test/support/moving-clock.ts";
+import { blockContents } from "../../../test/support/property.ts";
+import { startService } from "../../../test/support/service.ts";
+import { digestOf } from "../../blocks/hash.ts";
+import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
+import { checksumOf, type RecordName } from "../../model/digest.ts";
+import { CorruptionError } from "../../model/errors.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { Service, ServiceConfig } from "../../service.ts";
+import { reachable } from "../../tree/reachable.ts";
+import { completeSnapshot } from "../complete-snapshot.ts";
+import { copySnapshot } from "../copy-snapshot.ts";
+import type { Core } from "../core.ts";
+import { deleteSnapshot } from "../delete-snapshot.ts";
+import { getSnapshotBlock } from "../get-snapshot-block.ts";
+import { listSnapshotBlocks } from "../list-snapshot-blocks.ts";
+import { putSnapshotBlock } from "../put-snapshot-block.ts";
+import { startSnapshot } from "../start-snapshot.ts";
+import { type Collected, Collector } from "./collector.ts";
+import { forgetSettledWrites } from "./expire-snapshots.ts";
+
+const NOW = { graceSeconds: 0, isDryRun: false };
+
+test("what nothing needs any more is removed by the second run, with its bytes", async (t) => {
+  const store = await setUp(t);
+  const kept = await store.snapshot(undefined, [
+    [0, 1],
+    [1, 2],
+  ]);
+  const deleted = await store.snapshot(undefined, [
+    [0, 2],
+    [5, 3],
+    [600, 7],
+  ]);
+  await store.delete(deleted);
+  await store.core.journaler.flush();
+  const before = await store.stored();
+  const first = await store.collect();
+  assert.deepEqual([first.removedCount, first.removedBytes], [0, 0]);
+  assert.equal(await store.stored(), before, "the first run only takes note");
+  const second = await store.collect();
+  // Two blocks of its own, two leaves, a branch, a root, a manifest, and its entry in the journal.
+  assert.equal(second.removedCount, 8);
+  await store.check(kept, [
+    [0, 1],
+    [1, 2],
+  ]);
+  await store.checkNothingElse();
+});
+
+test("a child keeps what it inherited when its parents are gone", async (t) => {
+  const store = await setUp(t);
+  const parent = await store.snapshot(undefined, [
+    [0, 1],
+    [1, 2],
+    [700, 3],
+  ]);
+  const child = await store.snapshot(parent, [[1, 4]]);
+  const grandchild = await store.snapshot(child, [[2_000, 5]]);
+  await store.delete(parent);
+  await store.delete(child);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.check(grandchild, [
+    [0, 1],
+    [1, 4],
+    [700, 3],
+    [2_000, 5],
+  ]);
+  await store.checkNothingElse();
+});
+
+test("a pending snapshot holds its writes and its deleted parent's blocks", async (t) => {
+  const store = await setUp(t);
+  const parent = await store.snapshot(undefined, [
+    [0, 1],
+    [1, 2],
+  ]);
+  const child = await store.start(parent);
+  await store.put(child, [
+    [1, 3],
+    [1, 4],
+  ]);
+  await store.delete(parent);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.complete(child, 1);
+  await store.check(child, [
+    [0, 1],
+    [1, 4],
+  ]);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.check(child, [
+    [0, 1],
+    [1, 4],
+  ]);
+  await store.checkNothingElse();
+});
+
+test("what timed out or was refused leaves nothing behind", async (t) => {
+  const store = await setUp(t);
+  const parent = await store.snapshot(undefined, [[0, 1]]);
+  const refused = await store.start(parent);
+  await store.put(refused, [
+    [3, 2],
+    [4, 3],
+  ]);
+  await store.complete(refused, 7);
+  const deleted = await store.start(parent);
+  await store.put(deleted, [[3, 4]]);
+  await store.delete(deleted);
+  await store.delete(parent);
+  await store.delete(refused);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.checkNothingElse();
+  assert.equal(await store.stored(), 0);
+});
+
+test("what is written again between the runs stays", async (t) => {
+  const store = await setUp(t);
+  const first = await store.snapshot(undefined, [
+    [0, 1],
+    [1, 2],
+  ]);
+  await store.delete(first);
+  await store.collect();
+  const second = await store.snapshot(undefined, [[9, 1]]);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.check(second, [[9, 1]]);
+  await store.checkNothingElse();
+});
+
+test("the same tree sealed again between mark and sweep stays", async (t) => {
+  const store = await setUp(t);
+  const blocks: Writes = [
+    [0, 1],
+    [1, 2],
+  ];
+  await store.delete(await store.snapshot(undefined, blocks));
+  await store.collect();
+  // The second run has begun when the same nodes are stored, and finds them by name only.
+  const { garbage } = store.core.catalog;
+  const begin = garbage.begin.bind(garbage);
+  let again: string | undefined;
+  garbage.begin = async (nowMs) => {
+    const run = await begin(nowMs);
+    again ??= await store.snapshot(undefined, blocks);
+    return run;
+  };
+  await store.collect();
+  garbage.begin = begin;
+  await store.check(again as string, blocks);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.check(again as string, blocks);
+});
+
+test("what loses its last reference while a run still reaches it is found later", async (t) => {
+  const store = await setUp(t);
+  const deleted = await store.snapshot(undefined, [[0, 1]]);
+  // The manifest is a candidate since it was stored; deleting the snapshot notes it once more.
+  const { liveness } = store.core.catalog;
+  const manifests = liveness.manifests.bind(liveness);
+  liveness.manifests = async (domain) => {
+    const names = await manifests(domain);
+    liveness.manifests = manifests;
+    await store.delete(deleted);
+    return names;
+  };
+  for (let run = 0; run < 3; run++) await store.collect();
+  assert.equal(await store.stored(), 0);
+  await store.checkNothingElse();
+});
+
+test("a copy into another domain is refused when its source went meanwhile", async (t) => {
+  const store = await setUp(t);
+  const source = await store.snapshot(undefined, [[0, 1]]);
+  // Between the look at the source and the first note of the copy, all of it is collected.
+  const { copies } = store.core.catalog;
+  const start = copies.start.bind(copies);
+  copies.start = async (...given) => {
+    await store.delete(source);
+    for (let run = 0; run < 2; run++) await store.collect();
+    return start(...given);
+  };
+  const texts = { description: undefined, tags: [], kmsKeyId: undefined };
+  const input = { sourceSnapshotId: source, encrypted: true, ...texts };
+  assert.equal(await copySnapshot(store.core, store.account, input), undefined);
+  assert.deepEqual(await copies.all(), []);
+  assert.deepEqual(await store.core.catalog.snapshots.inState("copying"), []);
+});
+
+test("a run that was overtaken by another changes nothing", async (t) => {
+  const store = await setUp(t);
+  const deleted = await store.snapshot(undefined, [[0, 1]]);
+  await store.delete(deleted);
+  await store.collect();
+  const { garbage } = store.core.catalog;
+  const early = await garbage.begin(store.core.clock.nowMs());
+  await garbage.begin(store.core.clock.nowMs());
+  const [domain] = await garbage.domains();
+  assert.ok(domain);
+  const names = (await garbage.candidates(domain, undefined, 10)).map(({ name }) => name);
+  assert.ok(names.length > 0);
+  await assert.rejects(garbage.sweep(early, domain, names), { name: "FencedError" });
+});
+
+test("a grace holds what the second run would remove", async (t) => {
+  const clock = new MovingClock();
+  const store = await setUp(t, clock);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  const options = { graceSeconds: 120, isDryRun: false };
+  await store.core.collector.collect(options);
+  assert.equal((await store.core.collector.collect(options)).removedCount, 0);
+  clock.advance(121_000);
+  assert.ok((await store.core.collector.collect(options)).removedCount > 0);
+});
+
+test("nothing is collected by a clock that was set, in either direction", async (t) => {
+  const clock = new MovingClock();
+  const store = await setUp(t, clock);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  await store.collect();
+  for (const tenYears of [3_650 * 86_400_000, -3_650 * 86_400_000]) {
+    clock.advance(tenYears);
+    await assert.rejects(store.collect(), { name: "ClockSkewError" });
+  }
+  assert.ok((await store.stored()) > 0);
+});
+
+test("a grace begins anew when the clock was set", async (t) => {
+  const clock = new MovingClock();
+  const store = await setUp(t, clock);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  const options = { graceSeconds: 3_600, isDryRun: false };
+  await store.core.collector.collect(options);
+  clock.advance(3_650 * 86_400_000);
+  await assert.rejects(store.collect(), { name: "ClockSkewError" });
+  // The time of now is believed; by it, the garbage was found ten years ago.
+  assert.equal((await store.core.collector.collect(options)).removedCount, 0);
+  assert.ok((await store.collect()).removedCount > 0);
+});
+
+test("a dry run finds out and changes nothing", async (t) => {
+  const store = await setUp(t);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  const before = await store.stored();
+  for (let run = 0; run < 3; run++) {
+    const found = await store.core.collector.collect({ graceSeconds: 0, isDryRun: true });
+    assert.deepEqual([found.doomedCount, found.removedCount, found.segmentCount], [5, 0, 0]);
+  }
+  assert.equal(await store.stored(), before);
+});
+
+test("segments are given back, and what is needed in them is moved first", async (t) => {
+  const store = await setUp(t);
+  const kept = await store.snapshot(undefined, [[0, 1]]);
+  const deleted = await store.snapshot(undefined, [
+    [0, 7],
+    [1, 15],
+    [2, 23],
+  ]);
+  await store.restart();
+  await store.snapshot(undefined, [[0, 2]]);
+  await store.delete(deleted);
+  await store.collect();
+  const collected = await store.collect();
+  assert.ok(collected.removedBytes > 3 * 524_288);
+  assert.equal(collected.segmentCount, 1);
+  assert.ok(collected.segmentBytes > 3 * 524_288 && collected.movedBytes > 0);
+  assert.ok(collected.movedBytes < 524_288);
+  await store.check(kept, [[0, 1]]);
+  await store.restart();
+  await store.check(kept, [[0, 1]]);
+  const files = await readdir(join(store.service.dataDirectory, "segments"));
+  assert.ok(!files.includes("0000000001.segment"));
+});
+
+test("a domain whose needed nodes cannot all be read is left alone", async (t) => {
+  const store = await setUp(t);
+  const kept = await store.snapshot(undefined, [[0, 1]]);
+  await store.delete(await store.snapshot(undefined, [[0, 2]]));
+  await store.collect();
+  const errors: unknown[] = [];
+  const { core } = store;
+  const damaged = (await core.catalog.snapshots.get(kept as SnapshotId))?.root;
+  const collector = new Collector({
+    ...core,
+    compactor: { compact: async () => ({ segmentCount: 0, segmentBytes: 0, movedBytes: 0 }) },
+    maps: (domain) => {
+      const maps = core.maps(domain);
+      const node = maps.node.bind(maps);
+      maps.node = (digest, level) =>
+        digest === damaged ? Promise.reject(new CorruptionError("damaged")) : node(digest, level);
+      return maps;
+    },
+    onError: (_, error) => errors.push(error),
+  });
+  const { garbage, blocks } = core.catalog;
+  const candidates = await garbage.candidates(store.account, undefined, 100);
+  assert.ok(candidates.length > 0);
+  await collector.collect(NOW);
+  assert.match(String(errors[0]), /damaged/);
+  for (const { name } of candidates) assert.ok(await blocks.locate(store.account, name));
+  assert.ok((await store.collect()).removedCount > 0, "readable again, it is collected");
+  await store.check(kept, [[0, 1]]);
+});
+
+test("a key destroyed keeps nothing else from being collected, and its records go", async (t) => {
+  const store = await setUp(t);
+  const { account } = store;
+  const key = await store.core.keys.create(account, "soon gone");
+  const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
+  const encrypted = async (writes: Writes) => {
+    const input = { ...START, parentSnapshotId: undefined, encrypted: true, kmsKeyArn };
+    const { id } = await startSnapshot(store.core, account, input);
+    await store.put(id, writes);
+    await store.complete(id, writes.length);
+    return id;
+  };
+  const [first, last] = [await encrypted([[0, 1]]), await encrypted([[0, 2]])];
+  const open = await store.snapshot(undefined, [[0, 3]]);
+  const gone = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
+  assert.ok(await store.core.catalog.encryption.replace(key, { ...key, ...gone }));
+  // What was read under the key is forgotten with the process.
+  await store.restart();
+  const { garbage } = store.core.catalog;
+  await store.delete(first);
+  await store.delete(open);
+  await store.collect();
+  assert.ok((await store.collect()).removedCount >= 5, "a block, three nodes, and a manifest");
+  const left = await garbage.stored(account, undefined, 100);
+  assert.deepEqual(left, [], "nothing else is left of the open one");
+  assert.ok((await garbage.stored(key.domain, undefined, 100)).length > 0, "one is not deleted");
+  await store.delete(last);
+  for (let i = 0; i < 2; i++) await store.collect();
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
+  await store.checkNothingElse();
+});
+
+test("what a destroyed key leaves unreadable keeps no segment from being given back", async (t) => {
+  const store = await setUp(t);
+  const { account } = store;
+  const key = await store.core.keys.create(account, "soon gone");
+  const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
+  const open = await store.snapshot(undefined, [
+    [0, 7],
+    [1, 15],
+    [2, 23],
+  ]);
+  const input = { ...START, parentSnapshotId: undefined, encrypted: true, kmsKeyArn };
+  const { id: locked } = await startSnapshot(store.core, account, input);
+  await store.put(locked, [[0, 1]]);
+  await store.complete(locked, 1);
+  const gone = { state: "destroyed", secrets: [], deletionAtMs: undefined } as const;
+  assert.ok(await store.core.catalog.encryption.replace(key, { ...key, ...gone }));
+  await store.delete(open);
+  // The next segment begins with the next process.
+  await store.restart();
+  await store.snapshot(undefined, [[0, 2]]);
+  const { garbage } = store.core.catalog;
+  const names = await garbage.stored(key.domain, undefined, 100);
+  await store.collect();
+  const { segmentCount, movedBytes } = await store.collect();
+  assert.equal(segmentCount, 1);
+  assert.ok(movedBytes > 0);
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), names, "it is still there");
+  await store.delete(locked);
+  for (let i = 0; i < 2; i++) await store.collect();
+  assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
+});
+
+type Writes = [blockIndex: number, contents: number][];
+
+async function setUp(t: TestContext, clock?: MovingClock): Promise<Store> {
+  const store = new Store(t, clock);
+  await store.restart();
+  return store;
+}
+
+/** A service and its core, driven without HTTP. */
+class Store {
+  readonly #t: TestContext;
+  readonly #config: Partial<ServiceConfig>;
+  #service: Service | undefined;
+
+  constructor(t: TestContext, clock: MovingClock | undefined) {
+    this.#t = t;
+    this.#config = { collectMinutes: 0, ...(clock ? { clock } : {}) };
+  }
+
+  get service(): Service {
+    assert.ok(this.#service);
+    return this.#service;
+  }
+
+  get core(): Core {
+    return this.service.core;
+  }
+
+  get account(): AccountId {
+    return this.service.firstKey.key.account;
+  }
+
+  /** Closes the service, if it runs, and opens it on its folder. */
+  async restart(): Promise<void> {
+    const earlier = this.#service;
+    await earlier?.close();
+    const where = earlier ? { dataDirectory: earlier.dataDirectory } : {};
+    this.#service = await startService(this.#t, { ...this.#config, ...where });
+  }
+
+  async start(parentSnapshotId: string | undefined): Promise<string> {
+    const input = { ...START, parentSnapshotId };
+    return (await startSnapshot(this.core, this.account, input)).id;
+  }
+
+  async put(snapshotId: string, writes: Writes): Promise<void> {
+    for (const [blockIndex, contents] of writes) {
+      const bytes = blockContents(contents);
+      const checksum = checksumOf(digestOf(bytes));
+      const common = { dataLength: bytes.length, checksumAlgorithm: "SHA256" };
+      const input = { snapshotId, blockIndex, checksum, ...common };
+      await putSnapshotBlock(this.core, this.account, { input, bytes });
+    }
+  }
+
+  async complete(snapshotId: string, changedBlocksCount: number): Promise<void> {
+    const input = { snapshotId, changedBlocksCount, linearDigest: undefined };
+    await completeSnapshot(this.core, this.account, input);
+    await this.core.sealer.idle();
+  }
+
+  async snapshot(parent: string | undefined, writes: Writes): Promise<string> {
+    const id = await this.start(parent);
+    await this.put(id, writes);
+    await this.complete(id, writes.length);
+    return id;
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.core.journaler.flush();
+    assert.equal(await deleteSnapshot(this.core, this.account, id), "deleted");
+  }
+
+  async collect(): Promise<Collected> {
+    await forgetSettledWrites(this.core);
+    await this.core.journaler.flush();
+    return this.core.collector.collect(NOW);
+  }
+
+  /** Bytes of all records that the catalog knows, but for those of the journal. */
+  async stored(): Promise<number> {
+    const { catalog, keys } = this.core;
+    const live = await catalog.segments.liveBytes();
+    const all = [...live.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const journal = [OPEN_DOMAIN, await keys.storeDomain(this.account)];
+    const bytes = await Promise.all(journal.map((domain) => this.#entryBytes(domain)));
+    return all - bytes.reduce((sum, each) => sum + each, 0);
+  }
+
+  async #entryBytes(domain: Domain): Promise<number> {
+    const { blocks, liveness } = this.core.catalog;
+    let bytes = 0;
+    for (const name of await liveness.manifests(domain)) {
+      bytes += (await blocks.locate(domain, name))?.length ?? Number.NaN;
+    }
+    return bytes;
+  }
+
+  /** The snapshot has these blocks and no other. */
+  async check(snapshotId: string, writes: Writes): Promise<void> {
+    const page = { nextToken: undefined, maxResults: undefined, startingBlockIndex: undefined };
+    const { blocks } = await listSnapshotBlocks(this.core, this.account, { snapshotId, ...page });
+    const indexes = blocks.map(({ blockIndex }) => blockIndex);
+    assert.deepEqual(
+      indexes,
+      writes.map(([index]) => index),
+    );
+    for (const [i, { blockIndex, blockToken }] of blocks.entries()) {
+      const input = { snapshotId, blockIndex, blockToken };
+      const { bytes } = await getSnapshotBlock(this.core, this.account, input);
+      assert.ok(Buffer.from(bytes).equals(blockContents(writes[i]?.[1] ?? 0)));
+    }
+  }
+
+  /** What is stored is what the snapshots reach, their manifests included, to the byte. */
+  async checkNothingElse(): Promise<void> {
+    const { catalog, maps } = this.core;
+    const needed = new Set<string>(await catalog.liveness.manifests(this.account));
+    for (const { root } of await catalog.liveness.roots(this.account)) {
+      const walk = reachable(maps(this.account), root, { others: [] });
+      for await (const { node, blocks } of walk) {
+        for (const digest of [node, ...blocks]) needed.add(digest);
+      }
+    }
+    let bytes = 0;
+    for (const name of needed) {
+      const location = await catalog.blocks.locate(this.account, name as RecordName);
+      bytes += location?.length ?? Number.NaN;
+    }
+    assert.equal(await this.stored(), bytes);
+    assert.deepEqual(await catalog.garbage.domains(), []);
+  }
+}
+
+const START = {
+  volumeSizeGib: 1,
+  tags: [],
+  description: undefined,
+  clientToken: undefined,
+  encrypted: undefined,
+  kmsKeyArn: undefined,
+  timeoutMinutes: undefined,
+};
