@@ -104,7 +104,7 @@ export const HEADERS_SIZE_BYTES_MAX = 8_192;
 /** Headers of a request: signed ones have about a dozen, and proxies add some (ours). */
 export const HEADERS_COUNT_MAX = 64;
 /**
- * Connections at once (ours: a bound on memory, about 40 MB, and far above real use; the fewer, the
+ * Connections at once (ours: a bound on memory, some 30 MB, and far above real use; the fewer, the
  * more often hostile ones take each other's places, which costs more than keeping them).
  */
 export const CONNECTIONS_COUNT_MAX = 2_048;

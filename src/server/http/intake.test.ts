@@ -68,7 +68,7 @@ test("An Intake hands over nothing more after the last answer", async (t) => {
   assert.ok(begun.length <= INTAKE_PIECE_BYTES / SMALL.length + 1, `${begun.length} have begun`);
 });
 
-test("An Intake hands over bodies whole, their length told or not, and what follows", async (t) => {
+test("An Intake hands over whole bodies, of told or untold length, and all else", async (t) => {
   const sizes: number[] = [];
   const { begun, client } = await open(t, async (req, res) => {
     let size = 0;
