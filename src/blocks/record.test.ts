@@ -118,7 +118,8 @@ test("decodePayload undoes encodePayload for every short length", async () => {
     const plain = Buffer.alloc(length, 7);
     const decoded = await decodePayload(await encodePayload(plain), length);
     assert.ok(plain.equals(decoded), `${length} bytes`);
-    // Stores from before hold short payloads that are compressed.
+    // Stores from before hold short payloads that are compressed; never an empty one.
+    if (length === 0) continue;
     const zstd = { codec: CODEC.zstd, bytes: zstdCompressSync(plain) };
     for (const unpacked of [await decodePayload(zstd, length), decodePayloadSync(zstd, length)]) {
       assert.ok(plain.equals(unpacked), `${length} bytes of zstd`);
