@@ -25,6 +25,12 @@ const ZSTD_LEVEL = 1;
 /** A payload that does not shrink to this share stays raw, so that reading it costs nothing. */
 const WORTHWHILE_SHARE = 0.95;
 
+/**
+ * Payloads below this stay raw: to unpack one takes longer than all else that is done to read it,
+ * and what it would save are some dozens of bytes (ours). Nodes with few slots are so short.
+ */
+const PACKED_BYTES_MIN = 1_024;
+
 /*
  * A large payload is judged by a sample first, since finding out that random bytes do not shrink
  * costs more than all else that is done to a block. Measured on 3,935 blocks of an ext4 file system
@@ -65,7 +71,7 @@ function shorter(plain: Uint8Array, packed: Uint8Array): EncodedPayload {
 }
 
 function looksCompressible(plain: Uint8Array): boolean {
-  if (plain.length < SAMPLED_BYTES_MIN) return true;
+  if (plain.length < SAMPLED_BYTES_MIN) return plain.length >= PACKED_BYTES_MIN;
   const sample = Buffer.allocUnsafe(SAMPLE_PIECES * SAMPLE_PIECE_BYTES);
   for (let piece = 0; piece < SAMPLE_PIECES; piece++) {
     const start = Math.floor((piece * plain.length) / SAMPLE_PIECES);

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { LruCache } from "../base/lru-cache.ts";
 import type { AccessKey } from "../catalog/catalog.ts";
 import { parsePolicy } from "./parse-policy.ts";
@@ -37,7 +37,7 @@ const DUMMY_SECRET = "no secret has this value, and no access key belongs to it"
 export class SignatureVerifier {
   readonly #findKey: (accessKeyId: string) => Promise<AccessKey | undefined>;
   readonly #sessions: SessionTokens | undefined;
-  readonly #signingKeys = new LruCache<KeyObject>(SIGNING_KEYS_MAX, () => 1);
+  readonly #signingKeys = new LruCache<SigningKey>(SIGNING_KEYS_MAX, () => 1);
 
   readonly #policies = new LruCache<Policy>(POLICIES_MAX, () => 1);
 
@@ -61,7 +61,8 @@ export class SignatureVerifier {
     const session = isSession ? this.#sessions?.open(accessKeyId, sessionToken) : undefined;
     const key = await this.#findKey(session?.parentAccessKeyId ?? accessKeyId);
     const secret = isSession ? session?.secretAccessKey : key?.secretAccessKey;
-    const signingKey = this.#signingKey(claim, secret ?? DUMMY_SECRET);
+    const signer = secret === undefined ? { ...claim, accessKeyId: "" } : claim;
+    const signingKey = this.#signingKey(signer, secret ?? DUMMY_SECRET);
     const expected = hmac(signingKey, claim.stringToSign);
     const claimed = Buffer.from(claim.signature, "hex");
     const isEqual = claimed.length === expected.length && timingSafeEqual(claimed, expected);
@@ -96,18 +97,25 @@ export class SignatureVerifier {
     return policy;
   }
 
-  #signingKey({ date, region, service }: SignatureClaim, secret: string): KeyObject {
-    // The cache is keyed by a hash, so that no secret is kept in a readable key.
-    const name = hash("sha256", JSON.stringify([secret, date, region, service]), "base64");
+  #signingKey(claim: SignatureClaim, secret: string): KeyObject {
+    const { accessKeyId, date, region, service } = claim;
+    const name = JSON.stringify([accessKeyId, date, region, service]);
     const known = this.#signingKeys.get(name);
-    if (known) return known;
+    // An access key may get another secret, which is never compared with what a caller sent.
+    if (known?.secret === secret) return known.key;
     const parts = [date, region, service, "aws4_request"];
     const bytes = parts.reduce<Uint8Array>(hmac, Buffer.from(`AWS4${secret}`));
     // Node's own object: making one of the bytes costs as much as the HMAC itself.
-    const signingKey = createSecretKey(bytes);
-    this.#signingKeys.set(name, signingKey);
-    return signingKey;
+    const key = createSecretKey(bytes);
+    this.#signingKeys.set(name, { secret, key });
+    return key;
   }
+}
+
+/** What signs one key's requests of one day, region and service. */
+interface SigningKey {
+  readonly secret: string;
+  readonly key: KeyObject;
 }
 
 /** A key without a policy is the account itself, as the root user is on AWS. */

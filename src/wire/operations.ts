@@ -50,24 +50,29 @@ export function isOperation(name: string | undefined): name is OperationName {
 
 /** The operation at that method and path, or undefined. */
 export function matchRoute(method: string, path: string): RouteMatch | undefined {
-  return findRoute(ROUTES, method, path);
+  return findOperation(method, path);
 }
 
-/** The same for any table of routes. */
-export function findRoute<Name extends string>(
+/** What finds the operation at a method and path, for any table of routes. */
+export function routeFinder<Name extends string>(
   routes: Readonly<Record<Name, Route>>,
-  method: string,
-  path: string,
-): RouteMatch<Name> | undefined {
-  const parts = path.split("/");
-  for (const operation of Object.keys(routes) as Name[]) {
-    const route = routes[operation];
-    if (route.method !== method) continue;
-    const parameters = matchParts(route.path.split("/"), parts);
-    if (parameters) return { operation, parameters };
-  }
-  return undefined;
+): (method: string, path: string) => RouteMatch<Name> | undefined {
+  const templates = (Object.keys(routes) as Name[]).map((operation) => {
+    const { method, path } = routes[operation];
+    return { operation, method, parts: path.split("/") };
+  });
+  return (method, path) => {
+    const parts = path.split("/");
+    for (const template of templates) {
+      if (template.method !== method) continue;
+      const parameters = matchParts(template.parts, parts);
+      if (parameters) return { operation: template.operation, parameters };
+    }
+    return undefined;
+  };
 }
+
+const findOperation = routeFinder(ROUTES);
 
 function matchParts(
   template: readonly string[],

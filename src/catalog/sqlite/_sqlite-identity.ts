@@ -71,7 +71,13 @@ export class SqliteIdentityTable implements IdentityTable {
   }
 
   async accessKey(accessKeyId: string): Promise<AccessKey | undefined> {
-    return this.#database.recall(`key ${accessKeyId}`, () => this.#get(accessKeyId));
+    // Every request asks for its own. One that is inactive is looked for as long as one that is not
+    // there: how long an answer takes must not tell.
+    const active = this.#database.recall(`key ${accessKeyId}`, () => {
+      const key = this.#get(accessKeyId);
+      return key?.active ? key : undefined;
+    });
+    return active ?? this.#get(accessKeyId);
   }
 
   #get(accessKeyId: string): AccessKey | undefined {

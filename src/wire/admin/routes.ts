@@ -1,4 +1,4 @@
-import { fillRoute, findRoute, type Route } from "../operations.ts";
+import { fillRoute, type Route, routeFinder } from "../operations.ts";
 
 /** Names of the operations on accounts, access keys and the store. All are ours; AWS has none. */
 export type AdminOperationName =
@@ -55,8 +55,10 @@ export function isAdminOperation(name: string | undefined): name is AdminOperati
 
 /** The operation at that method and path, or undefined. */
 export function matchAdminRoute(method: string, path: string) {
-  return findRoute(ADMIN_ROUTES, method, path);
+  return findOperation(method, path);
 }
+
+const findOperation = routeFinder(ADMIN_ROUTES);
 
 /** The path of an operation with its parameters filled in. */
 export function formatAdminRoute(
