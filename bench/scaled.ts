@@ -1,6 +1,8 @@
 // Measures a store in a bucket and a database, served by one, two and three processes: puts a
-// second, Varve's processor time per put, and what each engine is asked per put. Starts a Ceph
-// cluster and a PostgreSQL server of its own: node bench/scaled.ts [seconds]
+// second, Varve's processor time per put, and what each engine is asked per put. Starts an object
+// store (VARVE_TEST_S3 says which) and a PostgreSQL server of its own:
+//
+//   node bench/scaled.ts [seconds]
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { hash, randomFillSync } from "node:crypto";

@@ -58,6 +58,8 @@ export interface BlockTarget {
   readonly blockIndex: number;
   /** When the snapshot expires after this write, in milliseconds since 1970. */
   readonly expiresAtMs: number;
+  /** What has to resolve before anything is made durable; where it rejects, nothing is. */
+  readonly isConfirmed?: Promise<void> | undefined;
 }
 
 /**
@@ -139,8 +141,11 @@ export class BlockStore {
 
   async #putBlock(target: BlockTarget, record: PlainRecord): Promise<WriteRefusal | undefined> {
     const { identity } = record;
-    const write = { ...target, name: identity.name, term: record.term };
-    if (await this.#isStored(identity)) {
+    const { isConfirmed, ...place } = target;
+    const write = { ...place, name: identity.name, term: record.term };
+    const isStored = await this.#isStored(identity);
+    await isConfirmed;
+    if (isStored) {
       const refusal = await this.#commits.commit({ record: undefined, write });
       // Refused as "not-stored": collected since the look-up. The bytes are here, so store them.
       if (refusal !== "not-stored") return refusal;
@@ -214,6 +219,11 @@ export class BlockStore {
     const names = writes.map(({ name }) => name);
     const digests = cipher ? cipher.digestsOf(names) : names;
     return writes.map(({ blockIndex }, i) => ({ blockIndex, digest: digests[i] as Digest }));
+  }
+
+  /** A moment to look up together; see `GroupCommit`. */
+  appended(): Promise<void> {
+    return this.#commits.appended();
   }
 
   /** Waits for everything handed in so far. */

@@ -133,6 +133,33 @@ test("SignatureVerifier follows a change of the secret at once", async () => {
   assert.ok(typeof (await subject.verify(signed("changed"))) === "object");
 });
 
+test("SignatureVerifier tells who signed as of the last look-up, and asks for no key", async () => {
+  let key: AccessKey | undefined = KEY;
+  let asked = 0;
+  const subject = new SignatureVerifier(async () => {
+    asked += 1;
+    return key;
+  });
+  const claim = signed("secret");
+  assert.equal(subject.verifySeen(claim), undefined, "nothing was looked up yet");
+  const principal = await subject.verify(claim);
+  assert.deepEqual(subject.verifySeen(claim), principal);
+  assert.equal(subject.verifySeen(signed("another")), undefined);
+  assert.equal(subject.verifySeen({ ...claim, sessionToken: "a token" }), undefined);
+  key = { ...KEY, policy: POLICY };
+  assert.deepEqual(subject.verifySeen(claim), principal, "it does not know yet");
+  assert.notDeepEqual(await subject.verify(claim), principal);
+  assert.deepEqual(subject.verifySeen(claim), await subject.verify(claim));
+  for (const gone of [undefined, { ...KEY, active: false }]) {
+    key = KEY;
+    await subject.verify(claim);
+    key = gone;
+    await subject.verify(claim);
+    assert.equal(subject.verifySeen(claim), undefined);
+  }
+  assert.equal(asked, 7);
+});
+
 function verifier(key: AccessKey | undefined): SignatureVerifier {
   return new SignatureVerifier(async (id) => (key?.accessKeyId === id ? key : undefined));
 }

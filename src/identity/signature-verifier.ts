@@ -27,6 +27,8 @@ export type SignatureRefusal = "unknown-key" | "wrong-signature" | "expired-sess
 const SIGNING_KEYS_MAX = 1_000;
 /** Policies kept parsed, so that a request costs no parsing. */
 const POLICIES_MAX = 1_000;
+/** Access keys kept as they were last seen. */
+const KEYS_SEEN_MAX = 1_000;
 /** Verified against when the key is unknown, so that both answers take the same work. */
 const DUMMY_SECRET = "no secret has this value, and no access key belongs to it";
 
@@ -40,6 +42,8 @@ export class SignatureVerifier {
   readonly #signingKeys = new LruCache<SigningKey>(SIGNING_KEYS_MAX, () => 1);
 
   readonly #policies = new LruCache<Policy>(POLICIES_MAX, () => 1);
+  /** Access keys as they were when they last signed something. */
+  readonly #seen = new LruCache<AccessKey>(KEYS_SEEN_MAX, () => 1);
 
   /** Without sessions, every request with a session token is refused. */
   constructor(
@@ -60,17 +64,34 @@ export class SignatureVerifier {
     const isSession = sessionToken !== undefined;
     const session = isSession ? this.#sessions?.open(accessKeyId, sessionToken) : undefined;
     const key = await this.#findKey(session?.parentAccessKeyId ?? accessKeyId);
+    if (!isSession && key?.active) this.#seen.set(accessKeyId, key);
+    else this.#seen.delete(accessKeyId);
     const secret = isSession ? session?.secretAccessKey : key?.secretAccessKey;
-    const signer = secret === undefined ? { ...claim, accessKeyId: "" } : claim;
-    const signingKey = this.#signingKey(signer, secret ?? DUMMY_SECRET);
-    const expected = hmac(signingKey, claim.stringToSign);
-    const claimed = Buffer.from(claim.signature, "hex");
-    const isEqual = claimed.length === expected.length && timingSafeEqual(claimed, expected);
+    const isEqual = this.#isSignedWith(secret, claim);
     const isKnown = !isSession || session?.account === key?.account;
     if (!key?.active || !isKnown || secret === undefined) return "unknown-key";
     if (!isEqual) return "wrong-signature";
     if (session && this.#sessions?.isExpired(session) !== false) return "expired-session";
     return this.#principalOf(key, session);
+  }
+
+  /**
+   * Who signed, if the access key still is what it was when it was last looked up; undefined where
+   * it never was, where the signature does not fit, and for sessions. Whoever goes by this has to
+   * `verify` the claim as well before anything is answered or done, and to compare.
+   */
+  verifySeen(claim: SignatureClaim): Principal | undefined {
+    if (claim.sessionToken !== undefined) return undefined;
+    const key = this.#seen.get(claim.accessKeyId);
+    const isEqual = this.#isSignedWith(key?.secretAccessKey, claim);
+    return key && isEqual ? this.#principalOf(key, undefined) : undefined;
+  }
+
+  #isSignedWith(secret: string | undefined, claim: SignatureClaim): boolean {
+    const signer = secret === undefined ? { ...claim, accessKeyId: "" } : claim;
+    const expected = hmac(this.#signingKey(signer, secret ?? DUMMY_SECRET), claim.stringToSign);
+    const claimed = Buffer.from(claim.signature, "hex");
+    return claimed.length === expected.length && timingSafeEqual(claimed, expected);
   }
 
   #principalOf(key: AccessKey, session: Session | undefined): Principal {

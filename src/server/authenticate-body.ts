@@ -3,7 +3,12 @@ import type { Principal } from "../identity/principal.ts";
 import { digestFromChecksum } from "../model/digest.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
-import { authenticate, declaredPayloadHash, payloadMismatch } from "./access/authenticate.ts";
+import {
+  authenticate,
+  declaredPayloadHash,
+  payloadMismatch,
+  readSignature,
+} from "./access/authenticate.ts";
 import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
 import type { RequestHead } from "./http/raw-request.ts";
 import { readBlockBody, readSmallBody } from "./http/request-body.ts";
@@ -30,6 +35,52 @@ export async function authenticateBody(
   exchange.facts.body = body;
   if (declared !== hash("sha256", body, "hex")) throw payloadMismatch();
   return { principal, body };
+}
+
+/** A block and who sent it, as far as that is known. */
+export interface ClaimedBlock {
+  readonly principal: Principal;
+  readonly body: Uint8Array;
+  /**
+   * Where the access key was only known as it was before: looks it up. Rejects with a `KeyChanged`
+   * when it is another by now, so that what `principal` says does not count.
+   */
+  readonly confirm?: (() => Promise<void>) | undefined;
+}
+
+/** An access key is not what it was when it was last seen. */
+export class KeyChanged extends Error {
+  override readonly name = "KeyChanged";
+}
+
+/**
+ * Like `authenticateBlock`, but takes an access key for what it was when it was last looked up,
+ * where that is known: to look it up once more is left to `confirm`. Nothing may be made durable
+ * and nothing may be answered, errors included, before that has resolved.
+ */
+export async function claimBlock(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<ClaimedBlock> {
+  const declared = declaredPayloadHash(head);
+  const payloadHash = declared ?? UNSIGNED_PAYLOAD;
+  const claim = readSignature(parts, head, { service: "ebs", payloadHash });
+  const isBound = declared === undefined || isBoundByChecksum(head, declared);
+  const principal = isBound ? parts.verifier.verifySeen(claim) : undefined;
+  if (principal === undefined) return authenticateBlock(parts, exchange, head);
+  exchange.facts.principal = principal;
+  const confirm = async () => {
+    const now = await parts.verifier.verify(claim);
+    if (typeof now === "string" || !isSame(now, principal)) throw new KeyChanged();
+    exchange.peer.prove();
+  };
+  return { principal, body: await readBlockBody(exchange, exchange.borrow()), confirm };
+}
+
+/** Policies are the same object as long as their text is the same. */
+function isSame(now: Principal, before: Principal): boolean {
+  return now.account === before.account && now.arn === before.arn && now.policy === before.policy;
 }
 
 /**

@@ -8,9 +8,17 @@ import { isAdminOperation, matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { isOperation, matchRoute } from "../wire/operations.ts";
+import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
+import { authenticate, declaredPayloadHash } from "./access/authenticate.ts";
 import type { RequestFacts } from "./access/request-facts.ts";
 import { callAdminOperation } from "./admin/admin-operations.ts";
-import { authenticateBlock, authenticateBody } from "./authenticate-body.ts";
+import {
+  authenticateBlock,
+  authenticateBody,
+  type ClaimedBlock,
+  claimBlock,
+  KeyChanged,
+} from "./authenticate-body.ts";
 import { type Call, EBS_OPERATIONS } from "./ebs/ebs-operations.ts";
 import { ConnectionCut } from "./emulation/emulation.ts";
 import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
@@ -169,18 +177,65 @@ async function answerOperation(
   // Where AWS is emulated, so is what it takes from signers; never where keys are managed.
   const leniency = match && !admin ? parts.emulation?.leniency : undefined;
   const lenient = leniency ? { ...parts, leniency } : parts;
-  const { principal, body } =
-    head.method === "PUT"
-      ? await authenticateBlock(lenient, exchange, head)
-      : await authenticateBody(lenient, exchange, { head, service: "ebs" });
+  if (head.method === "PUT") return answerBlock(lenient, exchange, head);
+  const { principal, body } = await authenticateBody(lenient, exchange, { head, service: "ebs" });
   await parts.callAudit?.checkWritable(facts);
   return dispatch(parts, exchange, { principal, request: { ...head, body } });
+}
+
+/**
+ * A block whose access key is known from before is taken and hashed while the key is looked up, and
+ * that together with whatever else puts look up. If the key has changed, all that was found out by
+ * it is thrown away, and the request is answered as if it had just come.
+ */
+async function answerBlock(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<WireResponse> {
+  const { facts } = exchange;
+  const { core, callAudit } = parts;
+  // Of the operations this one alone waits for the confirmation before it changes anything.
+  const mayClaim = core.looksUpTogether && facts.operation === "PutSnapshotBlock";
+  const take: (...to: Parameters<typeof claimBlock>) => Promise<ClaimedBlock> = mayClaim
+    ? claimBlock
+    : authenticateBlock;
+  const { principal, body, confirm } = await take(parts, exchange, head);
+  await callAudit?.checkWritable(facts);
+  const request = { ...head, body };
+  if (!confirm) return dispatch(parts, exchange, { principal, request });
+  try {
+    return await confirmed(core.blocks.appended().then(confirm), (isConfirmed) =>
+      dispatch(parts, exchange, { principal, request, isConfirmed }),
+    );
+  } catch (error) {
+    if (!(error instanceof KeyChanged)) throw error;
+  }
+  facts.principal = undefined;
+  const claim = { service: "ebs", payloadHash: declaredPayloadHash(head) ?? UNSIGNED_PAYLOAD };
+  const now = await authenticate(parts, head, claim);
+  facts.principal = now;
+  return dispatch(parts, exchange, { principal: now, request });
+}
+
+/** Does the work, and tells of its outcome, good or bad, only when it is confirmed that it may. */
+async function confirmed<T>(
+  confirmation: Promise<void>,
+  work: (confirmation: Promise<void>) => Promise<T>,
+): Promise<T> {
+  // Waited for below, however the work ends.
+  confirmation.catch(() => undefined);
+  try {
+    return await work(confirmation);
+  } finally {
+    await confirmation;
+  }
 }
 
 function dispatch(
   { core, emulation, turns, signals }: ExchangeParts,
   exchange: Exchange,
-  { principal, request }: Pick<Call, "principal" | "request">,
+  { principal, request, isConfirmed }: Pick<Call, "principal" | "request" | "isConfirmed">,
 ): Promise<WireResponse> {
   const { operation, parameters } = exchange.facts;
   if (isAdminOperation(operation)) {
@@ -197,7 +252,10 @@ function dispatch(
   const { snapshotId } = parameters;
   const seen = emulation?.view(core, { operation, account, snapshotId }) ?? core;
   const carryOut = () =>
-    EBS_OPERATIONS[operation](seen, { ...caller, request, parameters, borrow, rest });
+    EBS_OPERATIONS[operation](seen, {
+      ...caller,
+      ...{ request, parameters, borrow, rest, isConfirmed },
+    });
   return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
 }
 

@@ -16,6 +16,14 @@ export interface PutSnapshotBlockInput {
   readonly checksumAlgorithm: string;
 }
 
+/** A block to write. */
+export interface BlockPut {
+  readonly input: PutSnapshotBlockInput;
+  readonly bytes: Uint8Array;
+  /** What has to resolve before anything is made durable. */
+  readonly isConfirmed?: Promise<void> | undefined;
+}
+
 /**
  * Writes one block to a pending snapshot; durable when it resolves. `bytes` may be reused after
  * that. The last write to a block index counts. Answers the block's checksum.
@@ -23,7 +31,7 @@ export interface PutSnapshotBlockInput {
 export async function putSnapshotBlock(
   core: Core,
   account: AccountId,
-  { input, bytes }: { readonly input: PutSnapshotBlockInput; readonly bytes: Uint8Array },
+  { input, bytes, isConfirmed }: BlockPut,
 ): Promise<{ checksum: string }> {
   const key = seenKey(account, input.snapshotId);
   const seen = core.seenPending?.get(key);
@@ -42,6 +50,7 @@ export async function putSnapshotBlock(
     snapshotId: snapshot.id,
     blockIndex: input.blockIndex,
     expiresAtMs: core.clock.nowMs() + snapshot.timeoutMinutes * 60_000,
+    isConfirmed,
   };
   const refusal = await core.blocks.putBlock(target, digest, bytes);
   if (refusal) {

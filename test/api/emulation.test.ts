@@ -237,7 +237,8 @@ test("faults: a corrupt block has one wrong byte under the right checksum", asyn
   const seed = 3;
   const clock = new HeldClock();
   const dataDirectory = await temporaryDirectory(t);
-  const quiet = await startService(t, { dataDirectory });
+  // A clock of its own keeps this one in the folder as well; see test/support/service.ts.
+  const quiet = await startService(t, { dataDirectory, clock: systemClock });
   const blocks = new Map([[0, blockContents(7)]]);
   const snapshotId = await snapshotOf(quiet, blocks);
   const get = getParts(snapshotId, 0, await blockToken(quiet, snapshotId, 0));

@@ -211,6 +211,8 @@ test("a key whose deletion is not cancelled in time is gone, and what is under i
   await old.keys.send(new kms.CancelKeyDeletionCommand({ KeyId: saved }));
   await assert.rejects(old.list(kept), unusable, "as on AWS, it is disabled then");
   await old.complete(pending, 1);
+  // Not sealed before its key is gone, it would never be.
+  while ((await old.describe(pending)).State !== "completed") await setTimeout(20);
   clock.advance(30 * MS_PER_DAY + 1_000);
   const { encryption } = timed.core.catalog;
   const stateOfDoomed = async () => (await encryption.get(doomed.split("/")[1] as never))?.state;

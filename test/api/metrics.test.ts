@@ -13,7 +13,7 @@ import {
   start,
 } from "../support/operations.ts";
 import { blockContents } from "../support/property.ts";
-import { startService } from "../support/service.ts";
+import { isInFolder, startService } from "../support/service.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const METRICS = { host: "127.0.0.1", port: 0 };
@@ -88,7 +88,7 @@ test("a scrape tells what was asked of the service and what it stored", async (t
   assert.ok(seriesValue(text, "varve_catalog_commit_duration_seconds_count") >= 4);
   const batches = seriesValue(text, "varve_segment_append_duration_seconds_count");
   assert.equal(seriesValue(text, "varve_segment_append_records_count"), batches);
-  assert.ok(seriesValue(text, "varve_disk_free_bytes") > 0);
+  if (isInFolder(service)) assert.ok(seriesValue(text, "varve_disk_free_bytes") > 0);
   const now = Date.now() / 1_000;
   assert.ok(Math.abs(seriesValue(text, "varve_collection_timestamp_seconds") - now) < 600);
   assert.ok(seriesValue(text, "process_resident_memory_bytes") > 10_000_000);

@@ -12,8 +12,8 @@ import { whyNoScaledStore } from "../support/scaled-store.ts";
 
 const API = join(import.meta.dirname, "../api");
 /**
- * Tests that look into the folder of an embedded store: there is none here. What moves a service's
- * clock stays on a folder as well (test/support/service.ts).
+ * Tests that count the files in the folder of an embedded store, or look into it. What moves a
+ * service's clock stays on a folder as well (test/support/service.ts).
  */
 const OF_FOLDERS = ["integrity.test.ts", "token-rotation.test.ts"];
 /**

@@ -43,6 +43,11 @@ export function standInFor(dataDirectory: string): ScaledStore | undefined {
   return standIns.get(dataDirectory);
 }
 
+/** False where the store lies in a bucket and a database. */
+export function isInFolder({ dataDirectory }: Service): boolean {
+  return !dataDirectory.startsWith("s3://");
+}
+
 /** Where the store lies: a folder or, for all tests, the engines that the environment asks for. */
 async function storeOf(
   t: Cleanup,

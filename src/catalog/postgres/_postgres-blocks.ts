@@ -22,6 +22,16 @@ import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 /** Proves, in the transaction of a commit, that this process may commit it; answers the stamp. */
 export type Fence = (queries: Queries, segments: readonly number[]) => Promise<number>;
 
+/** Whoever has look-ups that may go with a commit's transaction. */
+export type Companion = Pick<Gathered<unknown, unknown>, "ride">;
+
+/** What a table of blocks works with besides the database. */
+export interface BlockTableParts {
+  readonly fence: Fence;
+  readonly processNumber: () => number | undefined;
+  readonly companions: readonly Companion[];
+}
+
 /** `BlockTable` on PostgreSQL: as many statements for a large batch as for a small one. */
 export class PostgresBlockTable extends PostgresDamageTable implements BlockTable {
   readonly #database: PostgresDatabase;
@@ -30,12 +40,14 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     this.#locate(records, queries),
   );
   readonly #processNumber: () => number | undefined;
+  readonly #companions: readonly Companion[];
 
-  constructor(database: PostgresDatabase, fence: Fence, processNumber: () => number | undefined) {
+  constructor(database: PostgresDatabase, parts: BlockTableParts) {
     super(database);
     this.#database = database;
-    this.#fence = fence;
-    this.#processNumber = processNumber;
+    this.#fence = parts.fence;
+    this.#processNumber = parts.processNumber;
+    this.#companions = parts.companions;
   }
 
   term(): number {
@@ -49,9 +61,9 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     const term = this.term();
     const segments = [...new Set(locations.map(({ segment }) => segment))].sort((a, b) => a - b);
     // Whoever looks records up until it begins shares its way to the database.
-    const ride = this.#located.ride();
+    const rides = [this.#located, ...this.#companions].map((gathered) => gathered.ride());
     const committed = this.#database.transaction(async (queries) => {
-      await ride.answer(queries);
+      for (const ride of rides) await ride.answer(queries);
       const generation = await this.#fence(queries, segments);
       await addLocations(queries, generation, locations);
       const timely = writes.filter((write) => (write.term ?? term) === term);
@@ -63,7 +75,9 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
       let next = 0;
       return writes.map((write) => ((write.term ?? term) === term ? refusals[next++] : "late"));
     });
-    return committed.finally(() => ride.end());
+    return committed.finally(() => {
+      for (const ride of rides) ride.end();
+    });
   }
 
   locate(domain: Domain, name: RecordName): Promise<Location | undefined> {

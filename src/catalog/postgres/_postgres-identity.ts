@@ -8,7 +8,7 @@ import type {
   SecretsChange,
 } from "../catalog.ts";
 import { accessKeyFrom, metaName, secretFrom } from "../rows.ts";
-import { Gathered } from "./_gathered.ts";
+import { Gathered, type Ride } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
@@ -18,7 +18,9 @@ const LOCK = "SELECT version FROM catalog_version WHERE one = 1 FOR UPDATE";
 /** `IdentityTable` on PostgreSQL. */
 export class PostgresIdentityTable implements IdentityTable {
   readonly #database: PostgresDatabase;
-  readonly #gathered = new Gathered((ids: readonly string[]) => this.#accessKeys(ids));
+  readonly #gathered = new Gathered((ids: readonly string[], queries?: Queries) =>
+    this.#accessKeys(ids, queries),
+  );
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
@@ -56,9 +58,17 @@ export class PostgresIdentityTable implements IdentityTable {
     return this.#gathered.get(accessKeyId);
   }
 
-  async #accessKeys(ids: readonly string[]): Promise<(AccessKey | undefined)[]> {
+  /** Takes look-ups of access keys along with a transaction; see `Gathered`. */
+  ride(): Ride {
+    return this.#gathered.ride();
+  }
+
+  async #accessKeys(
+    ids: readonly string[],
+    queries: Queries = this.#database,
+  ): Promise<(AccessKey | undefined)[]> {
     const distinct = [...new Set(ids)];
-    const rows = await this.#database.all(
+    const rows = await queries.all(
       "SELECT * FROM access_keys WHERE id = ANY ($1::text[])",
       distinct,
     );

@@ -65,10 +65,11 @@ function tablesOn(database: PostgresDatabase): PostgresCatalog {
     await passSegments(queries, segments);
     return shareGeneration(queries);
   };
+  const identity = new PostgresIdentityTable(database);
   return {
     snapshots: new PostgresSnapshotTable(database),
-    blocks: new PostgresBlockTable(database, fence, processNumber),
-    identity: new PostgresIdentityTable(database),
+    blocks: new PostgresBlockTable(database, { fence, processNumber, companions: [identity] }),
+    identity,
     sharing: new PostgresSharingTable(database),
     retention: new PostgresRetentionTable(database),
     images: new PostgresImageTable(database),

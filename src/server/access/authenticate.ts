@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Principal } from "../../identity/principal.ts";
-import type { SignatureVerifier } from "../../identity/signature-verifier.ts";
+import type { SignatureClaim, SignatureVerifier } from "../../identity/signature-verifier.ts";
 import { SIGNATURE_SKEW_SECONDS_MAX } from "../../model/limits.ts";
 import { ServiceFault } from "../../wire/errors.ts";
 import {
@@ -38,11 +38,26 @@ const LOCAL_REGION = "local";
  * must be signed. The block's bytes are outside the signature; the signed checksum header is what
  * binds them.
  */
-export async function authenticate(
-  { verifier, clock, region, leniency }: AuthenticationParts,
+export function authenticate(
+  parts: AuthenticationParts,
   head: RequestHead,
-  request: { readonly service: string; readonly payloadHash: string },
+  request: SignedRequest,
 ): Promise<Principal> {
+  return verifyClaim(parts, readSignature(parts, head, request));
+}
+
+/** Of a request, besides its head, what its signature is over. */
+export interface SignedRequest {
+  readonly service: string;
+  readonly payloadHash: string;
+}
+
+/** The signature of a request as it is claimed; throws where there can be none. */
+export function readSignature(
+  { clock, region, leniency }: AuthenticationParts,
+  head: RequestHead,
+  request: SignedRequest,
+): SignatureClaim {
   const inQuery = leniency?.claimInQuery(head);
   const { authorization, dateTime } = inQuery ?? readClaim(head);
   checkScope(authorization, { dateTime, region, service: request.service });
@@ -53,7 +68,14 @@ export async function authenticate(
   const canonical = canonicalRequest(signedHead, signedHeaders, request.payloadHash);
   const text = stringToSign(dateTime, scope, hash("sha256", canonical, "hex"));
   const sessionToken = head.headers.get("x-amz-security-token");
-  const claim = { accessKeyId, ...scope, stringToSign: text, signature, sessionToken };
+  return { accessKeyId, ...scope, stringToSign: text, signature, sessionToken };
+}
+
+/** Who made that signature; throws what AWS says of one that proves nobody. */
+export async function verifyClaim(
+  { verifier }: AuthenticationParts,
+  claim: SignatureClaim,
+): Promise<Principal> {
   const principal = await verifier.verify(claim);
   if (principal === "unknown-key") {
     const message = "The security token included in the request is invalid.";

@@ -62,6 +62,8 @@ export interface Call extends Caller {
   readonly request: WireRequest;
   /** Parameters of the path. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Resolves when whoever calls is known to be who is said here; undefined where that is known. */
+  readonly isConfirmed?: Promise<void> | undefined;
   /** Lends a buffer of `BLOCK_BUFFER_BYTES` until the answer has been sent. */
   readonly borrow: () => Uint8Array;
   /** Awaited between two pieces of work that takes long. */
@@ -121,7 +123,7 @@ export const EBS_OPERATIONS: Readonly<
       checksum: input.Checksum,
       checksumAlgorithm: input.ChecksumAlgorithm,
     };
-    const put = { input: block, bytes: request.body };
+    const put = { input: block, bytes: request.body, isConfirmed: call.isConfirmed };
     const { checksum } = await putSnapshotBlock(core, principal.account, put);
     return writePutSnapshotBlockResponse({ Checksum: checksum, ChecksumAlgorithm: "SHA256" });
   },
