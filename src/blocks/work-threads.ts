@@ -17,6 +17,8 @@ import type { Sealing } from "./sealed-bytes.ts";
 const HANDED_BYTES_MIN = 64 * 1024;
 /** The same of short payloads, whose number counts more than their size (ours). */
 const HANDED_COUNT_MIN = 4;
+/** So many are done before a thread is started for more: a small comparison needs none (ours). */
+const UNAIDED_COUNT_MAX = 256;
 /** Threads at most: beyond that the main thread could not keep them busy (ours). */
 const THREADS_COUNT_MAX = 4;
 
@@ -47,6 +49,8 @@ export class WorkThreads implements ThreadedWork {
   readonly #count: number;
   readonly #threads: Thread[] = [];
   #number = 0;
+  /** Short payloads that came while no thread was started. */
+  #unaidedCount = 0;
   #isOver = false;
 
   /** By default one thread for each processor but one. */
@@ -92,7 +96,7 @@ export class WorkThreads implements ThreadedWork {
   ): Promise<readonly (DecodedPayload | undefined)[]> {
     const isHanded = encoded.length >= HANDED_COUNT_MIN && this.#isOn;
     // To wait for a thread's start would take longer than doing it.
-    if (!isHanded || !this.#hasStarted()) return ownWork.decodeAll(encoded);
+    if (!isHanded || !this.#hasStarted(encoded.length)) return ownWork.decodeAll(encoded);
     const memory = new Set(encoded.map(({ payload }) => payload.bytes.buffer));
     const moved = [...memory].filter((buffer) => buffer instanceof ArrayBuffer);
     const decoded = await this.#ask({ kind: "decode-all", encoded }, moved);
@@ -116,9 +120,10 @@ export class WorkThreads implements ThreadedWork {
     return !this.#isOver && this.#count > 0;
   }
 
-  /** True when there is a thread that works already; if there is none at all, one is started. */
-  #hasStarted(): boolean {
-    if (this.#threads.length === 0) this.#start();
+  /** True when there is a thread that works already; if there is none, much work starts one. */
+  #hasStarted(count: number): boolean {
+    this.#unaidedCount += count;
+    if (this.#threads.length === 0 && this.#unaidedCount > UNAIDED_COUNT_MAX) this.#start();
     return this.#threads.some(({ isOnline }) => isOnline);
   }
 
