@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import type { SegmentTable } from "../catalog/collection.ts";
 import { FileSegments } from "../segments/file-segments.ts";
+import { RangeMissingError } from "../segments/segment-store.ts";
 import type { BlockStore } from "./block-store.ts";
 import { Compactor } from "./compactor.ts";
 
@@ -35,4 +36,33 @@ test("segments that a crash left empty, or with part of a header, are given back
   const compactor = new Compactor({ segments, table, blocks: {} as BlockStore, onError });
   assert.equal((await compactor.compact()).segmentCount, 3);
   assert.deepEqual(await readdir(directory), [name(1), name(5)]);
+});
+
+test("a segment that another process removes meanwhile is no error, a lost one is", async (t) => {
+  const directory = join(await temporaryDirectory(t), "segments");
+  const segments = await FileSegments.open({ directory, segmentSizeBytesMax: 100 });
+  t.after(() => segments.close());
+  for (let i = 0; i < 4; i++) await segments.append([[Buffer.alloc(200)]]);
+  const gone = new Set([1]);
+  const table = {
+    async liveBytes() {
+      for (const segment of [1, 2]) await segments.remove(segment);
+      return new Map([
+        [1, 1],
+        [2, 1],
+      ]);
+    },
+    isRemovable: async (segment: number) => gone.has(segment),
+    forget: async () => undefined,
+  } as unknown as SegmentTable;
+  const list = await segments.list();
+  segments.list = async () => list;
+  const told: number[] = [];
+  const onError = (segment: number, error: unknown) => {
+    assert.ok(error instanceof RangeMissingError);
+    told.push(segment);
+  };
+  const compactor = new Compactor({ segments, table, blocks: {} as BlockStore, onError });
+  assert.equal((await compactor.compact()).segmentCount, 0);
+  assert.deepEqual(told, [2]);
 });

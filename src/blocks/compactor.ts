@@ -2,7 +2,11 @@ import { forEachConcurrent } from "../base/concurrency.ts";
 import type { SegmentTable } from "../catalog/collection.ts";
 import { CorruptionError } from "../model/errors.ts";
 import { COMPACT_LIVE_SHARE } from "../model/limits.ts";
-import type { SegmentInfo, SegmentStore } from "../segments/segment-store.ts";
+import {
+  RangeMissingError,
+  type SegmentInfo,
+  type SegmentStore,
+} from "../segments/segment-store.ts";
 import type { BlockStore } from "./block-store.ts";
 import { type Scanned, scanSegment } from "./scan-segment.ts";
 
@@ -61,6 +65,7 @@ export class Compactor {
         movedBytes += needed(info);
         removed.push(info);
       } catch (error) {
+        if (await this.#wasRemoved(info, error)) continue;
         this.#parts.onError(info.segment, error);
       }
     }
@@ -90,7 +95,7 @@ export class Compactor {
         await this.#parts.blocks.moveRecord(placement);
       } catch (error) {
         // A damaged record stays where it is, and its segment with it, to be healed or salvaged.
-        if (!(error instanceof CorruptionError)) throw error;
+        if (!(error instanceof CorruptionError) || isMissing(error)) throw error;
         this.#parts.onError(info.segment, error);
       }
     });
@@ -106,10 +111,20 @@ export class Compactor {
     }
   }
 
+  /** True when another process was faster: it moved what was needed, and removed the segment. */
+  async #wasRemoved({ segment }: SegmentInfo, error: unknown): Promise<boolean> {
+    return isMissing(error) && (await this.#parts.table.isRemovable(segment));
+  }
+
   async #removeIfEmpty({ segment }: SegmentInfo): Promise<boolean> {
     if (!(await this.#parts.table.isRemovable(segment))) return false;
     await this.#parts.segments.remove(segment);
     await this.#parts.table.forget(segment);
     return true;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const reason = error instanceof CorruptionError ? error.cause : error;
+  return reason instanceof RangeMissingError;
 }

@@ -112,11 +112,8 @@ export const CONNECTIONS_COUNT_MAX = 2_048;
 export const LINGERING_COUNT_MAX = 64;
 /** Connections that the system keeps for us while we are busy; it refuses more (ours). */
 export const BACKLOG_COUNT_MAX = 4_096;
-/**
- * Bytes that are looked at for requests at once: two dozen of the smallest, of which all but one
- * are unwanted (ours: heads of real ones have a few hundred).
- */
-export const INTAKE_PIECE_BYTES = 512;
+/** Requests of one connection that wait for their turn; hardly a client sends any ahead (ours). */
+export const PIPELINED_COUNT_MAX = 64;
 /**
  * Milliseconds for a body over a connection that has shown no valid signature yet: 5 s, and a block
  * at 64 KiB a second (ours).

@@ -1,14 +1,14 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
-import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
+import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX, PIPELINED_COUNT_MAX } from "../model/limits.ts";
 import { answer } from "./exchange.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { Connections } from "./http/connections.ts";
-import { type Answer, Intake } from "./http/intake.ts";
 import { Turns } from "./http/turns.ts";
 
 /** What a server proves with who it is, in PEM; the certificate with those that vouch for it. */
@@ -59,9 +59,7 @@ export async function listen(
   // Also ends connections whose peer has stopped reading or sending in the middle of something.
   server.setTimeout(REQUEST_TIMEOUT_MS, (socket) => socket.destroy());
   const running = new Set<Promise<unknown>>();
-  const { onConnection, onRequest } = inTurns(parts, running);
-  // Requests travel in the encrypted connection, where there is one.
-  server.on(address.tls ? "secureConnection" : "connection", onConnection);
+  const onRequest = inTurns(parts, running);
   server.on("request", onRequest);
   // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
   server.on("checkContinue", onRequest);
@@ -111,29 +109,39 @@ function contextOf({ certificate: cert, key }: TlsIdentity) {
 }
 
 /**
- * Has each request answered in the turn of its connection, and notes what is under way: a request
- * that follows the last answer of its connection must not be carried out.
+ * One request of a connection at a time, the next when the answer before it has been sent. Node
+ * hands over pipelined requests at once; a peer that does not read its answers must not make more
+ * of them, and one that follows the last answer of its connection must not be carried out.
  */
 function inTurns(
   parts: ExchangeParts,
   running: Set<Promise<unknown>>,
-): { readonly onConnection: (socket: Socket) => void; readonly onRequest: OnRequest } {
-  const intakes = new WeakMap<Socket, Intake>();
-  const answerOne: Answer = (req, res) => answer(parts, req, res);
-  return {
-    onConnection(socket) {
-      intakes.set(socket, new Intake(socket));
-    },
-    onRequest(req, res) {
-      const intake = intakes.get(req.socket);
-      assert(intake !== undefined, "a request comes over a connection");
-      const turn = intake.run(answerOne, req, res).finally(() => running.delete(turn));
-      running.add(turn);
-    },
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const turns = new WeakMap<Socket, { last: Promise<boolean>; count: number }>();
+  return (req, res) => {
+    const { socket } = req;
+    const queue = turns.get(socket) ?? { last: Promise.resolve(true), count: 0 };
+    turns.set(socket, queue);
+    // Node goes on reading requests while none is answered; each takes memory.
+    if (queue.count >= PIPELINED_COUNT_MAX) {
+      socket.destroy();
+      return;
+    }
+    queue.count++;
+    const turn = queue.last
+      .then(async (isOpen) => {
+        const staysOpen = isOpen && !socket.destroyed && (await answer(parts, req, res));
+        if (staysOpen && !res.closed) await once(res, "close");
+        return staysOpen;
+      })
+      .finally(() => {
+        queue.count--;
+        running.delete(turn);
+      });
+    queue.last = turn;
+    running.add(turn);
   };
 }
-
-type OnRequest = (req: IncomingMessage, res: ServerResponse) => void;
 
 /** Answers bytes that are no HTTP request, as far as the socket still takes an answer. */
 function refuseUnparsable(error: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
