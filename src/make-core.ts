@@ -67,7 +67,6 @@ export async function makeCore(
     ...{ region, recycleBinDays, checkRoom: () => room.checkRoom() },
     leads: () => member?.isLeader() ?? true,
     tokenSecretSpreadMs: member && TOKEN_SECRET_SPREAD_MS,
-    looksUpTogether: member !== undefined,
     seenPending: member && new LruCache(PENDING_SEEN_COUNT_MAX, () => 1),
     nodeCacheBytes: NODE_CACHE_BYTES_MAX,
     emulated: emulatedSealing(emulation),
@@ -80,8 +79,7 @@ export async function makeCore(
 /** What a core is composed of. */
 export interface CoreParts
   extends Pick<Core, "catalog" | "blocks" | "keys" | "clock" | "random" | "leads">,
-    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions" | "seenPending">,
-    Pick<Core, "looksUpTogether"> {
+    Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions" | "seenPending"> {
   readonly segments: SegmentStore;
   /** The first account, which the journal's key is made for. */
   readonly owner: AccountId;
@@ -102,7 +100,7 @@ export interface CoreParts
 export async function composeCore(parts: CoreParts): Promise<Core> {
   const { catalog, segments, blocks, keys, clock, random, leads, onFailure } = parts;
   const { region, recycleBinDays, checkRoom, startOptions, emulated, nodeCacheBytes } = parts;
-  const { seenPending, looksUpTogether } = parts;
+  const { seenPending } = parts;
   const tell = (message: string, what: string) => (id: unknown, error: unknown) =>
     onFailure(message, { [what]: id, error });
   // One cache for all accounts: a node's digest says all of its contents.
@@ -140,7 +138,7 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   return {
     ...{ catalog, blocks, keys, maps, tokens, tokenSecrets, sealer, copier, collector },
     ...{ collections, journaler, scrubber, clock, random, leads },
-    ...{ region, recycleBinDays, checkRoom, startOptions, seenPending, looksUpTogether },
+    ...{ region, recycleBinDays, checkRoom, startOptions, seenPending },
   };
 }
 

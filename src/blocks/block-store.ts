@@ -77,14 +77,15 @@ export class BlockStore {
   readonly #damaged: DamagedRecords;
   /** Reads what is stored, record by record. */
   readonly records: RecordReader;
-  readonly #looksUpTogether: boolean;
+  /** True where the catalog is a way off, and puts look up together what they need. */
+  readonly looksUpTogether: boolean;
   #busyCount = 0;
   readonly #puts = new KeyedLock();
 
   constructor(segments: SegmentStore, catalog: BlockStoreParts, secrets: DomainSecrets) {
     const { work = ownWork } = catalog;
     this.#work = work;
-    this.#looksUpTogether = catalog.looksUpTogether ?? false;
+    this.looksUpTogether = catalog.looksUpTogether ?? false;
     this.#catalog = catalog.blocks;
     this.#liveness = catalog.liveness;
     this.#damaged = new DamagedRecords(catalog.blocks);
@@ -236,7 +237,7 @@ export class BlockStore {
     if (name === ZERO_BLOCK_NAME) return true;
     // The same contents may be on their way already. If they fail to arrive, ours will be stored.
     await this.#arriving.get(keyOf(identity))?.catch(() => undefined);
-    if (this.#looksUpTogether) await this.#commits.appended();
+    if (this.looksUpTogether) await this.#commits.appended();
     if (await this.#damaged.has(identity)) return false;
     return (await this.#catalog.locate(domain, name)) !== undefined;
   }

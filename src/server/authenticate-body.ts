@@ -8,6 +8,7 @@ import {
   declaredPayloadHash,
   payloadMismatch,
   readSignature,
+  type SignedRequest,
 } from "./access/authenticate.ts";
 import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
 import type { RequestHead } from "./http/raw-request.ts";
@@ -63,9 +64,8 @@ export async function claimBlock(
   exchange: Exchange,
   head: RequestHead,
 ): Promise<ClaimedBlock> {
+  const claim = readSignature(parts, head, signedBlock(head));
   const declared = declaredPayloadHash(head);
-  const payloadHash = declared ?? UNSIGNED_PAYLOAD;
-  const claim = readSignature(parts, head, { service: "ebs", payloadHash });
   const isBound = declared === undefined || isBoundByChecksum(head, declared);
   const principal = isBound ? parts.verifier.verifySeen(claim) : undefined;
   if (principal === undefined) return authenticateBlock(parts, exchange, head);
@@ -76,6 +76,21 @@ export async function claimBlock(
     exchange.peer.prove();
   };
   return { principal, body: await readBlockBody(exchange, exchange.borrow()), confirm };
+}
+
+/** Who sent a block after all, where its access key has changed. */
+export function authenticateChanged(
+  parts: ExchangeParts,
+  exchange: Exchange,
+  head: RequestHead,
+): Promise<Principal> {
+  exchange.facts.principal = undefined;
+  return authenticatePeer(parts, exchange, { head, ...signedBlock(head) });
+}
+
+/** What the signature of a block is over, besides its head. */
+function signedBlock(head: RequestHead): SignedRequest {
+  return { service: "ebs", payloadHash: declaredPayloadHash(head) ?? UNSIGNED_PAYLOAD };
 }
 
 /** Policies are the same object as long as their text is the same. */
@@ -116,7 +131,7 @@ export async function authenticateBlock(
 async function authenticatePeer(
   parts: ExchangeParts,
   { peer, facts }: Exchange,
-  request: { readonly head: RequestHead; readonly service: string; readonly payloadHash: string },
+  request: SignedRequest & { readonly head: RequestHead },
 ): Promise<Principal> {
   const principal = await authenticate(parts, request.head, request);
   peer.prove();

@@ -8,13 +8,12 @@ import { isAdminOperation, matchAdminRoute } from "../wire/admin/routes.ts";
 import { ServiceFault, writeErrorResponse } from "../wire/errors.ts";
 import type { WireResponse } from "../wire/message.ts";
 import { isOperation, matchRoute } from "../wire/operations.ts";
-import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
-import { authenticate, declaredPayloadHash } from "./access/authenticate.ts";
 import type { RequestFacts } from "./access/request-facts.ts";
 import { callAdminOperation } from "./admin/admin-operations.ts";
 import {
   authenticateBlock,
   authenticateBody,
+  authenticateChanged,
   type ClaimedBlock,
   claimBlock,
   KeyChanged,
@@ -196,7 +195,7 @@ async function answerBlock(
   const { facts } = exchange;
   const { core, callAudit } = parts;
   // Of the operations this one alone waits for the confirmation before it changes anything.
-  const mayClaim = core.looksUpTogether && facts.operation === "PutSnapshotBlock";
+  const mayClaim = core.blocks.looksUpTogether && facts.operation === "PutSnapshotBlock";
   const take: (...to: Parameters<typeof claimBlock>) => Promise<ClaimedBlock> = mayClaim
     ? claimBlock
     : authenticateBlock;
@@ -211,10 +210,7 @@ async function answerBlock(
   } catch (error) {
     if (!(error instanceof KeyChanged)) throw error;
   }
-  facts.principal = undefined;
-  const claim = { service: "ebs", payloadHash: declaredPayloadHash(head) ?? UNSIGNED_PAYLOAD };
-  const now = await authenticate(parts, head, claim);
-  facts.principal = now;
+  const now = await authenticateChanged(parts, exchange, head);
   return dispatch(parts, exchange, { principal: now, request });
 }
 

@@ -64,8 +64,6 @@ export interface Core {
    * What this process ends it forgets, so that a put too late stores nothing before its refusal.
    */
   readonly seenPending?: LruCache<Snapshot> | undefined;
-  /** True where the catalog is a way off, and puts look up together what they need. */
-  readonly looksUpTogether?: boolean | undefined;
   /** Throws a `DiskFullError` while the store takes no new data. */
   readonly checkRoom: () => void;
 }

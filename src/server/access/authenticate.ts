@@ -72,7 +72,7 @@ export function readSignature(
 }
 
 /** Who made that signature; throws what AWS says of one that proves nobody. */
-export async function verifyClaim(
+async function verifyClaim(
   { verifier }: AuthenticationParts,
   claim: SignatureClaim,
 ): Promise<Principal> {

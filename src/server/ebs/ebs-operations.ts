@@ -1,6 +1,6 @@
 import { digestFromChecksum } from "../../model/digest.ts";
 import { invalid } from "../../model/errors.ts";
-import type { Domain } from "../../model/ids.ts";
+import type { AccountId, Domain } from "../../model/ids.ts";
 import { completeSnapshot } from "../../snapshots/complete-snapshot.ts";
 import type { Core } from "../../snapshots/core.ts";
 import { getSnapshotBlock } from "../../snapshots/get-snapshot-block.ts";
@@ -9,6 +9,7 @@ import { listBlockDigests } from "../../snapshots/list-block-digests.ts";
 import { listBlocksByWriter } from "../../snapshots/list-blocks-by-writer.ts";
 import { listChangedBlocks } from "../../snapshots/list-changed-blocks.ts";
 import { listSnapshotBlocks } from "../../snapshots/list-snapshot-blocks.ts";
+import type { PageInput } from "../../snapshots/paging.ts";
 import { putSnapshotBlock } from "../../snapshots/put-snapshot-block.ts";
 import { startSnapshot } from "../../snapshots/start-snapshot.ts";
 import {
@@ -156,13 +157,8 @@ export const EBS_OPERATIONS: Readonly<
   },
 
   async ListSnapshotBlocks(core, call) {
-    const { principal, request, parameters } = call;
-    const input = readListSnapshotBlocksRequest(request, parameters);
-    await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
-    const query = { snapshotId: input.SnapshotId, ...pageInput(input, call) };
-    await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
-    const page = await listSnapshotBlocks(core, principal.account, query);
-    await call.rest();
+    const input = readListSnapshotBlocksRequest(call.request, call.parameters);
+    const page = await pageOfSnapshot(core, call, { input, list: listSnapshotBlocks });
     return writeListSnapshotBlocksResponse({
       blocks: page.blocks,
       rest: call.rest,
@@ -200,14 +196,8 @@ export const EBS_OPERATIONS: Readonly<
   },
 
   async ListBlockDigests(core, call) {
-    const { principal, request, parameters } = call;
-    const input = readListBlockDigestsRequest(request, parameters);
-    // Allowed to whom the listing is allowed that it extends.
-    await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: input.SnapshotId });
-    const query = { snapshotId: input.SnapshotId, ...pageInput(input, call) };
-    await authorizeKey(core, call, { snapshotIds: [input.SnapshotId], uses: KEY_USES.list });
-    const page = await listBlockDigests(core, principal.account, query);
-    await call.rest();
+    const input = readListBlockDigestsRequest(call.request, call.parameters);
+    const page = await pageOfSnapshot(core, call, { input, list: listBlockDigests });
     return writeListBlockDigestsResponse({
       blocks: page.blocks,
       rest: call.rest,
@@ -245,6 +235,27 @@ async function authorizeStart(
   if (denial === undefined) return;
   const message = `KMS refused the request: AccessDeniedException: ${denial}`;
   throw invalid("INVALID_DEPENDENCY_REQUEST", message);
+}
+
+/** Which page of what is in one snapshot. */
+interface SnapshotPaging<P> {
+  readonly input: PagingMembers & { readonly SnapshotId: string };
+  list(core: Core, account: AccountId, query: PageInput & { snapshotId: string }): Promise<P>;
+}
+
+/** A page of a snapshot, for whom ListSnapshotBlocks is allowed: what extends it asks no more. */
+async function pageOfSnapshot<P>(
+  core: Core,
+  call: Call,
+  { input, list }: SnapshotPaging<P>,
+): Promise<P> {
+  const { SnapshotId: snapshotId } = input;
+  await authorize(core, call, { action: "ebs:ListSnapshotBlocks", resourceId: snapshotId });
+  await authorizeKey(core, call, { snapshotIds: [snapshotId], uses: KEY_USES.list });
+  const query = { snapshotId, ...pageInput(input, call) };
+  const page = await list(core, call.principal.account, query);
+  await call.rest();
+  return page;
 }
 
 function pageInput(members: PagingMembers, { rest }: Call) {
