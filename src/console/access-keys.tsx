@@ -10,8 +10,8 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
-import { isForbidden } from "./failures.ts";
 import { formatTime } from "./format.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { KeyPolicy } from "./key-policy.tsx";
 import { POLICY_TEMPLATES } from "./policy-templates.ts";
 
@@ -24,7 +24,9 @@ interface NewKey {
 /** The keys of one account. */
 export function AccessKeys({ account }: { readonly account: string }) {
   const { client, report } = useConsole();
-  const loaded = useLoad(account, (signal) => listKeys(client, account, signal));
+  const loaded = useLoad(account, (signal) => {
+    return ifAllowed(listAccessKeys(client, account, { signal }), "denied" as const);
+  });
   const [isAsked, setIsAsked] = useState(false);
   const [made, setMade] = useState<NewKey>();
   const [failure, setFailure] = useState("");
@@ -79,19 +81,6 @@ export function AccessKeys({ account }: { readonly account: string }) {
       ) : null}
     </>
   );
-}
-
-async function listKeys(
-  client: Parameters<typeof listAccessKeys>[0],
-  account: string,
-  signal: AbortSignal,
-): Promise<readonly AccessKeyDescription[] | "denied"> {
-  try {
-    return await listAccessKeys(client, account, { signal });
-  } catch (error) {
-    if (isForbidden(error)) return "denied";
-    throw error;
-  }
 }
 
 function CreateDialog(props: {

@@ -5,7 +5,7 @@ import { AuditLog } from "./audit-log.tsx";
 import { useConsole, useLoad } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
 import { Failure } from "./failure.tsx";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { PolicyTest } from "./policy-test.tsx";
 import { ScreenParts } from "./screen-parts.tsx";
 
@@ -30,7 +30,9 @@ export function AccessScreen({ subject }: { readonly subject: string }) {
 /** The accounts, one of them chosen, and its keys. */
 function Accounts() {
   const { client, session, report } = useConsole();
-  const loaded = useLoad("accounts", (signal) => ifManager(listAccounts(client, { signal })));
+  const loaded = useLoad("accounts", (signal) =>
+    ifAllowed(listAccounts(client, { signal }), undefined),
+  );
   const [account, setAccount] = useState(session.account);
   const [isAsked, setIsAsked] = useState(false);
   const [failure, setFailure] = useState("");

@@ -3,7 +3,7 @@ import { type AuditEntry, type Client, listAuditEntries } from "../client/browse
 import { useConsole, useLoad } from "./console-context.ts";
 import { Failure } from "./failure.tsx";
 import { counted, formatTime } from "./format.ts";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { snapshotHref } from "./route.ts";
 
 /** Entries on a page. */
@@ -32,7 +32,7 @@ export function AuditLog() {
   const [pages, setPages] = useState(1);
   const loaded = useLoad(
     `audit ${pages}`,
-    (signal) => ifManager(loadEntries(client, pages, signal)),
+    (signal) => ifAllowed(loadEntries(client, pages, signal), undefined),
     { againAfterMs: (log) => (log?.isKept && pages === 1 ? AGAIN_MS : undefined) },
   );
   const log = loaded.value;

@@ -10,7 +10,7 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { base64ToHex } from "./digest-text.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { HexView } from "./hex-view.tsx";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { Lazy } from "./lazy-screen.tsx";
 
 /** Blocks on the smallest page of a listing. */
@@ -29,7 +29,7 @@ export function BlockPanel(props: {
   const loaded = useLoad(key, async (signal) => {
     const [block, location] = await Promise.all([
       loadBlock(client, props, signal),
-      ifManager(locateBlock(client, props, { signal })),
+      ifAllowed(locateBlock(client, props, { signal }), undefined),
     ]);
     return { key, block, location };
   });

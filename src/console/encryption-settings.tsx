@@ -1,6 +1,5 @@
 import { useState } from "preact/hooks";
 import {
-  type Client,
   type EncryptionDefaults,
   getEncryptionDefaults,
   setDefaultKey,
@@ -10,13 +9,15 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
 import { Fact } from "./fact.tsx";
 import { Failure } from "./failure.tsx";
-import { isForbidden } from "./failures.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { useAttempt } from "./use-attempt.ts";
 
 /** How the account encrypts when a request does not say. */
 export function EncryptionSettings() {
   const { client } = useConsole();
-  const loaded = useLoad("encryption", (signal) => loadDefaults(client, signal));
+  const loaded = useLoad("encryption", (signal) => {
+    return ifAllowed(getEncryptionDefaults(client, { signal }), "denied" as const);
+  });
   const [isAsked, setIsAsked] = useState(false);
   const { failure, attempt } = useAttempt();
   const defaults = loaded.value;
@@ -45,18 +46,6 @@ export function EncryptionSettings() {
       ) : null}
     </section>
   );
-}
-
-async function loadDefaults(
-  client: Client,
-  signal: AbortSignal,
-): Promise<EncryptionDefaults | "denied"> {
-  try {
-    return await getEncryptionDefaults(client, { signal });
-  } catch (error) {
-    if (isForbidden(error)) return "denied";
-    throw error;
-  }
 }
 
 function Defaults(props: {

@@ -5,7 +5,7 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { Failure } from "./failure.tsx";
 import { Figure } from "./figure.tsx";
 import { formatBytes, formatCount } from "./format.ts";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { OverdueVolumes } from "./overdue-volumes.tsx";
 import { loadRows, type SnapshotRow } from "./snapshot-rows.ts";
 import { StoreCare, StoreFigures } from "./store-figures.tsx";
@@ -39,9 +39,13 @@ export function OverviewScreen() {
 /** The whole store, for those who manage it; it is looked at again by itself. */
 function StoreOverview({ generation }: { readonly generation: unknown }) {
   const { client } = useConsole();
-  const status = useLoad("status", (signal) => ifManager(getStoreStatus(client, { signal })), {
-    againAfterMs: (value) => (value ? STATUS_AGAIN_MS : undefined),
-  });
+  const status = useLoad(
+    "status",
+    (signal) => ifAllowed(getStoreStatus(client, { signal }), undefined),
+    {
+      againAfterMs: (value) => (value ? STATUS_AGAIN_MS : undefined),
+    },
+  );
   const samples = useLoad("samples", (signal) => loadSamples(client, signal), {
     againAfterMs: (value) => (value ? ROWS_AGAIN_MS : undefined),
   });
@@ -71,7 +75,7 @@ function StoreOverview({ generation }: { readonly generation: unknown }) {
 }
 
 function loadSamples(client: Client, signal: AbortSignal) {
-  return ifManager(listStoreSamples(client, { signal }));
+  return ifAllowed(listStoreSamples(client, { signal }), undefined);
 }
 
 function AccountOverview({ rows }: { readonly rows: readonly SnapshotRow[] }) {

@@ -7,13 +7,15 @@ import {
 } from "../client/browser.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { Failure } from "./failure.tsx";
-import { isForbidden } from "./failures.ts";
 import { formatTime } from "./format.ts";
+import { ifAllowed } from "./if-allowed.ts";
 
 /** Deleted snapshots that can still be had back. */
 export function RecycleBin() {
   const { client, report } = useConsole();
-  const loaded = useLoad("recycle bin", (signal) => loadRecycled(client, signal));
+  const loaded = useLoad("recycle bin", (signal) => {
+    return ifAllowed(loadRecycled(client, signal), "denied" as const);
+  });
   const [outcome, setOutcome] = useState("");
   const [failure, setFailure] = useState("");
   const restore = async (id: string) => {
@@ -81,13 +83,8 @@ export function RecycleBin() {
 async function loadRecycled(
   client: Client,
   signal: AbortSignal,
-): Promise<readonly RecycledSnapshotDescription[] | "denied"> {
+): Promise<readonly RecycledSnapshotDescription[]> {
   const found: RecycledSnapshotDescription[] = [];
-  try {
-    for await (const each of recycledSnapshotsOf(client, { signal })) found.push(each);
-    return found;
-  } catch (error) {
-    if (isForbidden(error)) return "denied";
-    throw error;
-  }
+  for await (const each of recycledSnapshotsOf(client, { signal })) found.push(each);
+  return found;
 }

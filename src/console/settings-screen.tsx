@@ -4,7 +4,7 @@ import { useConsole, useLoad } from "./console-context.ts";
 import { EncryptionSettings } from "./encryption-settings.tsx";
 import { Failure } from "./failure.tsx";
 import { formatBytes, formatCount } from "./format.ts";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { PruneSimulator } from "./prune-simulator.tsx";
 import { RecycleBin } from "./recycle-bin.tsx";
 import { ScreenParts } from "./screen-parts.tsx";
@@ -34,7 +34,9 @@ export function SettingsScreen({ subject }: { readonly subject: string }) {
 
 function ServiceSettings() {
   const { client } = useConsole();
-  const loaded = useLoad("service", (signal) => ifManager(describeService(client, { signal })));
+  const loaded = useLoad("service", (signal) =>
+    ifAllowed(describeService(client, { signal }), undefined),
+  );
   const service = loaded.value;
   return (
     <>

@@ -5,8 +5,8 @@ import { Dialog } from "./dialog.tsx";
 import { DownloadImage } from "./download-image.tsx";
 import { Fact } from "./fact.tsx";
 import { Failure } from "./failure.tsx";
-import { isForbidden } from "./failures.ts";
 import { formatAge, formatTime } from "./format.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { SnapshotLineage } from "./snapshot-lineage.tsx";
 import type { SnapshotRow } from "./snapshot-rows.ts";
 import { Verifications } from "./verifications.tsx";
@@ -96,12 +96,7 @@ function SnapshotLock({ row }: { readonly row: SnapshotRow }) {
 }
 
 async function loadLock(client: Client, id: string, signal: AbortSignal) {
-  try {
-    return (await findLock(client, id, { signal })) ?? "none";
-  } catch (error) {
-    if (isForbidden(error)) return "denied";
-    throw error;
-  }
+  return (await ifAllowed(findLock(client, id, { signal }), "denied" as const)) ?? "none";
 }
 
 function LockDialog(props: {

@@ -11,7 +11,7 @@ import {
   verificationsOf,
   volumeOf,
 } from "../client/browser.ts";
-import { isForbidden } from "./failures.ts";
+import { ifAllowed } from "./if-allowed.ts";
 
 /** A snapshot with what the service tells of it in three places. */
 export interface SnapshotRow {
@@ -56,7 +56,7 @@ export async function loadRow(
 async function rowMaker(client: Client, signal: AbortSignal) {
   const [lineages, verifications] = await Promise.all([
     findLineages(client, { signal }),
-    ifAllowed(listOf(verificationsOf(client, { signal }))),
+    ifAllowed(listOf(verificationsOf(client, { signal })), []),
   ]);
   const latest = new Map(verifications.map((each) => [each.SnapshotId, each]));
   return (snapshot: SnapshotDescription): SnapshotRow => {
@@ -69,16 +69,6 @@ async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const item of items) list.push(item);
   return list;
-}
-
-/** Nothing, where the caller may not ask for it. */
-async function ifAllowed<T>(list: Promise<T[]>): Promise<T[]> {
-  try {
-    return await list;
-  } catch (error) {
-    if (isForbidden(error)) return [];
-    throw error;
-  }
 }
 
 /** What to show of the list. */

@@ -15,7 +15,7 @@ import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { Failure } from "./failure.tsx";
 import { counted, formatBytes, formatCount, formatTime } from "./format.ts";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { snapshotHref } from "./route.ts";
 import { StoreTasks } from "./store-tasks.tsx";
 import { TabTasks, TaskLog } from "./tab-tasks.tsx";
@@ -80,7 +80,7 @@ async function loadUnderWay(
   signal: AbortSignal,
 ): Promise<UnderWay> {
   const [status, found] = await Promise.all([
-    ifManager(getStoreStatus(client, { signal })),
+    ifAllowed(getStoreStatus(client, { signal }), undefined),
     findPending(client, signal),
   ]);
   const atMs = client.clock.monotonicMs();

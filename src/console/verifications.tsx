@@ -1,7 +1,7 @@
 import { type AuditEntry, type Client, listAuditEntries } from "../client/browser.ts";
 import { useConsole, useLoad } from "./console-context.ts";
 import { formatTime } from "./format.ts";
-import { ifManager } from "./if-manager.ts";
+import { ifAllowed } from "./if-allowed.ts";
 import { Verified } from "./snapshot-cells.tsx";
 import type { SnapshotRow } from "./snapshot-rows.ts";
 
@@ -16,7 +16,7 @@ const SHOWN_COUNT = 5;
 export function Verifications({ row }: { readonly row: SnapshotRow }) {
   const { client } = useConsole();
   const key = `${row.id} ${row.verification?.VerificationTime}`;
-  const loaded = useLoad(key, (signal) => ifManager(findCalls(client, row.id, signal)));
+  const loaded = useLoad(key, (signal) => ifAllowed(findCalls(client, row.id, signal), undefined));
   const calls = loaded.value ?? [];
   return (
     <section aria-labelledby="verifications-heading">

@@ -1,14 +1,14 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
-import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX, PIPELINED_COUNT_MAX } from "../model/limits.ts";
+import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
 import { answer } from "./exchange.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { Connections } from "./http/connections.ts";
+import { Pipeline } from "./http/pipeline.ts";
 import { Turns } from "./http/turns.ts";
 
 /** What a server proves with who it is, in PEM; the certificate with those that vouch for it. */
@@ -58,8 +58,8 @@ export async function listen(
   server.on("connection", (socket: Socket) => connections.add(socket));
   // Also ends connections whose peer has stopped reading or sending in the middle of something.
   server.setTimeout(REQUEST_TIMEOUT_MS, (socket) => socket.destroy());
-  const running = new Set<Promise<unknown>>();
-  const onRequest = inTurns(parts, running);
+  const pipeline = new Pipeline((req, res) => answer(parts, req, res));
+  const onRequest = pipeline.take.bind(pipeline);
   server.on("request", onRequest);
   // With `Expect: 100-continue` the body is asked for only when the signature has been verified.
   server.on("checkContinue", onRequest);
@@ -84,7 +84,7 @@ export async function listen(
       assert(address.tls !== undefined, "the server speaks TLS");
       (server as TlsServer).setSecureContext(contextOf(tls));
     },
-    close: () => close(server, parts.clock, running).finally(() => connections.stop()),
+    close: () => close(server, parts.clock, pipeline).finally(() => connections.stop()),
   };
 }
 
@@ -106,41 +106,6 @@ function createServerFor(tls: TlsIdentity | undefined): Server {
 function contextOf({ certificate: cert, key }: TlsIdentity) {
   const bytes = (pem: string | Uint8Array) => (typeof pem === "string" ? pem : Buffer.from(pem));
   return { cert: bytes(cert), key: bytes(key), minVersion: "TLSv1.2" as const };
-}
-
-/**
- * One request of a connection at a time, the next when the answer before it has been sent. Node
- * hands over pipelined requests at once; a peer that does not read its answers must not make more
- * of them, and one that follows the last answer of its connection must not be carried out.
- */
-function inTurns(
-  parts: ExchangeParts,
-  running: Set<Promise<unknown>>,
-): (req: IncomingMessage, res: ServerResponse) => void {
-  const turns = new WeakMap<Socket, { last: Promise<boolean>; count: number }>();
-  return (req, res) => {
-    const { socket } = req;
-    const queue = turns.get(socket) ?? { last: Promise.resolve(true), count: 0 };
-    turns.set(socket, queue);
-    // Node goes on reading requests while none is answered; each takes memory.
-    if (queue.count >= PIPELINED_COUNT_MAX) {
-      socket.destroy();
-      return;
-    }
-    queue.count++;
-    const turn = queue.last
-      .then(async (isOpen) => {
-        const staysOpen = isOpen && !socket.destroyed && (await answer(parts, req, res));
-        if (staysOpen && !res.closed) await once(res, "close");
-        return staysOpen;
-      })
-      .finally(() => {
-        queue.count--;
-        running.delete(turn);
-      });
-    queue.last = turn;
-    running.add(turn);
-  };
 }
 
 /** Answers bytes that are no HTTP request, as far as the socket still takes an answer. */
@@ -166,11 +131,7 @@ const STATUS_OF_PARSE_ERROR: Readonly<Record<string, string>> = {
 };
 
 /** Resolves when no work for any request goes on any more, also for clients that have left. */
-async function close(
-  server: Server,
-  clock: Clock,
-  running: ReadonlySet<Promise<unknown>>,
-): Promise<void> {
+async function close(server: Server, clock: Clock, pipeline: Pipeline): Promise<void> {
   const closed = new Promise<void>((resolve, reject) => {
     server.close((error) => (error ? reject(error) : resolve()));
   });
@@ -178,5 +139,5 @@ async function close(
   await waitAtMost(clock, CLOSE_GRACE_MS, closed);
   server.closeAllConnections();
   await closed;
-  await Promise.all(running);
+  await pipeline.drain();
 }
