@@ -113,7 +113,7 @@ export const LINGERING_COUNT_MAX = 64;
 /** Connections that the system keeps for us while we are busy; it refuses more (ours). */
 export const BACKLOG_COUNT_MAX = 4_096;
 /** Requests of one connection that wait for their turn; hardly a client sends any ahead (ours). */
-export const PIPELINED_COUNT_MAX = 64;
+export const PIPELINED_COUNT_MAX = 16;
 /**
  * Milliseconds for a body over a connection that has shown no valid signature yet: 5 s, and a block
  * at 64 KiB a second (ours).

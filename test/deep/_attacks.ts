@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { systemClock } from "../../src/base/clock.ts";
-import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
+import { BLOCK_SIZE_BYTES, PIPELINED_COUNT_MAX } from "../../src/model/limits.ts";
 import { UNSIGNED_PAYLOAD } from "../../src/wire/signature.ts";
 import { listParts, putParts, startParts } from "../support/operations.ts";
 import { encode, encodeHead, sign, type Target, withHeaders } from "../support/raw-http.ts";
@@ -174,7 +174,7 @@ const unread: Attack = async ({ target, readableId, count, seconds }, tally) => 
   for (let i = 0; i < count; i++) {
     const socket = tally.open(target);
     socket.pause();
-    for (let ahead = 0; ahead < 32; ahead++) socket.write(request);
+    for (let ahead = 0; ahead < PIPELINED_COUNT_MAX; ahead++) socket.write(request);
   }
   await systemClock.sleep(seconds * 1_000);
 };

@@ -7,7 +7,7 @@ const RUNNING_COUNT_MAX = 2;
  * How long such work rests between two pieces while anything else is under way (ours: a piece takes
  * about half a millisecond, so most of the processor is left to everything else).
  */
-const REST_MS = 1;
+const REST_MS = 3;
 
 /**
  * Takes turns with work that keeps the process busy for long, such as a page of 10,000 blocks:
