@@ -111,10 +111,12 @@ async function runAll(figures: readonly Figure[], options: BenchOptions): Promis
       process.exitCode = 1;
       return [missingRow(figure.name, `failed: ${error.message.split("\n")[0]}`)];
     };
-    rows.push(...(await figure.run(bench).catch(failed)));
+    const own = await figure.run(bench).catch(failed);
+    rows.push(...own);
     await bench.endFigure();
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
-    console.error(`${figure.name}: ${seconds} s`);
+    // Told at once: what comes later may take long, or be ended by somebody's patience.
+    console.error(`${figure.name}: ${seconds} s\n${formatTable(own)}\n`);
   }
   return rows;
 }
