@@ -26,7 +26,15 @@ const buildConsole = { name: "console", args: [quiet, "scripts/build-console.ts"
 const tasks = {
   start: (args) => [
     ...consoleIfChanged(),
-    single("start", ["bin/varve.mjs", "serve", "--data", "./data", ...args]),
+    // What is young is collected more often, and takes 50 MiB less.
+    single("start", [
+      "--max-semi-space-size=8",
+      "bin/varve.mjs",
+      "serve",
+      "--data",
+      "./data",
+      ...args,
+    ]),
   ],
   test: (args) => [...checks, tests(args)],
   ok: (args) => [...checks, tests(args)],
@@ -51,6 +59,8 @@ const tasks = {
 // start hundreds of processes.
 const env = {
   NODE_COMPILE_CACHE: join(root, COMPILE_CACHE),
+  // Blocks go back to the system when they are freed; see "Memory" in docs/operating.md.
+  MALLOC_MMAP_THRESHOLD_: "524288",
   ...process.env,
 };
 

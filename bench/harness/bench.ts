@@ -60,7 +60,8 @@ export class Bench implements AsyncDisposable {
   /** A Varve on that store, or on a new one; with `processors`, on these alone. */
   async startVarve(figure: string, dataDirectory?: string, processors?: string): Promise<Server> {
     const directory = dataDirectory ?? (await this.folder("store"));
-    const flags = this.#profileFlags(figure);
+    // The first as `npm start` gives it; its environment has what all our scripts set.
+    const flags = ["--max-semi-space-size=8", ...this.#profileFlags(figure)];
     const child = new Child("varve-server", flags, processors);
     return startServer(child, { dataDirectory: directory });
   }

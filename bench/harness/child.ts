@@ -23,7 +23,7 @@ export class Child implements AsyncDisposable {
     const pinned = processors === undefined ? node : ["taskset", "-c", processors, ...node];
     const [command = "", ...args] = pinned;
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    this.#process = spawn(command, args, { stdio: [...stdio] });
+    this.#process = spawn(command, args, { stdio: [...stdio], env: environmentOf(program) });
     this.#process.on("message", (message: { id: number; answer?: unknown; error?: string }) => {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -67,4 +67,10 @@ export class Child implements AsyncDisposable {
     }
     await this.#ended;
   }
+}
+
+/** What our scripts set for the service is for the service; the others have what Node has. */
+function environmentOf(program: string): NodeJS.ProcessEnv {
+  const { MALLOC_MMAP_THRESHOLD_: _, ...others } = process.env;
+  return program === "varve-server" ? process.env : others;
 }

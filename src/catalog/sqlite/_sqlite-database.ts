@@ -64,7 +64,7 @@ export class SqliteDatabase {
       this.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL");
       // FULL: a commit is in the log and the log is synced before the call returns. The default
       // of some bindings (NORMAL) loses acknowledged commits in a power cut.
-      this.exec("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
+      this.exec("PRAGMA synchronous = FULL; PRAGMA cache_size = -32768");
       // The log is carried over by us, since SQLite would not tell that a sync failed in that.
       this.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY");
       // What is overwritten is wiped where that writes no more pages than are written anyway.
