@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isConsoleBuilt } from "./console-stamp.mjs";
 import { COMPILE_CACHE, prepare, runNode } from "./find-node.mjs";
+import { SERVICE_NODE } from "./service-node.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const biome = "node_modules/@biomejs/biome/bin/biome";
@@ -26,15 +27,17 @@ const buildConsole = { name: "console", args: [quiet, "scripts/build-console.ts"
 const tasks = {
   start: (args) => [
     ...consoleIfChanged(),
-    // What is young is collected more often, and takes 50 MiB less.
-    single("start", [
-      "--max-semi-space-size=8",
-      "bin/varve.mjs",
-      "serve",
-      "--data",
-      "./data",
-      ...args,
-    ]),
+    {
+      ...single("start", [
+        ...SERVICE_NODE.flags,
+        "bin/varve.mjs",
+        "serve",
+        "--data",
+        "./data",
+        ...args,
+      ]),
+      env: SERVICE_NODE.env,
+    },
   ],
   test: (args) => [...checks, tests(args)],
   ok: (args) => [...checks, tests(args)],
@@ -59,8 +62,6 @@ const tasks = {
 // start hundreds of processes.
 const env = {
   NODE_COMPILE_CACHE: join(root, COMPILE_CACHE),
-  // Blocks go back to the system when they are freed; see "Memory" in docs/operating.md.
-  MALLOC_MMAP_THRESHOLD_: "524288",
   ...process.env,
 };
 
@@ -88,7 +89,7 @@ async function main([task = "", ...args]) {
 async function runStep(node, step) {
   const started = performance.now();
   step.before?.();
-  const code = await runNode(node, step.args, { cwd: root, env });
+  const code = await runNode(node, step.args, { cwd: root, env: { ...step.env, ...env } });
   if (code === 0) step.after?.(node);
   if (step.silent) return code;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { SERVICE_NODE } from "../../scripts/service-node.mjs";
 import type { LoadResult } from "../programs/load-generator.ts";
 import type { SeededStore } from "../programs/seed-store.ts";
 import { Child } from "./child.ts";
@@ -60,9 +61,8 @@ export class Bench implements AsyncDisposable {
   /** A Varve on that store, or on a new one; with `processors`, on these alone. */
   async startVarve(figure: string, dataDirectory?: string, processors?: string): Promise<Server> {
     const directory = dataDirectory ?? (await this.folder("store"));
-    // The first as `npm start` gives it; its environment has what all our scripts set.
-    const flags = ["--max-semi-space-size=8", ...this.#profileFlags(figure)];
-    const child = new Child("varve-server", flags, processors);
+    const flags = [...SERVICE_NODE.flags, ...this.#profileFlags(figure)];
+    const child = new Child("varve-server", { ...SERVICE_NODE, flags, processors });
     return startServer(child, { dataDirectory: directory });
   }
 

@@ -10,6 +10,16 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** How a program is started. */
+export interface ChildOptions {
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
+  /** What goes into its environment unless something else is there. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Such as "0" or "0,1": it and all its threads stay on these. */
+  readonly processors?: string | undefined;
+}
+
 /** A program of bench/programs in a process of its own, called over the pipe Node gives it. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
@@ -17,13 +27,14 @@ export class Child implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  /** With `processors`, such as "0" or "0,1", it and all its threads stay on these. */
-  constructor(program: string, nodeFlags: readonly string[] = [], processors?: string) {
-    const node = [process.execPath, QUIET, ...nodeFlags, join(PROGRAMS, `${program}.ts`)];
+  constructor(program: string, options: ChildOptions = {}) {
+    const { flags = [], processors } = options;
+    const env = { ...options.env, ...process.env };
+    const node = [process.execPath, QUIET, ...flags, join(PROGRAMS, `${program}.ts`)];
     const pinned = processors === undefined ? node : ["taskset", "-c", processors, ...node];
     const [command = "", ...args] = pinned;
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    this.#process = spawn(command, args, { stdio: [...stdio], env: environmentOf(program) });
+    this.#process = spawn(command, args, { stdio: [...stdio], env });
     this.#process.on("message", (message: { id: number; answer?: unknown; error?: string }) => {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -67,10 +78,4 @@ export class Child implements AsyncDisposable {
     }
     await this.#ended;
   }
-}
-
-/** What our scripts set for the service is for the service; the others have what Node has. */
-function environmentOf(program: string): NodeJS.ProcessEnv {
-  const { MALLOC_MMAP_THRESHOLD_: _, ...others } = process.env;
-  return program === "varve-server" ? process.env : others;
 }

@@ -48,8 +48,8 @@ test("Turns let other work go on between two pieces", async () => {
 
 test("Turns rest between two pieces for as long as anything else is under way", async () => {
   let restCount = 0;
-  const sleep = async () => {
-    restCount += 1;
+  const sleep = async (durationMs: number) => {
+    if (durationMs > 0) restCount += 1;
   };
   const turns = new Turns({ ...systemClock, sleep });
   const work = async () => {
