@@ -1,6 +1,7 @@
 // What a thread of `WorkThreads` runs. Its tasks are whole: no state is left between two of them.
 
 import { parentPort } from "node:worker_threads";
+import { freeMemory } from "../base/free-memory.ts";
 import { CorruptionError } from "../model/errors.ts";
 import { decodeWhole, type EncodedWhole } from "./block-work.ts";
 import { decodePayloadSync, type EncodedPayload, encodePayloadSync } from "./codec.ts";
@@ -19,6 +20,11 @@ export type Task =
       readonly sealing: Sealing | undefined;
     }
   | { readonly kind: "decode-all"; readonly encoded: readonly EncodedWhole[] };
+
+/** Bytes that a thread made: themselves, or how many lie in the place of what it was given. */
+export interface Made {
+  readonly made: Uint8Array | number;
+}
 
 /** A task on its way to a thread. */
 export interface Asked {
@@ -55,14 +61,13 @@ interface Done {
 function run(task: Task): Done {
   if (task.kind === "digest") return { answer: digestOf(task.bytes), moved: [] };
   if (task.kind === "encrypt") {
-    const sealed = encryptBytes(task.sealing, task.payload);
-    return { answer: sealed, moved: memoryOf(sealed) };
+    return hand(encryptBytes(task.sealing, task.payload), { place: task.payload });
   }
   if (task.kind === "decode") {
     const { payload, plainLength, sealing } = task;
     const bytes = sealing ? decryptBytes(sealing, payload.bytes) : payload.bytes;
     const plain = decodePayloadSync({ ...payload, bytes }, plainLength);
-    return { answer: { plain, digest: digestOf(plain) }, moved: memoryOf(plain) };
+    return hand(plain, { place: payload.bytes, facts: { digest: digestOf(plain) } });
   }
   if (task.kind === "decode-all") {
     const decoded = task.encoded.map(decodeWhole);
@@ -75,7 +80,27 @@ function run(task: Task): Done {
   // Raw, it is what the other side has already.
   if (bytes === task.bytes) return { answer: { codec }, moved: [] };
   const digest = task.isToBeSealed ? digestOf(bytes) : undefined;
-  return { answer: { codec, digest, bytes }, moved: memoryOf(bytes) };
+  return hand(bytes, { place: task.bytes, facts: { codec, digest } });
+}
+
+/**
+ * Puts bytes that were made where those were that they were made of, which nobody needs any more.
+ * Handed over, their own memory would be left to the main thread's collector: so only where that
+ * place is not shared or has no room.
+ */
+function hand(
+  made: Uint8Array,
+  { place, facts = {} }: { readonly place: Uint8Array; readonly facts?: object },
+): Done {
+  const { buffer, byteOffset } = place;
+  const hasRoom = byteOffset + made.length <= buffer.byteLength;
+  if (!(buffer instanceof SharedArrayBuffer && hasRoom)) {
+    return { answer: { ...facts, made } satisfies Made, moved: memoryOf(made) };
+  }
+  const { length } = made;
+  new Uint8Array(buffer, byteOffset, length).set(made);
+  freeMemory(made);
+  return { answer: { ...facts, made: length } satisfies Made, moved: [] };
 }
 
 function memoryOf({ buffer }: Uint8Array): ArrayBuffer[] {

@@ -12,7 +12,9 @@ import { decryptBytes, encryptBytes, type Sealing } from "./sealed-bytes.ts";
 
 /**
  * The work on a block's bytes that takes longest and needs nothing else of the store, so that it
- * may be done on another thread. What is handed in must not change until the answer is there.
+ * may be done on another thread. What is handed in must not change until the answer is there. A
+ * `SharedArrayBuffer` with something to encode, encrypt or decode is given away: the answer may lie
+ * in its place.
  */
 export interface BlockWork {
   /** SHA-256 of the bytes. */

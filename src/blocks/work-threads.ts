@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Digest } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
-import type { Answered, Asked, Task } from "./_work-thread.ts";
+import type { Answered, Asked, Made, Task } from "./_work-thread.ts";
 import {
   type BlockWork,
   type DecodedPayload,
@@ -66,14 +66,15 @@ export class WorkThreads implements ThreadedWork {
   async encode(plain: Uint8Array, isToBeSealed: boolean): Promise<HashedPayload> {
     if (!this.#isHanded(plain)) return ownWork.encode(plain, isToBeSealed);
     const encoded = await this.#ask({ kind: "encode", bytes: plain, isToBeSealed });
-    return { bytes: plain, ...(encoded as Omit<HashedPayload, "bytes">) };
+    const { made, ...facts } = encoded as Omit<HashedPayload, "bytes"> & Partial<Made>;
+    return { ...facts, bytes: made === undefined ? plain : bytesOf({ made }, plain) };
   }
 
   async encrypt(sealing: Sealing, payload: Uint8Array): Promise<Uint8Array> {
     // What is not shared is copied on its way, which costs far less than encrypting it.
     const isHanded = payload.length >= HANDED_BYTES_MIN && this.#isOn;
     if (!isHanded) return ownWork.encrypt(sealing, payload);
-    return (await this.#ask({ kind: "encrypt", sealing, payload })) as Uint8Array;
+    return bytesOf((await this.#ask({ kind: "encrypt", sealing, payload })) as Made, payload);
   }
 
   async decode(
@@ -88,7 +89,8 @@ export class WorkThreads implements ThreadedWork {
     }
     if (isShort || !this.#canHand(bytes)) return ownWork.decode(payload, plainLength, sealing);
     const task = { kind: "decode", payload, plainLength, sealing } as const;
-    return (await this.#ask(task)) as DecodedPayload;
+    const { digest, ...made } = (await this.#ask(task)) as Pick<DecodedPayload, "digest"> & Made;
+    return { plain: bytesOf(made, bytes), digest };
   }
 
   async decodeAll(
@@ -179,4 +181,8 @@ export class WorkThreads implements ThreadedWork {
     }
     thread.waiting.clear();
   }
+}
+
+function bytesOf({ made }: Made, place: Uint8Array): Uint8Array {
+  return typeof made === "number" ? new Uint8Array(place.buffer, place.byteOffset, made) : made;
 }

@@ -1,4 +1,5 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { freeMemory } from "../../base/free-memory.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { blockCountOf, offsetOf } from "../../model/geometry.ts";
 import { BLOCK_SIZE_BYTES } from "../../model/limits.ts";
@@ -108,6 +109,7 @@ export class CopyTransfer {
     await this.#onceKnown(() =>
       putSnapshotBlock(destination, blockIndex, snapshotId, input, { signal }),
     );
+    if (!isZero) freeMemory(block.BlockData);
     this.#isKnown = true;
     this.#blocksSent += 1;
     await log.noteBlock(blockIndex, block.Checksum);

@@ -1,4 +1,5 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { freeMemory } from "../../base/free-memory.ts";
 import { CONCURRENCY_DEFAULT } from "../../model/defaults.ts";
 import { ZERO_BLOCK_CHECKSUM } from "../../model/digest.ts";
 import { type Extent, joinExtents } from "../../model/extent.ts";
@@ -115,6 +116,7 @@ export class DownloadRun {
     if (!received) return;
     this.#blocksReceived += 1;
     await this.#take(block, received, known !== undefined);
+    freeMemory(received.BlockData);
     const sync = () => this.#parts.target.sync();
     await log.noteBlock([blockIndex, received.Checksum], sync);
   }

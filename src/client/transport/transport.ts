@@ -16,7 +16,10 @@ export interface OutgoingRequest {
 
 /** Carries one request to the service and its whole response back. */
 export interface Transport {
-  /** Rejects when there is no whole response; leaves nothing running when the signal aborts. */
+  /**
+   * Rejects when there is no whole response; leaves nothing running when the signal aborts. The
+   * response's body belongs to whoever asked.
+   */
   exchange(request: OutgoingRequest, signal: AbortSignal): Promise<ReceivedResponse>;
   /** Closes all connections. */
   close(): void;
