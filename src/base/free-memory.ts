@@ -1,11 +1,12 @@
-/** Shorter ones may lie among others, in memory that is handed out in pieces. */
+/** Shorter memory may be what others lie in, too: it is handed out in pieces. */
 const FREED_BYTES_MIN = 65_536;
 
 /**
- * Frees the memory of bytes that were had alone and that nobody needs any more. What is left to the
+ * Frees memory that nobody needs any more, where the bytes given fill it. What is left to the
  * collector stays until a few dozen blocks have come together, and then all that the program has is
- * gone through for them: that was a quarter of what it took to serve or receive blocks.
+ * gone through for them: a quarter of what it took to serve or receive blocks.
  */
-export function freeMemory({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength >= FREED_BYTES_MIN) buffer.transfer(0);
+export function freeMemory({ buffer, length }: Uint8Array): void {
+  const isWhole = buffer instanceof ArrayBuffer && length === buffer.byteLength;
+  if (isWhole && length >= FREED_BYTES_MIN) buffer.transfer(0);
 }
