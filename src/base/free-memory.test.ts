@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freeMemory } from "./free-memory.ts";
 
-test("memory is freed where the bytes fill it, and it is not shared or handed out in pieces", () => {
+test("memory is freed where the bytes fill it, unless it is short or shared", () => {
   const whole = new Uint8Array(100_000);
   freeMemory(whole);
   assert.equal(whole.length, 0);
