@@ -72,6 +72,7 @@ for (const [name, plain] of Object.entries(BLOCKS)) {
       assert.ok(asked.isHashed);
       assert.deepEqual(asked, await goThrough(ownWork, plain));
       assert.deepEqual([asked.digest, ...asked.opened, ...asked.unsealed], Array(5).fill(before));
+      assert.equal(digestOf(plain), before, "what is handed in to be hashed stays");
     });
   }
 }

@@ -61,6 +61,8 @@ describe("the overview", { skip: SKIP }, () => {
     assert.match(told["Found damaged"] ?? "", /^0; when last verified; 11 never were/);
     assert.equal(Sizes.ProtectedBytes, 1_223 * BLOCK_SIZE_BYTES);
     assert.match(told["Protected bytes"] ?? "", /^612 MiB; 11 completed snapshots/);
+    assert.match(told["Stored bytes"] ?? "", new RegExp(`^${formatBytes(Sizes.StoredBytes)};`));
+    assert.equal(parseFloat(told["Deduplication"] ?? ""), round(Sizes.DedupFactor));
     assert.match(told["Compression"] ?? "", /^[\d,]+ ×; plain bytes/);
     assert.match(
       told["Snapshots under way"] ?? "",

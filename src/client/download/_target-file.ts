@@ -11,6 +11,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { toHex } from "../../base/bytes.ts";
+import { Limiter } from "../../base/concurrency.ts";
 import type { Random } from "../../base/random.ts";
 import type { Extent } from "../../model/extent.ts";
 import { FileError } from "../errors.ts";
@@ -48,8 +49,9 @@ export class TargetFile implements BlockTarget {
   readonly isFresh: boolean;
   readonly isResumed: boolean;
   readonly #opened: Opened;
+  /** One at a time: threads that write to one file spin while they wait for its lock. */
+  readonly #writes = new Limiter(1);
   #hasWritten = false;
-  #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(opened: Opened) {
     this.#opened = opened;
@@ -82,12 +84,9 @@ export class TargetFile implements BlockTarget {
     return this.#hasWritten;
   }
 
-  /** One after another: threads that write to one file spin while they wait for its lock. */
-  write(bytes: Uint8Array, offset: number): Promise<void> {
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
     this.#hasWritten = true;
-    const written = this.#lastWrite.then(() => writeFully(this.#opened, bytes, offset));
-    this.#lastWrite = written.catch(() => undefined);
-    return written;
+    await this.#writes.run(() => writeFully(this.#opened, bytes, offset));
   }
 
   read(buffer: Uint8Array, offset: number): Promise<void> {
