@@ -115,7 +115,7 @@ function fill(
   const blocks = new BlockStore(segments, catalog, keys);
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
-  return rebuildCatalog({ catalog, blocks, maps });
+  return rebuildCatalog({ catalog, blocks, maps, clock });
 }
 
 async function rebuildScaledStore(

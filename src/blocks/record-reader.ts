@@ -149,6 +149,11 @@ export class RecordReader {
     return "whole";
   }
 
+  /** True for one that is known to be damaged. */
+  isDamaged(record: Pick<StoredRecord, "domain" | "name">): Promise<boolean> {
+    return this.#damaged.has(record);
+  }
+
   async #checkRecord(record: StoredRecord, cipher: DomainCipher | "locked" | undefined) {
     const bytes = await this.#readAgain(record);
     const { header } = decodeRecord(bytes);

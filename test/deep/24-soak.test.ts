@@ -17,8 +17,11 @@ const SECONDS_SHORT = 4;
 /** Clients at once; each works for this share of its time. */
 const WORKERS = 2;
 const LOAD = 0.7;
-/** Parts that the time is cut into, with a restart between them. */
-const PARTS = 4;
+/** Shares of the time, with a restart between them; what leaks shows in the long one. */
+const LIVES = [0.05, 0.05, 0.05, 0.85];
+/** Looks at memory and open files in each life, and the share of them in which caches fill. */
+const LOOKS = 120;
+const FILLING = 0.3;
 /** Snapshots that are kept; above it the oldest is deleted. */
 const KEPT_MAX = 12;
 const INDEXES = [0, 1, 2, 510, 511, 512, 2_047];
@@ -35,23 +38,29 @@ scorecard({
   async run(run) {
     const soak = new Soak(run);
     const seconds = run.count(MINUTES * 60, SECONDS_SHORT);
-    for (let part = 0; part < PARTS; part++) await soak.part(seconds / PARTS);
+    for (const share of LIVES) await soak.life(seconds * share);
     return soak.figure(seconds);
   },
 });
 
 type Blocks = ReadonlyMap<number, number>;
 
+/** Memory and open files of the server, so long after it was started. */
+interface Look {
+  readonly hours: number;
+  readonly mib: number;
+  readonly files: number;
+}
+
 class Soak {
   readonly #run: ScorecardRun;
   readonly #fraction: () => number;
   readonly #kept: { readonly id: string; readonly blocks: Blocks }[] = [];
-  readonly #slopes: number[] = [];
   #directory = "";
   #target: Target | undefined;
   #requests = 0;
   #restores = 0;
-  #files = 0;
+  #looks: readonly Look[] = [];
   #loop: LoopDelay = { p99Ms: 0, maxMs: 0, unhandledCount: 0 };
 
   constructor(run: ScorecardRun) {
@@ -60,7 +69,7 @@ class Soak {
   }
 
   /** One life of the server, under load. */
-  async part(seconds: number): Promise<void> {
+  async life(seconds: number): Promise<void> {
     this.#directory ||= await temporaryDirectory(this.#run);
     const monitor = join(this.#directory, "loop.json");
     const preload = join(import.meta.dirname, "_loop-monitor.ts");
@@ -86,16 +95,17 @@ class Soak {
     };
   }
 
-  /** Memory and open files, ten times, after a first tenth in which caches fill. */
+  /** Memory and open files, again and again; of the latest life. */
   async #watch(server: ServerProcess, end: number): Promise<void> {
-    const step = (end - performance.now()) / 10;
-    await setTimeout(step);
-    const [rss, files] = [server.rssBytes(), server.fileCount()];
     const start = performance.now();
-    for (let i = 0; i < 8; i++) await setTimeout(step);
-    const hours = (performance.now() - start) / 3_600_000;
-    this.#slopes.push((server.rssBytes() - rss) / 2 ** 20 / hours);
-    this.#files = Math.max(this.#files, server.fileCount() - files);
+    const step = (end - start) / LOOKS;
+    const looks: Look[] = [];
+    for (let i = 0; i < LOOKS; i++) {
+      await setTimeout(step);
+      const hours = (performance.now() - start) / 3_600_000;
+      looks.push({ hours, mib: server.rssBytes() / 2 ** 20, files: server.fileCount() });
+    }
+    this.#looks = looks;
   }
 
   async #work(end: number): Promise<void> {
@@ -178,15 +188,40 @@ class Soak {
     const check = database.prepare("PRAGMA integrity_check").get()?.["integrity_check"];
     database.close();
     assert.equal(check, "ok");
-    const slope = Math.max(...this.#slopes.map((one) => Math.round(one)));
+    const filled = this.#looks.slice(LOOKS * FILLING);
+    const rss = filled.map(({ mib }) => mib).sort((a, b) => a - b);
+    const files = new Intl.NumberFormat("en", { signDisplay: "always" }).format(moreFiles(filled));
+    const [least, most] = [rss[0] as number, rss.at(-1) as number];
     const duration = seconds < 600 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
     const { p99Ms, maxMs } = this.#loop;
     return (
-      `${duration}, ${PARTS - 1} restarts, ${this.#requests} requests: RSS slope at most ` +
-      `${slope} MiB/h within a life; open files +${this.#files}; event loop late p99 ` +
+      `${duration}, ${LIVES.length - 1} restarts, ${this.#requests} requests: RSS slope ` +
+      `${slopeOf(filled).toFixed(1)} MiB/h over the last ${hoursOf(filled).toFixed(2)} h ` +
+      `(${least.toFixed(0)} to ${most.toFixed(0)} MiB); open files ${files}; event loop late p99 ` +
       `${p99Ms.toFixed(0)} ms, max ${maxMs.toFixed(0)} ms; unhandled rejections 0; 5xx 0; ` +
       "integrity_check ok; " +
       `${this.#restores} restores the same`
     );
   }
+}
+
+function hoursOf(looks: readonly Look[]): number {
+  return (looks.at(-1) as Look).hours - (looks[0] as Look).hours;
+}
+
+/** MiB an hour, by least squares. */
+function slopeOf(looks: readonly Look[]): number {
+  const mean = (of: (look: Look) => number) => {
+    return looks.reduce((sum, look) => sum + of(look), 0) / looks.length;
+  };
+  const [hours, mib] = [mean((look) => look.hours), mean((look) => look.mib)];
+  const together = mean((look) => (look.hours - hours) * (look.mib - mib));
+  return together / mean((look) => (look.hours - hours) ** 2);
+}
+
+/** How many more are open at the end. Connections come and go; what leaks is there each time. */
+function moreFiles(looks: readonly Look[]): number {
+  const least = (some: readonly Look[]) => Math.min(...some.map(({ files }) => files));
+  const quarter = looks.length / 4;
+  return least(looks.slice(-quarter)) - least(looks.slice(0, quarter));
 }

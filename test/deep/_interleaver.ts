@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { answersAtOnce } from "../support/answers-at-once.ts";
 import { pick } from "../support/property.ts";
 
 /** Turns after which work that has not ended is taken for stuck. */
@@ -39,7 +40,8 @@ export class Interleaver {
         if (known) return known;
         const value = Reflect.get(target, name, target) as unknown;
         if (typeof value !== "function") return value;
-        const method = this.#waitingFor(value.bind(target));
+        const bound = value.bind(target);
+        const method = answersAtOnce(name) ? bound : this.#waitingFor(bound);
         wrapped.set(name, method);
         return method;
       },

@@ -1,6 +1,8 @@
-// Loaded into a server's process before all else: writes every second how late its event loop was,
-// and counts promises that nobody took, into the file that VARVE_LOOP_MONITOR names.
+// Loaded into a server's process before all else: writes every second how late its event loop was
+// since its first request, and counts promises that nobody took, into the file that
+// VARVE_LOOP_MONITOR names.
 
+import { subscribe } from "node:diagnostics_channel";
 import { writeFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
@@ -16,7 +18,8 @@ export interface LoopDelay {
 }
 
 if (path !== undefined) {
-  histogram.enable();
+  // While it starts, and loads its code, nobody can wait for an answer.
+  subscribe("http.server.request.start", () => histogram.enable());
   process.on("unhandledRejection", () => {
     unhandledCount += 1;
   });

@@ -1,5 +1,6 @@
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { DiskFullError } from "../../src/model/errors.ts";
+import { answersAtOnce } from "../support/answers-at-once.ts";
 import type { Life, Scheduler } from "./_scheduler.ts";
 
 /** What the catalog's calls wait for, and what befalls them. */
@@ -60,7 +61,9 @@ function wrapTable<T extends object>(port: string, table: T, wrapping: Wrapping)
       if (method) return method;
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== "function") return value;
-      const made = waiting(`${port}.${String(name)}`, value.bind(target) as Method, wrapping);
+      const bound = value.bind(target) as Method;
+      if (answersAtOnce(name)) return bound;
+      const made = waiting(`${port}.${String(name)}`, bound, wrapping);
       known.set(name, made);
       return made;
     },

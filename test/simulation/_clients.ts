@@ -22,7 +22,7 @@ import type { Life } from "./_scheduler.ts";
 /** Around the border of two leaves. */
 const INDEXES = [0, 1, 511, 512];
 /** Few contents, so that what one needs is what another gives up; 0 is zeros, 7 fills 512 KiB. */
-const CONTENTS = [0, 1, 2, 3, 4, 7].map((number) => {
+export const CONTENTS = [0, 1, 2, 3, 4, 7].map((number) => {
   const bytes = blockContents(number);
   return { bytes, checksum: checksumOf(digestOf(bytes)) };
 });
@@ -455,7 +455,8 @@ function outcomeOf(error: Error): Exclude<Outcome<never>, { kind: "done" }> {
   return { kind: "refused", message };
 }
 
-async function put(
+/** Puts one of the contents. */
+export async function put(
   core: Core,
   snapshotId: string,
   { blockIndex, contents }: { readonly blockIndex: number; readonly contents: number },

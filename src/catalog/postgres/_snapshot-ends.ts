@@ -2,7 +2,6 @@ import { recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import { noteCandidates, noteChanges, noteRoots, rootOf, shareGeneration } from "./_notes.ts";
 import type { Queries } from "./_postgres-database.ts";
-import { isLasting } from "./_snapshot-rows.ts";
 
 /* What goes when snapshots do: in the embedded catalog triggers see to it. */
 
@@ -38,10 +37,11 @@ export async function removeSnapshots(
     return [{ domain: row["domain"] as Domain, name }];
   });
   await noteCandidates(queries, generation, manifests);
-  const lasting = rows.filter((row) => isLasting(row["state"]));
+  // Of those deleted while they were sealed, too: their manifests may be stored.
+  const journaled = rows.filter((row) => row["state"] !== "pending");
   await noteChanges(
     queries,
-    lasting.map(({ id }) => `snapshot/${id}`),
+    journaled.map(({ id }) => `snapshot/${id}`),
   );
 }
 

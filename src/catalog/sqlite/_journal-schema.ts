@@ -70,3 +70,13 @@ ${Object.entries(JOURNALED)
 INSERT INTO journal_changes (key, stamp)
   SELECT 'snapshot/' || id, 0 FROM snapshots WHERE state IN ${LASTING};
 `;
+
+/**
+ * That a snapshot is gone is journaled wherever its manifest may be stored: also of one deleted
+ * while it was sealed, or a rebuild would bring it back.
+ */
+export const DELETIONS_JOURNALED = `
+DROP TRIGGER snapshots_delete_journaled;
+CREATE TRIGGER snapshots_delete_journaled AFTER DELETE ON snapshots WHEN old.state <> 'pending'
+  BEGIN ${noteKey("VALUES ('snapshot/' || old.id, 0)")}; END;
+`;

@@ -4,7 +4,7 @@
  * released never changes.
  */
 
-import { JOURNAL } from "./_journal-schema.ts";
+import { DELETIONS_JOURNALED, JOURNAL } from "./_journal-schema.ts";
 import { SIGNALS } from "./_signals-schema.ts";
 
 const VERSION_1 = `
@@ -334,6 +334,7 @@ export const MIGRATIONS: readonly string[] = [
   INTEGRITY,
   SECRET_ROTATION,
   SIGNALS,
+  DELETIONS_JOURNALED,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

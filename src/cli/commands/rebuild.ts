@@ -62,10 +62,12 @@ const DIFFERS =
   "Nothing was changed; --force takes what the segments tell.";
 
 function inWords(found: RebuildOutcome): string {
-  const { segmentCount, recordCount, unknownBytes, snapshotCount } = found;
+  const { segmentCount, recordCount, unknownBytes, damagedCount, snapshotCount } = found;
   const unknown = unknownBytes > 0 ? `, ${formatBytes(unknownBytes)} that are no record` : "";
+  const damaged = damagedCount > 0 ? `, ${damagedCount} of them torn or damaged` : "";
+  const records = `${recordCount} records${damaged}${unknown}`;
   return [
-    `Read ${segmentCount} segments: ${recordCount} records${unknown}; ${snapshotCount} snapshots.`,
+    `Read ${segmentCount} segments: ${records}; ${snapshotCount} snapshots.`,
     ...found.incomplete.map(({ snapshotId, reason }) => `${snapshotId} is incomplete: ${reason}`),
     ...found.unreadable.map((reason) => `Unreadable: ${reason}`),
     ENDINGS[found.outcome],

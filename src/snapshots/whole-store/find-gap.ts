@@ -22,8 +22,8 @@ export async function findGap(
   try {
     for await (const reached of reachable(maps(domain), root, { others: [] })) {
       const names = await blocks.records.namesOf(domain, reached.blocks);
-      const missing = await findMissing(catalog, domain, names);
-      if (missing !== undefined) return `no record of block ${missing} was found`;
+      const fault = await findFault({ catalog, blocks }, domain, names);
+      if (fault !== undefined) return fault;
     }
     return undefined;
   } catch (error) {
@@ -31,14 +31,15 @@ export async function findGap(
   }
 }
 
-async function findMissing(
-  catalog: Catalog,
+async function findFault(
+  { catalog, blocks }: Pick<SearchedStore, "catalog" | "blocks">,
   domain: Domain,
   names: readonly RecordName[],
-): Promise<RecordName | undefined> {
+): Promise<string | undefined> {
   for (const name of names) {
     if (name === ZERO_BLOCK_NAME) continue;
-    if (!(await catalog.blocks.locate(domain, name))) return name;
+    if (!(await catalog.blocks.locate(domain, name))) return `no record of block ${name} was found`;
+    if (await blocks.records.isDamaged({ domain, name })) return `block ${name} is damaged`;
   }
   return undefined;
 }

@@ -1,17 +1,22 @@
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
+import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { readAt, segmentPath, storedRecords, writeAt } from "../../../test/support/damage.ts";
 import { blockContents } from "../../../test/support/property.ts";
 import { startService } from "../../../test/support/service.ts";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 import { digestOf } from "../../blocks/hash.ts";
+import { RECORD_HEADER_BYTES, RECORD_KIND } from "../../blocks/record.ts";
+import type { StoredRecord } from "../../catalog/integrity.ts";
 import { checksumOf } from "../../model/digest.ts";
 import type { EncryptionKey } from "../../model/encryption-key.ts";
 import type { SnapshotId } from "../../model/ids.ts";
 import { rebuildStore } from "../../rebuild-store.ts";
 import type { Service } from "../../service.ts";
 import { completeSnapshot } from "../complete-snapshot.ts";
+import { getSnapshotBlock } from "../get-snapshot-block.ts";
+import { listSnapshotBlocks } from "../list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../put-snapshot-block.ts";
 import { startSnapshot } from "../start-snapshot.ts";
 
@@ -55,6 +60,96 @@ test("a key that is in no journal yet keeps nothing else from being rebuilt", as
   assert.equal((await again.core.catalog.snapshots.get(open))?.state, "completed");
 });
 
+test("what is torn under a whole header is not taken for stored after a rebuild", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  await completed(service, undefined);
+  const before = (await blocksOf(service)).length;
+  await pendingWith(service, 2);
+  const torn = (await blocksOf(service)).at(-1);
+  assert.ok(torn && before === 1, "the block of the pending snapshot lies last");
+  await service.close();
+  await wipe(service, torn);
+  const rebuilt = await rebuildWithoutCatalog(dataDirectory);
+  assert.deepEqual([rebuilt.damagedCount, rebuilt.incomplete], [1, []]);
+  const again = await startService(t, { dataDirectory, collectMinutes: 0 });
+  assert.equal((await again.core.catalog.blocks.damaged(10)).length, 1);
+  const id = await completed(again, undefined, 2);
+  assert.deepEqual(await readFirst(again, id), blockContents(2));
+});
+
+test("a rebuild finds the whole copy of a record that was stored twice", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const id = await completed(service, undefined);
+  const [block] = await blocksOf(service);
+  assert.ok(block);
+  await service.close();
+  // What a power cut leaves of a record that was being moved: its header, but not its bytes.
+  const path = segmentPath(service, block.segment);
+  await appendFile(path, await readAt(path, block.offset, RECORD_HEADER_BYTES));
+  await appendFile(path, Buffer.alloc(block.length - RECORD_HEADER_BYTES));
+  const rebuilt = await rebuildWithoutCatalog(dataDirectory);
+  assert.deepEqual([rebuilt.damagedCount, rebuilt.incomplete], [1, []]);
+  const again = await startService(t, { dataDirectory, collectMinutes: 0 });
+  assert.deepEqual(await again.core.catalog.blocks.damaged(10), []);
+  assert.deepEqual(await readFirst(again, id), blockContents(1));
+});
+
+test("a rebuild says which snapshots a damaged block is of", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const [hurt] = [await completed(service, undefined), await completed(service, undefined, 2)];
+  const [block] = await blocksOf(service);
+  assert.ok(block);
+  await service.close();
+  await wipe(service, block);
+  const { incomplete } = await rebuildWithoutCatalog(dataDirectory);
+  const reason = `block ${block.name} is damaged`;
+  assert.deepEqual(incomplete, [{ snapshotId: hurt, reason }]);
+});
+
+test("a snapshot deleted while it was sealed is not brought back by its manifest", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const { catalog, journaler } = service.core;
+  const { changeState } = catalog.snapshots;
+  // Its manifest is stored by then.
+  catalog.snapshots.changeState = async (id, from, change) => {
+    if (change.state === "completed") {
+      await catalog.snapshots.delete(id, { nowMs: 0, binnedUntilMs: undefined });
+    }
+    return changeState.call(catalog.snapshots, id, from, change);
+  };
+  await completed(service, undefined);
+  await journaler.flush();
+  const kinds = (await storedRecords(service)).map(({ kind }) => kind);
+  assert.ok(kinds.includes(RECORD_KIND.manifest));
+  await service.close();
+  assert.equal((await rebuildWithoutCatalog(dataDirectory)).snapshotCount, 0);
+});
+
+/** The blocks that are stored, in the order in which they were. */
+async function blocksOf(service: Service): Promise<StoredRecord[]> {
+  const records = await storedRecords(service);
+  return records.filter(({ kind }) => kind === RECORD_KIND.block);
+}
+
+/** Writes zeros over a record's payload. */
+function wipe(service: Service, { segment, offset, length }: StoredRecord): Promise<void> {
+  const zeros = Buffer.alloc(length - RECORD_HEADER_BYTES);
+  return writeAt(segmentPath(service, segment), offset + RECORD_HEADER_BYTES, zeros);
+}
+
+async function readFirst({ core, firstKey }: Service, snapshotId: string): Promise<Buffer> {
+  const { account } = firstKey.key;
+  const paging = { nextToken: undefined, maxResults: undefined, startingBlockIndex: undefined };
+  const { blocks } = await listSnapshotBlocks(core, account, { snapshotId, ...paging });
+  const [{ blockIndex, blockToken }] = blocks as [(typeof blocks)[number]];
+  const { bytes } = await getSnapshotBlock(core, account, { snapshotId, blockIndex, blockToken });
+  return Buffer.from(bytes);
+}
+
 async function rebuildWithoutCatalog(dataDirectory: string) {
   for (const end of ["", "-wal"]) {
     await rm(join(dataDirectory, `catalog.sqlite${end}`), { force: true });
@@ -64,19 +159,31 @@ async function rebuildWithoutCatalog(dataDirectory: string) {
 
 /** A completed snapshot with one block. */
 async function completed(
-  { core, firstKey }: Service,
+  service: Service,
   key: EncryptionKey | undefined,
+  contents = 1,
+): Promise<SnapshotId> {
+  const { core, firstKey } = service;
+  const id = await pendingWith(service, contents, key);
+  const counted = { changedBlocksCount: 1, linearDigest: undefined };
+  await completeSnapshot(core, firstKey.key.account, { snapshotId: id, ...counted });
+  await core.sealer.idle();
+  return id;
+}
+
+/** A pending snapshot with one block. */
+async function pendingWith(
+  { core, firstKey }: Service,
+  contents: number,
+  key?: EncryptionKey,
 ): Promise<SnapshotId> {
   const { account } = firstKey.key;
   const kmsKeyArn = key && `arn:aws:kms:${core.region}:${account}:key/${key.id}`;
   const { id } = await startSnapshot(core, account, { ...START, kmsKeyArn, encrypted: !!key });
-  const bytes = blockContents(1);
+  const bytes = blockContents(contents);
   const named = { snapshotId: id, blockIndex: 0, dataLength: bytes.length };
   const input = { ...named, checksum: checksumOf(digestOf(bytes)), checksumAlgorithm: "SHA256" };
   await putSnapshotBlock(core, account, { input, bytes });
-  const counted = { changedBlocksCount: 1, linearDigest: undefined };
-  await completeSnapshot(core, account, { snapshotId: id, ...counted });
-  await core.sealer.idle();
   return id;
 }
 

@@ -1,9 +1,13 @@
 import { assert } from "../../base/assert.ts";
-import { mapAhead } from "../../base/concurrency.ts";
+import type { Clock } from "../../base/clock.ts";
+import { forEachConcurrent, mapAhead } from "../../base/concurrency.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
+import { keyOf } from "../../blocks/damaged-records.ts";
 import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
 import { RECORD_KIND } from "../../blocks/record.ts";
-import type { Catalog, NewLocation } from "../../catalog/catalog.ts";
+import type { OpenedRecord } from "../../blocks/record-reader.ts";
+import type { Catalog, Location, NewLocation } from "../../catalog/catalog.ts";
+import type { Place, StoredRecord } from "../../catalog/integrity.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
 import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
@@ -17,6 +21,7 @@ export interface RebuildParts {
   /** On that catalog and the store's segments, with secrets from that catalog's encryption keys. */
   readonly blocks: BlockStore;
   readonly maps: (domain: Domain) => BlockMaps;
+  readonly clock: Clock;
 }
 
 /** What was found in the segments. */
@@ -25,6 +30,8 @@ export interface Rebuilt {
   readonly recordCount: number;
   /** Bytes in which no record could be made out: torn tails, or damage. */
   readonly unknownBytes: number;
+  /** Records that are not what their names say: torn, or damaged. */
+  readonly damagedCount: number;
   /** Completed snapshots brought back. */
   readonly snapshotCount: number;
   /** Of these, those of which something is missing, with what was found out. */
@@ -35,7 +42,7 @@ export interface Rebuilt {
 
 /** Records whose locations are added in one transaction. */
 const LOCATIONS_AT_ONCE = 1_000;
-/** Manifests and entries read at once (ours: in a bucket each is a request). */
+/** Records read at once (ours: in a bucket each is a request). */
 const RECORDS_AHEAD = 16;
 
 /**
@@ -43,38 +50,58 @@ const RECORDS_AHEAD = 16;
  * settings, images, and snapshots with their tags, from the journal; then snapshots of which there
  * is a manifest only. What the journal says is gone stays gone. Snapshots under way are lost: they
  * have not been completed. Nothing is written but to the catalog.
+ *
+ * Every record is read and hashed: what a power cut tore may look whole by its header, and would
+ * be taken for stored when it is put again.
  */
 export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
-  const found = await locateRecords(parts);
+  const { catalog, clock } = parts;
+  const found = new Found();
+  const damaged: StoredRecord[] = [];
+  const onDamaged = (record: StoredRecord) => void damaged.push(record);
+  await parts.blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged });
+  await locateRecords(parts, found);
   const unreadable: string[] = [];
-  const journal = await readJournal(parts, found.entries, unreadable);
-  await parts.catalog.journal.restore([...journal.values()]);
-  await restoreManifests(parts, { manifests: found.manifests, journal, unreadable });
-  const snapshots = await parts.catalog.snapshots.inState("completed");
+  // Keys lie in the open, and open all else.
+  const isOpen = ({ domain }: Named) => domain === OPEN_DOMAIN;
+  await verifyRecords(parts, found, isOpen);
+  const keys = await readJournal(parts, [...found.entries.values()].filter(isOpen), unreadable);
+  await restoreKeys(parts, [...keys.values()]);
+  await verifyRecords(parts, found, (record) => !isOpen(record));
+  const entries = [...found.entries.values()].filter((entry) => !isOpen(entry));
+  const journal = new Map([...keys, ...(await readJournal(parts, entries, unreadable))]);
+  await catalog.journal.restore([...journal.values()]);
+  await restoreManifests(parts, { manifests: [...found.manifests.values()], journal, unreadable });
+  const snapshots = await catalog.snapshots.inState("completed");
   const incomplete = [];
   for (const snapshot of snapshots) {
     const reason = await findGap(parts, snapshot);
     if (reason !== undefined) incomplete.push({ snapshotId: snapshot.id, reason });
   }
   const { segmentCount, recordCount, unknownBytes } = found;
-  const counts = { segmentCount, recordCount, unknownBytes };
+  const counts = { segmentCount, recordCount, unknownBytes, damagedCount: damaged.length };
   return { ...counts, snapshotCount: snapshots.length, incomplete, unreadable };
 }
 
-interface Found {
-  segmentCount: number;
-  recordCount: number;
-  unknownBytes: number;
-  readonly entries: NewLocation[];
-  readonly manifests: NewLocation[];
+type Named = Pick<StoredRecord, "domain" | "name">;
+
+/** What the headers of all records tell. */
+class Found {
+  segmentCount = 0;
+  recordCount = 0;
+  unknownBytes = 0;
+  /** Records of the journal, and manifests, each once. */
+  readonly entries = new Map<string, Named>();
+  readonly manifests = new Map<string, Named>();
+  /** Where records lie besides, which were stored once more: healed or moved. Oldest first. */
+  readonly earlier = new Map<string, Location[]>();
 }
 
-async function locateRecords({ catalog, blocks }: RebuildParts): Promise<Found> {
-  const [entries, manifests]: [NewLocation[], NewLocation[]] = [[], []];
-  const found: Found = { segmentCount: 0, recordCount: 0, unknownBytes: 0, entries, manifests };
+/** Has each record found where it was stored last. */
+async function locateRecords(parts: RebuildParts, found: Found): Promise<void> {
   let page: NewLocation[] = [];
   let segment: number | undefined;
-  for await (const { placement, header } of blocks.records.scan()) {
+  for await (const { placement, header } of parts.blocks.records.scan()) {
     if (placement.segment !== segment) found.segmentCount += 1;
     segment = placement.segment;
     if (!header) {
@@ -82,38 +109,76 @@ async function locateRecords({ catalog, blocks }: RebuildParts): Promise<Found> 
       continue;
     }
     const { kind, domain, name } = header;
-    // A record that was stored once more was healed or moved: the later one is the one to find.
-    const location: NewLocation = { domain, name, ...placement, replaces: true };
     found.recordCount += 1;
-    if (kind === RECORD_KIND.entry) entries.push(location);
-    if (kind === RECORD_KIND.manifest) manifests.push(location);
-    page.push(location);
+    const named = { domain, name };
+    if (kind === RECORD_KIND.entry) found.entries.set(keyOf(named), named);
+    if (kind === RECORD_KIND.manifest) found.manifests.set(keyOf(named), named);
+    page.push({ ...named, ...placement, replaces: true });
     if (page.length < LOCATIONS_AT_ONCE) continue;
-    await catalog.blocks.commit(page, []);
+    await addLocations(parts, found, page);
     page = [];
   }
-  await catalog.blocks.commit(page, []);
-  return found;
+  await addLocations(parts, found, page);
 }
 
-/** The latest entry of each key. Encryption keys come first: the others are encrypted. */
+async function addLocations({ catalog }: RebuildParts, found: Found, page: readonly NewLocation[]) {
+  const known = new Map<string, Location>();
+  for (const [domain, records] of Map.groupBy(page, (location) => location.domain)) {
+    const names = records.map(({ name }) => name);
+    const locations = await catalog.blocks.locateAll(domain, names);
+    for (const [i, location] of locations.entries()) {
+      if (location) known.set(keyOf(records[i] as NewLocation), location);
+    }
+  }
+  for (const { domain, name, segment, offset, length } of page) {
+    const key = keyOf({ domain, name });
+    const before = known.get(key);
+    if (before) found.earlier.set(key, [...(found.earlier.get(key) ?? []), before]);
+    known.set(key, { segment, offset, length });
+  }
+  await catalog.blocks.commit(page, []);
+}
+
+/**
+ * Reads the chosen records and hashes them; those that are not what they should be are known as
+ * damaged from then on, unless there is an earlier copy that is whole.
+ */
+async function verifyRecords(
+  parts: RebuildParts,
+  found: Found,
+  isChosen: (record: StoredRecord) => boolean,
+): Promise<void> {
+  const { catalog, blocks } = parts;
+  const verify = async (record: StoredRecord) => {
+    const earlier = found.earlier.get(keyOf(record)) ?? [];
+    let state = await blocks.records.verify(record);
+    for (let i = earlier.length - 1; state === "damaged" && i >= 0; i--) {
+      const copy = { ...record, ...(earlier[i] as Location) };
+      await catalog.blocks.commit([{ ...copy, replaces: true }], []);
+      state = await blocks.records.verify(copy);
+    }
+  };
+  for (let next: Place | undefined = { segment: 0, offset: 0 }; next; ) {
+    const page: StoredRecord[] = await catalog.scrubs.recordsFrom(next, LOCATIONS_AT_ONCE);
+    await forEachConcurrent(page.filter(isChosen), RECORDS_AHEAD, verify);
+    const last = page.at(-1);
+    next = last && { segment: last.segment, offset: last.offset + last.length };
+  }
+}
+
+/** The latest entry of each key. */
 async function readJournal(
   parts: RebuildParts,
-  entries: readonly NewLocation[],
+  entries: readonly Named[],
   unreadable: string[],
 ): Promise<Map<string, JournalEntry>> {
   const latest = new Map<string, JournalEntry>();
-  const read = async (locations: readonly NewLocation[]) => {
-    const work = (location: NewLocation) => open(parts, location, unreadable);
-    for await (const plain of mapAhead(locations, RECORDS_AHEAD, work)) {
-      if (!plain) continue;
-      const entry = JSON.parse(Buffer.from(plain).toString()) as JournalEntry;
-      if ((latest.get(entry.key)?.sequence ?? -1) < entry.sequence) latest.set(entry.key, entry);
-    }
-  };
-  await read(entries.filter(({ domain }) => domain === OPEN_DOMAIN));
-  await restoreKeys(parts, [...latest.values()]);
-  await read(entries.filter(({ domain }) => domain !== OPEN_DOMAIN));
+  const read = (entry: Named) => open(parts, entry, unreadable);
+  for await (const opened of mapAhead(entries, RECORDS_AHEAD, read)) {
+    if (!opened) continue;
+    const entry = JSON.parse(Buffer.from(opened.plain).toString()) as JournalEntry;
+    if ((latest.get(entry.key)?.sequence ?? -1) < entry.sequence) latest.set(entry.key, entry);
+  }
   return latest;
 }
 
@@ -128,15 +193,15 @@ async function restoreKeys({ catalog }: RebuildParts, keys: readonly JournalEntr
 async function restoreManifests(
   parts: RebuildParts,
   from: {
-    readonly manifests: readonly NewLocation[];
+    readonly manifests: readonly Named[];
     readonly journal: ReadonlyMap<string, JournalEntry>;
     readonly unreadable: string[];
   },
 ): Promise<void> {
   const { catalog } = parts;
-  const read = async (location: NewLocation) => {
-    const plain = await open(parts, location, from.unreadable);
-    return plain && decodeManifest(plain, location);
+  const read = async (manifest: Named) => {
+    const opened = await open(parts, manifest, from.unreadable);
+    return opened && decodeManifest(opened.plain, opened.header);
   };
   for await (const snapshot of mapAhead(from.manifests, RECORDS_AHEAD, read)) {
     if (!snapshot) continue;
@@ -148,13 +213,16 @@ async function restoreManifests(
   }
 }
 
+/** Undefined for one that is damaged, or whose key is gone. */
 async function open(
-  { blocks }: RebuildParts,
-  location: NewLocation,
+  { catalog, blocks }: RebuildParts,
+  { domain, name }: Named,
   unreadable: string[],
-): Promise<Uint8Array | undefined> {
+): Promise<OpenedRecord | undefined> {
   try {
-    return (await blocks.records.openAt(location)).plain;
+    const location = await catalog.blocks.locate(domain, name);
+    assert(location !== undefined, "what was located stays so");
+    return await blocks.records.openAt(location);
   } catch (error) {
     unreadable.push(reasonOf(error));
     return undefined;
