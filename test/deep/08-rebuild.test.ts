@@ -87,7 +87,7 @@ async function fill({ core, firstKey }: Service, run: ScorecardRun): Promise<voi
     const { id } = await startSnapshot(core, account, { ...input, ...wish });
     const indexes = new Set(Array.from({ length: run.count(24, 6) }, () => pick(fraction, 1500)));
     for (const blockIndex of indexes) {
-      // Every other does not compress: a rebuild reads headers, so what it does a second is bytes.
+      // Every other does not compress, so that there are enough bytes to read.
       const number = pick(fraction, run.count(4_000, 40));
       const contents = number % 2 === 0 ? number : 8 * number + 7;
       await put(core, account, { id, blockIndex, bytes: blockContents(contents) });

@@ -106,8 +106,15 @@ export class Client {
     return list[pick(this.#machine.scheduler.fraction, list.length)];
   }
 
-  /** Sends a request to the process that runs, which may end before it answers. */
-  async #request<T>(what: string, work: (core: Core) => Promise<T>): Promise<Outcome<T>> {
+  /**
+   * Sends a request to the process that runs, which may end before it answers. `needs` are the
+   * snapshots that have to stay for as long as it takes.
+   */
+  async #request<T>(
+    what: string,
+    work: (core: Core) => Promise<T>,
+    needs: readonly Told[] = [],
+  ): Promise<Outcome<T>> {
     const { scheduler } = this.#machine;
     await scheduler.turn(this.#life);
     const process = await this.#machine.running();
@@ -122,17 +129,20 @@ export class Client {
     }
     const outcome = await Promise.race(ends);
     scheduler.note(`${this.#name} ${what}: ${outcome.kind}`);
-    if (outcome.kind === "unknown") this.#checkExcused(outcome.error, what);
+    if (outcome.kind === "unknown") this.#checkExcused(outcome.error, what, needs);
     else this.#oracle.acknowledged += 1;
     return outcome;
   }
 
-  /** Nothing fails for no reason; and nothing is damaged where no bit changed. */
-  #checkExcused(error: Error | undefined, what: string): void {
+  /** Nothing fails for no reason; nothing is damaged where no bit changed, or missing but then. */
+  #checkExcused(error: Error | undefined, what: string, needs: readonly Told[]): void {
     if (!error) return;
     const machine = this.#machine;
     const isDamage = error instanceof CorruptionError;
-    const isExcused = isDamage ? machine.has("flip", "stray", "rot") : machine.mishaps.size > 0;
+    // Where the grace is short, what was deleted meanwhile may be collected before it is read.
+    const isGone = needs.some(({ deletion }) => deletion !== "none");
+    const mayBeDamaged = isGone || machine.has("flip", "stray", "rot");
+    const isExcused = isDamage ? mayBeDamaged : machine.mishaps.size > 0;
     if (!isExcused) throw new Error(`${what} failed for no reason`, { cause: error });
   }
 
@@ -343,9 +353,8 @@ export class Client {
 
   /** Reads a completed snapshot, and compares it; true when it was read. */
   async read(told: Told): Promise<boolean> {
-    const read = await this.#request(`read ${told.name}`, (core) =>
-      readAll(core, told.id as string),
-    );
+    const work = (core: Core) => readAll(core, told.id as string);
+    const read = await this.#request(`read ${told.name}`, work, [told]);
     if (read.kind === "done") this.#checkBlocks(told, read.value);
     if (read.kind === "absent") {
       assert.ok(this.#mayBeGone(told), `${told.name}, which is completed, is said to be absent`);
@@ -368,9 +377,8 @@ export class Client {
     if (!first || !second) return;
     const expected = this.#oracle.differences(first, second);
     const pair = { firstSnapshotId: first.id as string, secondSnapshotId: second.id as string };
-    const found = await this.#request(`diff ${first.name} ${second.name}`, (core) =>
-      listChangedBlocks(core, ACCOUNT, { ...pair, ...PAGE }),
-    );
+    const work = (core: Core) => listChangedBlocks(core, ACCOUNT, { ...pair, ...PAGE });
+    const found = await this.#request(`diff ${first.name} ${second.name}`, work, [first, second]);
     if (found.kind === "absent") {
       assert.ok(this.#mayBeGone(first) || this.#mayBeGone(second), "a pair is said to be absent");
     }
@@ -435,9 +443,8 @@ export class Client {
 
   /** What was deleted is not there. */
   async checkGone(told: Told): Promise<void> {
-    const read = await this.#request(`read ${told.name}, deleted`, (core) =>
-      readAll(core, told.id as string),
-    );
+    const work = (core: Core) => readAll(core, told.id as string);
+    const read = await this.#request(`read ${told.name}, deleted`, work, [told]);
     assert.notEqual(read.kind, "done", `${told.name} is back after its deletion`);
   }
 }
