@@ -67,6 +67,15 @@ export class CorruptionError extends Error {
   override readonly name = "CorruptionError";
 }
 
+/** Where a block was put is damaged in the catalog: its snapshot can never be what was written. */
+export class DamagedWriteError extends Error {
+  override readonly name = "DamagedWriteError";
+
+  constructor(snapshotId: string) {
+    super(`A write to ${snapshotId} is damaged in the catalog; delete it and upload it once more`);
+  }
+}
+
 /** What was encrypted under a key that is gone; it can never be read again. */
 export class KeyDestroyedError extends Error {
   override readonly name = "KeyDestroyedError";

@@ -321,6 +321,11 @@ const SECRET_ROTATION = `
 ALTER TABLE meta ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
 `;
 
+/** Writes carry a sum: nothing else would tell a bit that flips in one before it is sealed. */
+const WRITE_SUMS = `
+ALTER TABLE pending_writes ADD COLUMN sum INTEGER;
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -335,6 +340,7 @@ export const MIGRATIONS: readonly string[] = [
   SECRET_ROTATION,
   SIGNALS,
   DELETIONS_JOURNALED,
+  WRITE_SUMS,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -4,6 +4,7 @@ import {
   recordNameFromBytes,
   ZERO_BLOCK_NAME,
 } from "../../model/digest.ts";
+import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type {
   BlockTable,
@@ -17,6 +18,7 @@ import { REMOVE_DAMAGED, SqliteDamageTable } from "./_sqlite-damage.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
 import { refer } from "./_sqlite-liveness.ts";
+import { isWholeWrite, sumOfWrite } from "./_write-sums.ts";
 
 const NEW_LOCATION = `INSERT INTO locations (domain, name, segment, offset, length, generation)
   SELECT ?, ?, ?, ?, ?, generation FROM collection WHERE true`;
@@ -25,8 +27,8 @@ const REPLACE_LOCATION = `${NEW_LOCATION} ON CONFLICT DO UPDATE SET segment = ex
   offset = excluded.offset, length = excluded.length, generation = excluded.generation`;
 const MOVE_LOCATION = `UPDATE locations SET segment = ?, offset = ?
   WHERE domain = ? AND name = ? AND segment = ? AND offset = ?`;
-const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name) VALUES (?, ?, ?)
-  ON CONFLICT DO UPDATE SET name = excluded.name`;
+const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name, sum)
+  VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name, sum = excluded.sum`;
 /** Names that one statement looks up: a look-up of its own takes several times as long (ours). */
 const LOCATED_AT_ONCE = 64;
 const LOCATE_ALL = `SELECT name, segment, offset, length FROM locations
@@ -85,14 +87,16 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
   #addWrites(writes: readonly PendingWrite[]): (WriteRefusal | undefined)[] {
     const numbers = new Map<SnapshotId, number | undefined>();
     return writes.map((write) => {
-      const { snapshotId } = write;
+      const { snapshotId, blockIndex } = write;
       if (!numbers.has(snapshotId)) {
         numbers.set(snapshotId, this.#touchPending(snapshotId, write.expiresAtMs));
       }
       const number = numbers.get(snapshotId);
       if (number === undefined) return "not-pending";
       if (!this.#refer(write.domain, write.name)) return "not-stored";
-      this.#database.run(ADD_WRITE, number, write.blockIndex, digestToBytes(write.name));
+      const name = digestToBytes(write.name);
+      const sum = sumOfWrite(number, blockIndex, name);
+      this.#database.run(ADD_WRITE, number, blockIndex, name, sum);
       return undefined;
     });
   }
@@ -150,17 +154,18 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
 
   async pendingWrites(id: SnapshotId, fromIndex: number, limit: number): Promise<BlockWrite[]> {
     const rows = this.#database.all(
-      `SELECT block_index, name FROM pending_writes
+      `SELECT * FROM pending_writes
        WHERE snapshot = (SELECT number FROM snapshots WHERE id = ?) AND block_index >= ?
        ORDER BY block_index LIMIT ?`,
       id,
       fromIndex,
       limit,
     );
-    return rows.map((row) => ({
-      blockIndex: row["block_index"] as number,
-      name: recordNameFromBytes(row["name"] as Uint8Array),
-    }));
+    return rows.map((row) => {
+      if (!isWholeWrite(row)) throw new DamagedWriteError(id);
+      const name = recordNameFromBytes(row["name"] as Uint8Array);
+      return { blockIndex: row["block_index"] as number, name };
+    });
   }
 
   async forgetSettledWrites(limit: number): Promise<number> {

@@ -4,10 +4,12 @@ import {
   type RecordName,
   recordNameFromBytes,
 } from "../../model/digest.ts";
+import { CorruptionError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
 import { pendingNamesFrom, rootFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
+import { isWholeWrite } from "./_write-sums.ts";
 
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
@@ -92,7 +94,7 @@ export class SqliteLivenessTable implements LivenessTable {
 
   async pendingNames(domain: Domain, after: PendingPlace | undefined, limit: number) {
     const rows = this.#database.all(
-      `SELECT snapshot, block_index, name FROM pending_writes
+      `SELECT * FROM pending_writes
        WHERE (snapshot, block_index) > (?, ?) AND snapshot IN (
          SELECT number FROM snapshots
          WHERE domain = ? AND state IN ('pending', 'sealing', 'copying'))
@@ -102,6 +104,8 @@ export class SqliteLivenessTable implements LivenessTable {
       domain,
       limit,
     );
+    // What a damaged one needs is not known, so nothing of its domain may be removed.
+    if (!rows.every(isWholeWrite)) throw new CorruptionError("A write is damaged in the catalog");
     return pendingNamesFrom(rows);
   }
 

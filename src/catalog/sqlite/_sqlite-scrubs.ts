@@ -1,6 +1,7 @@
 import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
 import { storedRecordFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
+import { isWholeWrite } from "./_write-sums.ts";
 
 /** Every segment that holds a record; each is found by one seek in the index. */
 const SEGMENTS_IN_USE = `WITH RECURSIVE used (segment) AS (
@@ -11,6 +12,8 @@ const SEGMENTS_IN_USE = `WITH RECURSIVE used (segment) AS (
   )`;
 /** Faults told of; a catalog that has any is to be brought back from elsewhere. */
 const FAULTS_COUNT_MAX = 20;
+/** Writes looked at together: a bound on memory. */
+const WRITES_AT_ONCE = 10_000;
 
 /** `ScrubTable` on SQLite. */
 export class SqliteScrubTable implements ScrubTable {
@@ -77,6 +80,43 @@ export class SqliteScrubTable implements ScrubTable {
 
   async findFaults(): Promise<string[]> {
     const rows = this.#database.all(`PRAGMA integrity_check(${FAULTS_COUNT_MAX})`);
-    return rows.map((row) => String(row["integrity_check"])).filter((text) => text !== "ok");
+    const faults = rows.map((row) => String(row["integrity_check"])).filter((it) => it !== "ok");
+    // What does not hold together says nothing of what it holds.
+    if (faults.length > 0) return faults;
+    return [...this.#danglingRows(), ...this.#wrongUsage(), ...this.#damagedWrites()];
+  }
+
+  #danglingRows(): string[] {
+    const rows = this.#database.all("PRAGMA foreign_key_check");
+    return rows.map(({ table, parent }) => `A row of ${table} names one of ${parent} that is not`);
+  }
+
+  #wrongUsage(): string[] {
+    const rows = this.#database.all(
+      `WITH needed AS (SELECT segment, sum(length) AS bytes FROM locations GROUP BY segment),
+         noted AS (SELECT segment, live_bytes AS bytes FROM segment_usage WHERE live_bytes <> 0)
+       SELECT segment FROM (SELECT * FROM needed EXCEPT SELECT * FROM noted)
+       UNION SELECT segment FROM (SELECT * FROM noted EXCEPT SELECT * FROM needed)`,
+    );
+    return rows.map(({ segment }) => `What is needed of segment ${segment} is noted wrongly`);
+  }
+
+  #damagedWrites(): string[] {
+    const faults = new Set<string>();
+    for (let [snapshot, index] = [-1, -1]; ; ) {
+      const rows = this.#database.all(
+        `SELECT * FROM pending_writes WHERE (snapshot, block_index) > (?, ?)
+         ORDER BY snapshot, block_index LIMIT ?`,
+        ...[snapshot, index, WRITES_AT_ONCE],
+      );
+      const last = rows.at(-1);
+      if (!last) return [...faults];
+      for (const row of rows) {
+        const number = row["snapshot"];
+        if (!isWholeWrite(row))
+          faults.add(`A write to the snapshot of number ${number} is damaged`);
+      }
+      [snapshot, index] = [last["snapshot"] as number, last["block_index"] as number];
+    }
   }
 }

@@ -14,6 +14,7 @@ import { digestOf } from "../../blocks/hash.ts";
 import { decodeRecord, RECORD_KIND } from "../../blocks/record.ts";
 import { openSqliteCatalog } from "../../catalog/sqlite/sqlite-catalog.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import { DamagedWriteError } from "../../model/errors.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import { BlockMaps } from "../../tree/block-map.ts";
 import type { Node } from "../../tree/node.ts";
@@ -74,6 +75,16 @@ test("Sealer.seal leaves the snapshot sealing when storing fails", async (t) => 
   await sealer.resume();
   await sealer.idle();
   assert.equal((await catalog.snapshots.get(ID))?.state, "completed");
+});
+
+test("Sealer.seal ends in error when nobody knows any more where a block was put", async (t) => {
+  const { sealer, catalog, segments, errors } = await setUp(t);
+  catalog.blocks.pendingWrites = () => Promise.reject(new DamagedWriteError(ID));
+  await sealer.seal(ID);
+  const snapshot = await catalog.snapshots.get(ID);
+  assert.deepEqual([snapshot?.state, errors], ["error", []]);
+  assert.match(snapshot?.stateMessage ?? "", /damaged in the catalog; delete it and upload it/);
+  assert.ok(!kinds(segments).includes(RECORD_KIND.manifest), "there is no manifest");
 });
 
 test("Sealer.seal writes no manifest of a snapshot that is deleted meanwhile", async (t) => {

@@ -6,6 +6,7 @@ import type { BlockStore, WrittenBlock } from "../../blocks/block-store.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import { messageOfDestroyedKey } from "../../keys/key-ring.ts";
 import { type Digest, digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import { SEAL_PAGE_COUNT } from "../../model/limits.ts";
 import type { CompletionRequest, Snapshot } from "../../model/snapshot.ts";
@@ -101,7 +102,7 @@ export class Sealer {
     // From here on, nodes that are stored are safe although nothing refers to them yet.
     const attempt = await this.#parts.catalog.liveness.beginSealing(id);
     const sealed = this.#sealOrRefuse(snapshot, completion, attempt);
-    const stateMessage = await sealed.catch(messageOfDestroyedKey);
+    const stateMessage = await sealed.catch(messageOfLoss);
     if (stateMessage === undefined) return;
     await snapshots.changeState(id, "sealing", { state: "error", stateMessage, attempt });
   }
@@ -204,6 +205,12 @@ const STATE_MESSAGES = {
   "wrong-count": "Changed blocks count mismatch for snapshot",
   "wrong-checksum": "Checksum mismatch for snapshot",
 } as const;
+
+/** Why a snapshot can never be completed; throws every other error. */
+function messageOfLoss(error: unknown): string {
+  if (error instanceof DamagedWriteError) return error.message;
+  return messageOfDestroyedKey(error);
+}
 
 /** What the caller said against what was written. */
 function outcomeOf(said: CompletionRequest, written: Written): SealingOutcome {
