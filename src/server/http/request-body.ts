@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { freeMemory } from "../../base/free-memory.ts";
 import { invalid } from "../../model/errors.ts";
 import { BLOCK_SIZE_BYTES, BODY_SIZE_BYTES_MAX } from "../../model/limits.ts";
 import { ServiceFault } from "../../wire/errors.ts";
@@ -48,6 +49,7 @@ export async function readBlockBody(incoming: Incoming, buffer: Uint8Array): Pro
     if (size + piece.length > BLOCK_SIZE_BYTES) throw tooLong();
     buffer.set(piece, size);
     size += piece.length;
+    freeMemory(piece);
     return true;
   });
   return buffer.subarray(0, size);
@@ -65,6 +67,7 @@ export async function drainBody(incoming: Incoming): Promise<boolean> {
   let drained = 0;
   return await eachPiece(incoming, (piece) => {
     drained += piece.length;
+    freeMemory(piece);
     return drained <= DRAIN_BYTES_MAX;
   });
 }
