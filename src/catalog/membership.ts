@@ -1,4 +1,5 @@
 import { type Clock, repeat } from "../base/clock.ts";
+import { Limiter } from "../base/concurrency.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import { type Beat, type Leases, type ProcessTable, RESERVATION_MS_MAX } from "./processes.ts";
 
@@ -36,7 +37,7 @@ export class Membership {
   /** What makes the database's time of the clock that never jumps. */
   #offsetMs = 0;
   #reserved: { readonly segments: number[]; readonly sinceMs: number } = emptyReserve();
-  #reserving: Promise<unknown> = Promise.resolve();
+  readonly #reserving = new Limiter(1);
   #beating: { stop(): Promise<void> } | undefined;
   #stopping: Promise<void> | undefined;
   /** The database's time, the same for all processes; between two beats, this process counts on. */
@@ -86,9 +87,7 @@ export class Membership {
    * where none can be had.
    */
   nextSegment(): Promise<number> {
-    const next = this.#reserving.then(() => this.#nextSegment());
-    this.#reserving = next.catch(() => undefined);
-    return next;
+    return this.#reserving.run(() => this.#nextSegment());
   }
 
   async #nextSegment(): Promise<number> {

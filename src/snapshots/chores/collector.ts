@@ -1,4 +1,5 @@
 import { type Clock, ClockWatch } from "../../base/clock.ts";
+import { Limiter } from "../../base/concurrency.ts";
 import { nextTurn } from "../../base/next-turn.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
 import type { Compactor } from "../../blocks/compactor.ts";
@@ -93,7 +94,7 @@ export class Collector {
   readonly #watch: ClockWatch;
   /** When the clock was last found to be wrong, on the clock that never jumps. */
   #wrongAtMs = Number.NEGATIVE_INFINITY;
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #runs = new Limiter(1);
   #startedAtMs: number | undefined;
   #latest: CollectorRun | undefined;
   #totals = { doneCount: 0, failedCount: 0, removedCount: 0, removedBytes: 0 };
@@ -111,9 +112,7 @@ export class Collector {
    * nothing, when the clock has jumped.
    */
   collect(options: CollectOptions): Promise<Collected> {
-    const run = this.#running.then(() => this.#timed(options));
-    this.#running = run.catch(() => undefined);
-    return run;
+    return this.#runs.run(() => this.#timed(options));
   }
 
   /** When the run under way began, in milliseconds since 1970; undefined when there is none. */
@@ -160,7 +159,7 @@ export class Collector {
   /** Ends at the next page; what is left is taken up by the next run. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#running;
+    await this.#runs.run(async () => undefined);
   }
 
   async #collect(options: CollectOptions): Promise<Collected> {
