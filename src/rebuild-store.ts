@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { systemClock } from "./base/clock.ts";
@@ -54,18 +55,20 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   if (config.scaled) return rebuildScaledStore(config, config.scaled);
   const dataDirectory = resolve(config.dataDirectory);
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
+  const wasThere = existsSync(path);
   const existing = openExisting(path);
-  const forget = () =>
-    Promise.all(["", "-wal"].map((end) => rm(rebuiltPath + end, { force: true })));
   try {
-    await forget();
+    await remove(rebuiltPath);
     const { rebuilt, known } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
     const outcome = await compare(existing, known, config.force ?? false);
     await existing?.close();
     if (outcome === "replaced") {
-      return { ...rebuilt, outcome, kept: await replaceCatalog(dataDirectory) };
+      const kept = await replaceCatalog(dataDirectory);
+      // Where there was none, an empty one held the folder's lock.
+      if (!wasThere && kept !== undefined) await remove(kept);
+      return { ...rebuilt, outcome, kept: wasThere ? kept : undefined };
     }
-    await forget();
+    await remove(rebuiltPath);
     return { ...rebuilt, outcome, kept: undefined };
   } catch (error) {
     await existing?.close();
@@ -73,7 +76,14 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   }
 }
 
-/** The catalog that is there, which thereby is locked; undefined when it cannot be opened. */
+async function remove(catalogPath: string): Promise<void> {
+  await Promise.all(["", "-wal"].map((end) => rm(catalogPath + end, { force: true })));
+}
+
+/**
+ * The catalog that is there, or an empty one, which thereby is locked; undefined when it cannot be
+ * opened.
+ */
 function openExisting(path: string): Catalog | undefined {
   try {
     return openSqliteCatalog(path);

@@ -7,9 +7,9 @@ import type { AccountId, Domain } from "../../model/ids.ts";
 import type { Core } from "../core.ts";
 
 /*
- * Rows of the catalog carry no checksum. But each thing that could not be found out from blocks is
- * journaled in a record, and a record hashes to its name: so what the two say of a thing is
- * compared, column by column.
+ * Rows of the catalog carry no checksum, but for writes that wait to be sealed. But each thing that
+ * could not be found out from blocks is journaled in a record, and a record hashes to its name: so
+ * what the two say of a thing is compared, column by column.
  */
 
 /** Faults told: enough to see that it is no use to go on with this catalog. */

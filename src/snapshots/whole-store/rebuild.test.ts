@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, rm } from "node:fs/promises";
+import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readAt, segmentPath, storedRecords, writeAt } from "../../../test/support/damage.ts";
@@ -154,7 +154,14 @@ async function rebuildWithoutCatalog(dataDirectory: string) {
   for (const end of ["", "-wal"]) {
     await rm(join(dataDirectory, `catalog.sqlite${end}`), { force: true });
   }
-  return rebuildStore({ dataDirectory });
+  const rebuilt = await rebuildStore({ dataDirectory });
+  assert.equal(rebuilt.kept, undefined, "there was no catalog");
+  const names = await readdir(dataDirectory);
+  assert.deepEqual(
+    names.filter((name) => name.includes("before-rebuild")),
+    [],
+  );
+  return rebuilt;
 }
 
 /** A completed snapshot with one block. */
