@@ -6,6 +6,7 @@ import { LruCache } from "./base/lru-cache.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import type { DamagedRecord } from "./catalog/integrity.ts";
 import { openSqliteCatalog, StoreInUseError } from "./catalog/sqlite/sqlite-catalog.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { catalogPaths, replaceCatalog } from "./data-folder/replace-catalog.ts";
@@ -42,6 +43,8 @@ export interface RebuildOutcome extends Rebuilt {
    * else besides, so neither was thrown away; `force` replaces it.
    */
   readonly outcome: "replaced" | "healthy" | "differs";
+  /** Damaged records that the catalog which was left alone did not know as such, and now does. */
+  readonly notedCount: number;
   /** Where the catalog lies that was replaced; undefined where there was none to keep. */
   readonly kept: string | undefined;
 }
@@ -59,21 +62,35 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   const existing = openExisting(path);
   try {
     await remove(rebuiltPath);
-    const { rebuilt, known } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
+    const { rebuilt, known, damaged } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
     const outcome = await compare(existing, known, config.force ?? false);
-    await existing?.close();
-    if (outcome === "replaced") {
-      const kept = await replaceCatalog(dataDirectory);
-      // Where there was none, an empty one held the folder's lock.
-      if (!wasThere && kept !== undefined) await remove(kept);
-      return { ...rebuilt, outcome, kept: wasThere ? kept : undefined };
+    if (outcome !== "replaced") {
+      const notedCount = await noteDamaged(existing, damaged);
+      await existing?.close();
+      await remove(rebuiltPath);
+      return { ...rebuilt, outcome, notedCount, kept: undefined };
     }
-    await remove(rebuiltPath);
-    return { ...rebuilt, outcome, kept: undefined };
+    await existing?.close();
+    const kept = await replaceCatalog(dataDirectory);
+    // Where there was none, an empty one held the folder's lock.
+    if (!wasThere && kept !== undefined) await remove(kept);
+    return { ...rebuilt, outcome, notedCount: 0, kept: wasThere ? kept : undefined };
   } catch (error) {
     await existing?.close();
+    await remove(rebuiltPath);
+    if (!wasThere) await remove(path);
     throw error;
   }
+}
+
+/** Has the catalog that stays know what was found damaged; answers how much it did not know. */
+async function noteDamaged(
+  existing: Catalog | undefined,
+  damaged: readonly DamagedRecord[],
+): Promise<number> {
+  let count = 0;
+  for (const record of damaged) if (await existing?.blocks.addDamaged(record)) count += 1;
+  return count;
 }
 
 async function remove(catalogPath: string): Promise<void> {
@@ -97,7 +114,11 @@ function openExisting(path: string): Catalog | undefined {
 async function rebuild(
   { dataDirectory, keyEncryptionKey: given }: RebuildConfig,
   path: string,
-): Promise<{ readonly rebuilt: Rebuilt; readonly known: ReadonlyMap<string, string> }> {
+): Promise<{
+  readonly rebuilt: Rebuilt;
+  readonly known: ReadonlyMap<string, string>;
+  readonly damaged: readonly DamagedRecord[];
+}> {
   const random = systemRandom;
   const segments = await FileSegments.open({
     directory: join(dataDirectory, "segments"),
@@ -107,7 +128,8 @@ async function rebuild(
   try {
     const source = given ?? { secret: await ownKeyEncryptionKey(dataDirectory, random) };
     const rebuilt = await fill(catalog, segments, source);
-    return { rebuilt, known: await catalog.journal.all() };
+    const damaged = await catalog.blocks.damaged(rebuilt.damagedCount);
+    return { rebuilt, known: await catalog.journal.all(), damaged };
   } finally {
     await segments.close();
     await catalog.close();
@@ -151,7 +173,7 @@ async function rebuildScaledStore(
     const nextNumber = () => Promise.reject(new Error("A rebuild writes no segments"));
     const segments = new S3Segments({ ...parts, bucket, nextNumber });
     const rebuilt = await fill(catalog, segments, keyEncryptionKey);
-    return { ...rebuilt, outcome: "replaced", kept: undefined };
+    return { ...rebuilt, outcome: "replaced", notedCount: 0, kept: undefined };
   } finally {
     await close();
   }

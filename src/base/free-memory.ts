@@ -1,4 +1,8 @@
-/** Shorter memory may be what others lie in, too: it is handed out in pieces. */
+/**
+ * Less is left to the collector: it is not worth the call. That the bytes fill their memory is what
+ * says that nobody else's lie in it, for no piece of the memory that Node hands out in pieces
+ * does.
+ */
 const FREED_BYTES_MIN = 32_768;
 
 /**

@@ -99,7 +99,8 @@ function hand(
   }
   const { length } = made;
   new Uint8Array(buffer, byteOffset, length).set(made);
-  // Of what zstd has packed, there is more room than it took.
+  // Of what zstd has packed, there is more room than it took. All of it is ours: what is handed to
+  // a thread is larger than what Node makes in memory that others' bytes lie in.
   freeMemory(new Uint8Array(made.buffer));
   return { answer: { ...facts, made: length } satisfies Made, moved: [] };
 }

@@ -80,7 +80,7 @@ export function decodeWhole(encoded: EncodedWhole): DecodedPayload | undefined {
     const bytes = sealing ? decryptBytes(sealing, payload.bytes) : payload.bytes;
     const plain = decodePayloadSync({ ...payload, bytes }, plainLength);
     // What lies among others would keep them all in memory, and could not be handed over alone.
-    const own = plain.length === plain.buffer.byteLength ? plain : Uint8Array.from(plain);
+    const own = plain.length === plain.buffer.byteLength ? plain : new Uint8Array(plain);
     return { plain: own, digest: digestOf(own) };
   } catch (error) {
     if (error instanceof CorruptionError) return undefined;

@@ -119,7 +119,8 @@ function unpackSync(bytes: Uint8Array, plainLength: number): Uint8Array {
 }
 
 function roomFor(plainLength: number) {
-  const chunkSize = Math.max(plainLength, ZLIB_OUTPUT_BYTES_MIN);
+  // One byte more than there is: when its output buffer is full, node:zlib makes another one.
+  const chunkSize = Math.max(plainLength + 1, ZLIB_OUTPUT_BYTES_MIN);
   return { maxOutputLength: plainLength, chunkSize };
 }
 

@@ -9,6 +9,7 @@ import { beginningSuite } from "./beginning.suite.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
 import { encryptionSuite } from "./encryption.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
+import { journalSuite } from "./journal.suite.ts";
 import { locationSuite } from "./location.suite.ts";
 import { sharingSuite } from "./sharing.suite.ts";
 import { statisticsSuite } from "./statistics.suite.ts";
@@ -48,6 +49,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   const subject = { open, accounts: [ACCOUNT, OTHER], snapshot } as const;
   sharingSuite(name, subject);
   encryptionSuite(name, subject);
+  journalSuite(`${name}.journal`, { open, snapshot });
   integritySuite(name, { open, account: ACCOUNT, snapshot });
   statisticsSuite(name, { open, account: ACCOUNT, snapshot });
 }

@@ -44,6 +44,13 @@ export interface SegmentScrub {
   readonly nextOffset: number;
 }
 
+/** What is wrong with a catalog, in words without a secret. */
+export interface CatalogFaults {
+  readonly faults: readonly string[];
+  /** False where it does not hold together, so that nothing can be told from what it says. */
+  readonly isSound: boolean;
+}
+
 /** What the scrubber works with. */
 export interface ScrubTable {
   /** Records from a place on, in order of their places, at most `limit`. */
@@ -55,8 +62,8 @@ export interface ScrubTable {
   scrubs(nowMs: number): Promise<SegmentScrub[]>;
   /** Notes how far a segment is; one that is not known any more stays so. */
   noteScrub(scrub: SegmentScrub): Promise<void>;
-  /** What the catalog's own structure has wrong, in the database's words; reads all of it. */
-  findFaults(): Promise<string[]>;
+  /** What is wrong with the catalog, as far as that can be told from it alone; reads all of it. */
+  findFaults(): Promise<CatalogFaults>;
 }
 
 /** A snapshot's verification under way. */

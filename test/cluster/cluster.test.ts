@@ -287,7 +287,7 @@ async function collectUntil(isOver: () => boolean, clients: () => readonly Clien
 async function checkCatalog(connectionString: string): Promise<void> {
   const catalog = await openPostgresCatalog({ connectionString });
   try {
-    assert.deepEqual(await catalog.scrubs.findFaults(), []);
+    assert.deepEqual((await catalog.scrubs.findFaults()).faults, []);
     assert.deepEqual(await catalog.snapshots.inState("sealing"), []);
     assert.deepEqual(await catalog.blocks.damaged(10), []);
   } finally {

@@ -1,5 +1,5 @@
 import { digestToBytes, ZERO_BLOCK_NAME } from "../../model/digest.ts";
-import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
+import type { CatalogFaults, Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
 import { storedRecordFrom } from "../rows.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 
@@ -75,7 +75,7 @@ export class PostgresScrubTable implements ScrubTable {
    * PostgreSQL looks after its own pages (initdb --data-checksums, amcheck). What is looked at here
    * is what has to agree between tables.
    */
-  async findFaults(): Promise<string[]> {
+  async findFaults(): Promise<CatalogFaults> {
     const rows = await this.#database.all(
       `SELECT format('segment %s: %s bytes are located, %s are counted', segment,
          coalesce(sum, 0), coalesce(live_bytes, 0)) AS fault
@@ -92,6 +92,6 @@ export class PostgresScrubTable implements ScrubTable {
       FAULTS_COUNT_MAX,
       ZERO_BLOCK_BYTES,
     );
-    return rows.map((row) => row["fault"] as string);
+    return { faults: rows.map((row) => row["fault"] as string), isSound: true };
   }
 }

@@ -110,7 +110,7 @@ test("nothing that is referred to is swept, whoever refers to it and whenever", 
     isOver = true;
   });
   await collecting;
-  assert.deepEqual(await first.scrubs.findFaults(), []);
+  assert.deepEqual((await first.scrubs.findFaults()).faults, []);
   for (let worker = 0; worker < 4; worker++) {
     const id = `snap-0${worker}` as SnapshotId;
     for (const write of await first.blocks.pendingWrites(id, 0, 100)) {

@@ -4,7 +4,7 @@ import {
   type RecordName,
   recordNameFromBytes,
 } from "../../model/digest.ts";
-import { CorruptionError } from "../../model/errors.ts";
+import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
 import { pendingNamesFrom, rootFrom } from "../rows.ts";
@@ -94,7 +94,7 @@ export class SqliteLivenessTable implements LivenessTable {
 
   async pendingNames(domain: Domain, after: PendingPlace | undefined, limit: number) {
     const rows = this.#database.all(
-      `SELECT * FROM pending_writes
+      `SELECT *, (SELECT id FROM snapshots WHERE number = snapshot) AS id FROM pending_writes
        WHERE (snapshot, block_index) > (?, ?) AND snapshot IN (
          SELECT number FROM snapshots
          WHERE domain = ? AND state IN ('pending', 'sealing', 'copying'))
@@ -105,7 +105,8 @@ export class SqliteLivenessTable implements LivenessTable {
       limit,
     );
     // What a damaged one needs is not known, so nothing of its domain may be removed.
-    if (!rows.every(isWholeWrite)) throw new CorruptionError("A write is damaged in the catalog");
+    const damaged = rows.find((row) => !isWholeWrite(row));
+    if (damaged) throw new DamagedWriteError(damaged["id"] as string);
     return pendingNamesFrom(rows);
   }
 

@@ -1,4 +1,4 @@
-import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
+import type { CatalogFaults, Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
 import { storedRecordFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { isWholeWrite } from "./_write-sums.ts";
@@ -78,12 +78,12 @@ export class SqliteScrubTable implements ScrubTable {
     );
   }
 
-  async findFaults(): Promise<string[]> {
+  async findFaults(): Promise<CatalogFaults> {
     const rows = this.#database.all(`PRAGMA integrity_check(${FAULTS_COUNT_MAX})`);
     const faults = rows.map((row) => String(row["integrity_check"])).filter((it) => it !== "ok");
-    // What does not hold together says nothing of what it holds.
-    if (faults.length > 0) return faults;
-    return [...this.#danglingRows(), ...this.#wrongUsage(), ...this.#damagedWrites()];
+    if (faults.length > 0) return { faults, isSound: false };
+    const others = [...this.#danglingRows(), ...this.#wrongUsage(), ...this.#damagedWrites()];
+    return { faults: others, isSound: true };
   }
 
   #danglingRows(): string[] {
@@ -101,20 +101,22 @@ export class SqliteScrubTable implements ScrubTable {
     return rows.map(({ segment }) => `What is needed of segment ${segment} is noted wrongly`);
   }
 
+  /** Of snapshots that need theirs; a flipped bit may have a write belong to one that is not. */
   #damagedWrites(): string[] {
     const faults = new Set<string>();
     for (let [snapshot, index] = [-1, -1]; ; ) {
       const rows = this.#database.all(
-        `SELECT * FROM pending_writes WHERE (snapshot, block_index) > (?, ?)
+        `SELECT pending_writes.*, id FROM pending_writes LEFT JOIN snapshots ON number = snapshot
+         WHERE (snapshot, block_index) > (?, ?)
+           AND (state IS NULL OR state IN ('pending', 'sealing', 'copying'))
          ORDER BY snapshot, block_index LIMIT ?`,
         ...[snapshot, index, WRITES_AT_ONCE],
       );
       const last = rows.at(-1);
       if (!last) return [...faults];
       for (const row of rows) {
-        const number = row["snapshot"];
-        if (!isWholeWrite(row))
-          faults.add(`A write to the snapshot of number ${number} is damaged`);
+        const id = row["id"] ?? "a snapshot that is not there";
+        if (!isWholeWrite(row)) faults.add(`A write to ${id} is damaged`);
       }
       [snapshot, index] = [last["snapshot"] as number, last["block_index"] as number];
     }

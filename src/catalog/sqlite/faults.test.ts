@@ -6,18 +6,19 @@ import { pendingSnapshot } from "../../../test/support/pending-snapshot.ts";
 import { seededBytes } from "../../../test/support/property.ts";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 import { recordNameFromBytes } from "../../model/digest.ts";
-import { CorruptionError, DamagedWriteError } from "../../model/errors.ts";
+import { DamagedWriteError } from "../../model/errors.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type { Catalog } from "../catalog.ts";
 import { openSqliteCatalog } from "./sqlite-catalog.ts";
 
 const ACCOUNT = "111122223333" as AccountId;
 const ID = "snap-01" as SnapshotId;
+const NONE = { faults: [], isSound: true };
 const NAME = recordNameFromBytes(seededBytes("a record", 32));
 
 test("SqliteCatalog finds no fault where there is none", async (t) => {
   const catalog = await damaged(t, "");
-  assert.deepEqual(await catalog.scrubs.findFaults(), []);
+  assert.deepEqual(await catalog.scrubs.findFaults(), NONE);
   assert.deepEqual(await catalog.blocks.pendingWrites(ID, 0, 10), [{ blockIndex: 5, name: NAME }]);
 });
 
@@ -29,15 +30,27 @@ for (const [what, sql] of [
   test(`SqliteCatalog answers no write whose ${what} has changed`, async (t) => {
     const catalog = await damaged(t, sql);
     await assert.rejects(catalog.blocks.pendingWrites(ID, 0, 10), DamagedWriteError);
-    await assert.rejects(catalog.liveness.pendingNames(ACCOUNT, undefined, 10), CorruptionError);
-    const faults = await catalog.scrubs.findFaults();
-    assert.deepEqual(faults, ["A write to the snapshot of number 1 is damaged"]);
+    const names = catalog.liveness.pendingNames(ACCOUNT, undefined, 10);
+    await assert.rejects(names, (error: Error) => error.message.includes(ID));
+    const found = await catalog.scrubs.findFaults();
+    assert.deepEqual(found, { faults: [`A write to ${ID} is damaged`], isSound: true });
   });
 }
 
+test("SqliteCatalog asks nothing of writes that no snapshot needs any more", async (t) => {
+  const sql = "UPDATE pending_writes SET sum = 0; UPDATE snapshots SET state = 'error'";
+  assert.deepEqual(await (await damaged(t, sql)).scrubs.findFaults(), NONE);
+});
+
+test("SqliteCatalog finds a write of which nobody knows whose it is", async (t) => {
+  const catalog = await damaged(t, "UPDATE pending_writes SET snapshot = 99");
+  const { faults } = await catalog.scrubs.findFaults();
+  assert.deepEqual(faults, ["A write to a snapshot that is not there is damaged"]);
+});
+
 test("SqliteCatalog answers writes of versions that had no sums", async (t) => {
   const catalog = await damaged(t, "UPDATE pending_writes SET sum = NULL");
-  assert.deepEqual(await catalog.scrubs.findFaults(), []);
+  assert.deepEqual(await catalog.scrubs.findFaults(), NONE);
   assert.equal((await catalog.blocks.pendingWrites(ID, 0, 10)).length, 1);
 });
 
@@ -49,7 +62,7 @@ for (const [what, sql, fault] of [
 ] as const) {
   test(`SqliteCatalog finds out where ${what}`, async (t) => {
     const catalog = await damaged(t, sql);
-    const faults = await catalog.scrubs.findFaults();
+    const { faults } = await catalog.scrubs.findFaults();
     assert.equal(faults.length, 1);
     assert.ok(faults[0]?.includes(fault), faults[0]);
   });

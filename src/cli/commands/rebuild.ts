@@ -59,7 +59,7 @@ async function rebuild(options: RebuildOptions): Promise<void> {
 
 const DIFFERS =
   "The catalog lacks something that the segments tell, and knows something that they do not. " +
-  "Nothing was changed; --force takes what the segments tell.";
+  "It stays as it is; --force takes what the segments tell.";
 
 function inWords(found: RebuildOutcome): string {
   const { segmentCount, recordCount, unknownBytes, damagedCount, snapshotCount } = found;
@@ -71,12 +71,13 @@ function inWords(found: RebuildOutcome): string {
     ...found.incomplete.map(({ snapshotId, reason }) => `${snapshotId} is incomplete: ${reason}`),
     ...found.unreadable.map((reason) => `Unreadable: ${reason}`),
     ENDINGS[found.outcome],
+    ...(found.notedCount > 0 ? [`It knows of ${found.notedCount} more damaged records now.`] : []),
     ...(found.kept === undefined ? [] : [`The catalog that was there is ${found.kept}.`]),
   ].join("\n");
 }
 
 const ENDINGS: Readonly<Record<RebuildOutcome["outcome"], string>> = {
   replaced: "The catalog has been made anew.",
-  healthy: "The catalog knows all of it already. Nothing was changed.",
-  differs: "The catalog that is there was left as it is.",
+  healthy: "The catalog knows all of it already, and stays as it is.",
+  differs: "The catalog that is there stays as it is.",
 };

@@ -18,14 +18,14 @@ const FAULTS_COUNT_MAX = 20;
 const LOOKS = 3;
 
 /**
- * What is wrong with the catalog, in words without a secret, at most 20:
- * faults of its structure, and things of which it says something else than the journal. Reads all
- * of the journal, and holds the catalog up while its structure is checked.
+ * What is wrong with the catalog, in words without a secret, at most 20: what it can tell by
+ * itself, and things of which it says something else than the journal. Reads all of the journal,
+ * and holds the catalog up while its structure is checked.
  */
 export async function findCatalogFaults(core: Core): Promise<string[]> {
-  const faults = await core.catalog.scrubs.findFaults();
-  if (faults.length === 0) faults.push(...(await findDifferences(core)));
-  return faults.slice(0, FAULTS_COUNT_MAX);
+  const { faults, isSound } = await core.catalog.scrubs.findFaults();
+  const differences = isSound ? await findDifferences(core) : [];
+  return [...faults, ...differences].slice(0, FAULTS_COUNT_MAX);
 }
 
 async function findDifferences(core: Core): Promise<string[]> {

@@ -4,7 +4,7 @@ import { RECORD_KIND } from "../../blocks/record.ts";
 import type { Scanned } from "../../blocks/scan-segment.ts";
 import type { Catalog, PendingWrite } from "../../catalog/catalog.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
-import { CorruptionError, KeyDestroyedError } from "../../model/errors.ts";
+import { CorruptionError, DamagedWriteError, KeyDestroyedError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
@@ -169,8 +169,21 @@ async function begin(target: Catalog, snapshot: Snapshot): Promise<boolean> {
   return (await target.snapshots.start(begun, undefined)) === undefined;
 }
 
-/** False when a block that was written is not at the target, for it was damaged at the source. */
+/** False when a block, or where it was written, was damaged at the source. */
 async function moveWrites(source: Catalog, target: Catalog, snapshot: Snapshot): Promise<boolean> {
+  try {
+    return await moveWholeWrites(source, target, snapshot);
+  } catch (error) {
+    if (error instanceof DamagedWriteError) return false;
+    throw error;
+  }
+}
+
+async function moveWholeWrites(
+  source: Catalog,
+  target: Catalog,
+  snapshot: Snapshot,
+): Promise<boolean> {
   const { id: snapshotId, domain, expiresAtMs } = snapshot;
   for (let from = 0; ; ) {
     const page = await source.blocks.pendingWrites(snapshotId, from, WRITES_AT_ONCE);

@@ -1,24 +1,35 @@
 import assert from "node:assert/strict";
 import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { readAt, segmentPath, storedRecords, writeAt } from "../../../test/support/damage.ts";
 import { blockContents } from "../../../test/support/property.ts";
 import { startService } from "../../../test/support/service.ts";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { systemClock } from "../../base/clock.ts";
+import { LruCache } from "../../base/lru-cache.ts";
+import { systemRandom } from "../../base/random.ts";
+import { BlockStore } from "../../blocks/block-store.ts";
 import { digestOf } from "../../blocks/hash.ts";
 import { RECORD_HEADER_BYTES, RECORD_KIND } from "../../blocks/record.ts";
 import type { StoredRecord } from "../../catalog/integrity.ts";
+import { openSqliteCatalog } from "../../catalog/sqlite/sqlite-catalog.ts";
+import { ownKeyEncryptionKey } from "../../data-folder/key-file.ts";
+import { KeyRing } from "../../keys/key-ring.ts";
+import { openKeyEncryptionKey } from "../../keys/open-key-encryption-key.ts";
 import { checksumOf } from "../../model/digest.ts";
 import type { EncryptionKey } from "../../model/encryption-key.ts";
-import type { SnapshotId } from "../../model/ids.ts";
+import type { Domain, SnapshotId } from "../../model/ids.ts";
 import { rebuildStore } from "../../rebuild-store.ts";
+import { FileSegments } from "../../segments/file-segments.ts";
 import type { Service } from "../../service.ts";
+import { BlockMaps } from "../../tree/block-map.ts";
 import { completeSnapshot } from "../complete-snapshot.ts";
 import { getSnapshotBlock } from "../get-snapshot-block.ts";
 import { listSnapshotBlocks } from "../list-snapshot-blocks.ts";
 import { putSnapshotBlock } from "../put-snapshot-block.ts";
 import { startSnapshot } from "../start-snapshot.ts";
+import { rebuildCatalog } from "./rebuild.ts";
 
 const KEY_GONE = /The encryption key of domain k\w+ is gone: destroyed, or lost/;
 
@@ -107,6 +118,83 @@ test("a rebuild says which snapshots a damaged block is of", async (t) => {
   const { incomplete } = await rebuildWithoutCatalog(dataDirectory);
   const reason = `block ${block.name} is damaged`;
   assert.deepEqual(incomplete, [{ snapshotId: hurt, reason }]);
+});
+
+test("a catalog that knows more stays, and is told of what a rebuild found damaged", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  await completed(service, undefined);
+  const [block] = await blocksOf(service);
+  assert.ok(block);
+  await service.close();
+  await wipe(service, block);
+  const first = await rebuildStore({ dataDirectory });
+  assert.deepEqual([first.outcome, first.damagedCount, first.notedCount], ["healthy", 1, 1]);
+  assert.equal((await rebuildStore({ dataDirectory })).notedCount, 0, "known by now");
+  const again = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const [known] = await again.core.catalog.blocks.damaged(10);
+  assert.equal(known?.name, block.name);
+});
+
+for (const [what, fails] of [
+  ["a secret cannot be had", "unwrap"],
+  ["damage cannot be noted", "note"],
+] as const) {
+  test(`a rebuild ends where ${what}: torn records would be taken for stored`, async (t) => {
+    const dataDirectory = await temporaryDirectory(t);
+    const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+    const key = await service.core.keys.create(service.firstKey.key.account, "a key");
+    await completed(service, key);
+    const [block] = await blocksOf(service);
+    assert.ok(block);
+    await service.close();
+    await wipe(service, block);
+    const failure = new Error("for once");
+    const failing = fails === "unwrap" ? { failsToOpen: block.domain } : {};
+    await assert.rejects(rebuildWith(t, service, { failure, ...failing }), /for once|take note/);
+    const { damagedCount, incomplete } = await rebuildWith(t, service, {});
+    assert.deepEqual([damagedCount, incomplete.length], [1, 1]);
+  });
+}
+
+/** Fills a catalog of its own; a failure befalls the first look at a key, or the first note. */
+async function rebuildWith(
+  t: TestContext,
+  { dataDirectory, core }: Service,
+  { failure, failsToOpen }: { readonly failure?: Error; readonly failsToOpen?: string },
+) {
+  const catalog = openSqliteCatalog(join(await temporaryDirectory(t), "catalog.sqlite"));
+  t.after(() => catalog.close());
+  const directory = join(dataDirectory, "segments");
+  const segments = await FileSegments.open({ directory, segmentSizeBytesMax: 1_000_000 });
+  const secret = await ownKeyEncryptionKey(dataDirectory, systemRandom);
+  const keyEncryptionKey = openKeyEncryptionKey({ secret }, systemRandom);
+  const parts = { keyEncryptionKey, random: systemRandom, clock: systemClock };
+  const keys = new KeyRing({ ...parts, table: catalog.encryption });
+  const blocks = new BlockStore(segments, catalog, {
+    secretsOf(domain, isFresh) {
+      if (domain !== failsToOpen || !failure) return keys.secretsOf(domain, isFresh);
+      failsToOpen = undefined;
+      return Promise.reject(failure);
+    },
+  });
+  if (failure && failsToOpen === undefined)
+    catalog.blocks.addDamaged = () => Promise.reject(failure);
+  const maps = (domain: Domain) =>
+    new BlockMaps(blocks.nodeStore(domain), new LruCache(1, () => 1));
+  return rebuildCatalog({ catalog, blocks, maps, clock: core.clock });
+}
+
+test("a rebuild that fails leaves no catalog where there was none", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  await completed(service, undefined);
+  await service.core.journaler.flush();
+  await service.close();
+  await rm(join(dataDirectory, "catalog.sqlite"));
+  const wrong = { secret: new Uint8Array(32) };
+  await assert.rejects(rebuildStore({ dataDirectory, keyEncryptionKey: wrong }), /wrapped by/);
+  assert.ok(!(await readdir(dataDirectory)).some((name) => name.startsWith("catalog.sqlite")));
 });
 
 test("a snapshot deleted while it was sealed is not brought back by its manifest", async (t) => {

@@ -9,6 +9,7 @@ import type { OpenedRecord } from "../../blocks/record-reader.ts";
 import type { Catalog, Location, NewLocation } from "../../catalog/catalog.ts";
 import type { Place, StoredRecord } from "../../catalog/integrity.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
+import { KeyDestroyedError } from "../../model/errors.ts";
 import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
 import { decodeManifest } from "../manifest.ts";
@@ -133,7 +134,9 @@ async function addLocations({ catalog }: RebuildParts, found: Found, page: reado
   for (const { domain, name, segment, offset, length } of page) {
     const key = keyOf({ domain, name });
     const before = known.get(key);
-    if (before) found.earlier.set(key, [...(found.earlier.get(key) ?? []), before]);
+    // The very same place is known from a rebuild that was interrupted.
+    const isOther = before && (before.segment !== segment || before.offset !== offset);
+    if (isOther) found.earlier.set(key, [...(found.earlier.get(key) ?? []), before]);
     known.set(key, { segment, offset, length });
   }
   await catalog.blocks.commit(page, []);
@@ -150,6 +153,7 @@ async function verifyRecords(
 ): Promise<void> {
   const { catalog, blocks } = parts;
   const verify = async (record: StoredRecord) => {
+    await checkKey(blocks, record);
     const earlier = found.earlier.get(keyOf(record)) ?? [];
     let state = await blocks.records.verify(record);
     for (let i = earlier.length - 1; state === "damaged" && i >= 0; i--) {
@@ -157,12 +161,25 @@ async function verifyRecords(
       await catalog.blocks.commit([{ ...copy, replaces: true }], []);
       state = await blocks.records.verify(copy);
     }
+    // Nobody comes by again: what is not known as damaged would be taken for stored.
+    const isKnown =
+      state !== "damaged" || (await catalog.blocks.isDamaged(record.domain, record.name));
+    if (!isKnown) throw new Error("The catalog did not take note of a damaged record");
   };
   for (let next: Place | undefined = { segment: 0, offset: 0 }; next; ) {
     const page: StoredRecord[] = await catalog.scrubs.recordsFrom(next, LOCATIONS_AT_ONCE);
     await forEachConcurrent(page.filter(isChosen), RECORDS_AHEAD, verify);
     const last = page.at(-1);
     next = last && { segment: last.segment, offset: last.offset + last.length };
+  }
+}
+
+/** Rejects where it is not known whether there is a key; one that is gone leaves headers only. */
+async function checkKey({ records }: BlockStore, { domain }: StoredRecord): Promise<void> {
+  try {
+    await records.cipherOf(domain);
+  } catch (error) {
+    if (!(error instanceof KeyDestroyedError)) throw error;
   }
 }
 
