@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { SERVICE_NODE } from "../../scripts/service-node.mjs";
 import type { Target } from "../support/raw-http.ts";
 import type { Cleanup } from "../support/temporary-directory.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -27,8 +28,19 @@ export async function startServerProcess(
 ): Promise<ServerProcess> {
   const dataDirectory = given.dataDirectory ?? (await temporaryDirectory(t));
   const bin = join(import.meta.dirname, "../../bin/varve.mjs");
-  const args = [bin, "serve", "--json", "--data", dataDirectory, "--listen", "127.0.0.1:0"];
-  const env = { PATH: process.env["PATH"] ?? "", AWS_REGION: "us-east-1", ...given.env };
+  // As `npm start` starts it: what it takes of memory depends on that.
+  const args = [
+    ...SERVICE_NODE.flags,
+    bin,
+    "serve",
+    "--json",
+    "--data",
+    dataDirectory,
+    "--listen",
+    "127.0.0.1:0",
+  ];
+  const path = process.env["PATH"] ?? "";
+  const env = { PATH: path, AWS_REGION: "us-east-1", ...SERVICE_NODE.env, ...given.env };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   t.after(async () => {
