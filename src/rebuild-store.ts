@@ -60,27 +60,35 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
   const wasThere = existsSync(path);
   const existing = openExisting(path);
-  try {
-    await remove(rebuiltPath);
-    const { rebuilt, known, damaged } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
-    const outcome = await compare(existing, known, config.force ?? false);
-    if (outcome !== "replaced") {
-      const notedCount = await noteDamaged(existing, damaged);
-      await existing?.close();
-      await remove(rebuiltPath);
-      return { ...rebuilt, outcome, notedCount, kept: undefined };
-    }
-    await existing?.close();
-    const kept = await replaceCatalog(dataDirectory);
-    // Where there was none, an empty one held the folder's lock.
-    if (!wasThere && kept !== undefined) await remove(kept);
-    return { ...rebuilt, outcome, notedCount: 0, kept: wasThere ? kept : undefined };
-  } catch (error) {
+  const found = await rebuildBeside(existing, config, rebuiltPath).catch(async (error: unknown) => {
     await existing?.close();
     await remove(rebuiltPath);
     if (!wasThere) await remove(path);
     throw error;
+  });
+  await existing?.close();
+  if (found.outcome !== "replaced") {
+    await remove(rebuiltPath);
+    return { ...found, kept: undefined };
   }
+  const kept = await replaceCatalog(dataDirectory);
+  // Where there was none, an empty one held the folder's lock.
+  if (!wasThere && kept !== undefined) await remove(kept);
+  return { ...found, kept: wasThere ? kept : undefined };
+}
+
+/** Makes a catalog beside the one that is there, and finds out which of them is to stay. */
+async function rebuildBeside(
+  existing: Catalog | undefined,
+  config: RebuildConfig,
+  rebuiltPath: string,
+): Promise<Omit<RebuildOutcome, "kept">> {
+  await remove(rebuiltPath);
+  const dataDirectory = resolve(config.dataDirectory);
+  const { rebuilt, known, damaged } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
+  const outcome = await compare(existing, known, config.force ?? false);
+  const notedCount = outcome === "replaced" ? 0 : await noteDamaged(existing, damaged);
+  return { ...rebuilt, outcome, notedCount };
 }
 
 /** Has the catalog that stays know what was found damaged; answers how much it did not know. */
