@@ -60,7 +60,8 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
   const wasThere = existsSync(path);
   const existing = openExisting(path);
-  const found = await rebuildBeside(existing, config, rebuiltPath).catch(async (error: unknown) => {
+  const rebuilding = rebuildBeside(existing, { ...config, dataDirectory }, rebuiltPath);
+  const found = await rebuilding.catch(async (error: unknown) => {
     await existing?.close();
     await remove(rebuiltPath);
     if (!wasThere) await remove(path);
@@ -84,8 +85,7 @@ async function rebuildBeside(
   rebuiltPath: string,
 ): Promise<Omit<RebuildOutcome, "kept">> {
   await remove(rebuiltPath);
-  const dataDirectory = resolve(config.dataDirectory);
-  const { rebuilt, known, damaged } = await rebuild({ ...config, dataDirectory }, rebuiltPath);
+  const { rebuilt, known, damaged } = await rebuild(config, rebuiltPath);
   const outcome = await compare(existing, known, config.force ?? false);
   const notedCount = outcome === "replaced" ? 0 : await noteDamaged(existing, damaged);
   return { ...rebuilt, outcome, notedCount };

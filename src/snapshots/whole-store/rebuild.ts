@@ -58,8 +58,10 @@ const RECORDS_AHEAD = 16;
 export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
   const { catalog, clock } = parts;
   const found = new Found();
-  const damaged: StoredRecord[] = [];
-  const onDamaged = (record: StoredRecord) => void damaged.push(record);
+  let damagedCount = 0;
+  const onDamaged = () => {
+    damagedCount += 1;
+  };
   await parts.blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged });
   await locateRecords(parts, found);
   const unreadable: string[] = [];
@@ -80,7 +82,7 @@ export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
     if (reason !== undefined) incomplete.push({ snapshotId: snapshot.id, reason });
   }
   const { segmentCount, recordCount, unknownBytes } = found;
-  const counts = { segmentCount, recordCount, unknownBytes, damagedCount: damaged.length };
+  const counts = { segmentCount, recordCount, unknownBytes, damagedCount };
   return { ...counts, snapshotCount: snapshots.length, incomplete, unreadable };
 }
 
