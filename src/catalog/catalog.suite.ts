@@ -8,6 +8,7 @@ import type { Snapshot } from "../model/snapshot.ts";
 import { beginningSuite } from "./beginning.suite.ts";
 import type { AccessKey, Catalog, NewLocation, PendingWrite } from "./catalog.ts";
 import { encryptionSuite } from "./encryption.suite.ts";
+import { garbageSuite } from "./garbage.suite.ts";
 import { integritySuite } from "./integrity.suite.ts";
 import { journalSuite } from "./journal.suite.ts";
 import { locationSuite } from "./location.suite.ts";
@@ -51,6 +52,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   encryptionSuite(name, subject);
   journalSuite(`${name}.journal`, { open, snapshot });
   integritySuite(name, { open, account: ACCOUNT, snapshot });
+  garbageSuite(`${name}.garbage`, { open, account: ACCOUNT, snapshot });
   statisticsSuite(name, { open, account: ACCOUNT, snapshot });
 }
 

@@ -102,9 +102,9 @@ export interface GarbageTable {
 /** What must stay. */
 export interface LivenessTable {
   /**
-   * Every root of a domain that a snapshot needs: its own, that of the parent of one under way,
-   * that of what is copied, and those of writer maps. Of one lineage one after another, in order
-   * of start.
+   * Every root of a domain that is needed: a snapshot's own, that of the parent of one under way,
+   * that of what is copied, those of writer maps, and the garbage roots, for without one of its
+   * nodes nobody could note what lies below. Of one lineage one after another, in order of start.
    */
   roots(domain: Domain): Promise<LiveRoot[]>;
   /** The live roots of a lineage nearest to a time: some before, some after. */

@@ -233,6 +233,7 @@ export async function composeCore(
     },
     onFailure: (message, { error }) => onError(message, error),
   });
+  await blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
   await core.sealer.resume();
   return {
     core,

@@ -215,10 +215,6 @@ export class Machine {
     });
     const clock = scheduler.clockOf(life);
     const composed = await this.#composeOn({ catalog, segments }, clock);
-    await composed.core.blocks.recallDamaged({
-      nowMs: () => clock.nowMs(),
-      onDamaged: () => undefined,
-    });
     return { ...composed, segments };
   }
 

@@ -61,7 +61,6 @@ export async function checkRebuild(
     };
     const options = { clock, random, nodeCacheBytes: 1, onError };
     const { core } = await composeCore({ catalog, segments }, options);
-    await core.blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
     for (const { id, name } of from.deleted) {
       const found = await catalog.snapshots.get(id as SnapshotId);
       assert.equal(found, undefined, `${name}, which was deleted, is back after a rebuild`);

@@ -29,6 +29,8 @@ export class PostgresLivenessTable implements LivenessTable {
          WHERE domain = $1
          UNION ALL
          SELECT '', source_root, 0 FROM snapshot_copies WHERE source_domain = $1
+         UNION ALL
+         SELECT lineage, root, start_time_ms FROM garbage_roots WHERE domain = $1
        ) AS needed WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
       domain,
     );

@@ -60,10 +60,10 @@ export class SqliteLivenessTable implements LivenessTable {
          UNION ALL
          SELECT '' AS lineage, source_root AS root, 0 AS start_time_ms FROM snapshot_copies
          WHERE source_domain = ?
+         UNION ALL
+         SELECT lineage, root, start_time_ms FROM garbage_roots WHERE domain = ?
        ) WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
-      domain,
-      domain,
-      domain,
+      ...[domain, domain, domain, domain],
     );
     return rows.map((row) => ({ lineage: row["lineage"] as string, root: rootFrom(row) }));
   }

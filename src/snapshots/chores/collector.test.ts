@@ -7,7 +7,7 @@ import { blockContents } from "../../../test/support/property.ts";
 import { startService } from "../../../test/support/service.ts";
 import { digestOf } from "../../blocks/hash.ts";
 import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
-import { checksumOf, type RecordName } from "../../model/digest.ts";
+import { checksumOf, type Digest, type RecordName } from "../../model/digest.ts";
 import { CorruptionError } from "../../model/errors.ts";
 import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
 import type { Service, ServiceConfig } from "../../service.ts";
@@ -285,18 +285,7 @@ test("a domain whose needed nodes cannot all be read is left alone", async (t) =
   const errors: unknown[] = [];
   const { core } = store;
   const damaged = (await core.catalog.snapshots.get(kept as SnapshotId))?.root;
-  const collector = new Collector({
-    ...core,
-    compactor: { compact: async () => ({ segmentCount: 0, segmentBytes: 0, movedBytes: 0 }) },
-    maps: (domain) => {
-      const maps = core.maps(domain);
-      const node = maps.node.bind(maps);
-      maps.node = (digest, level) =>
-        digest === damaged ? Promise.reject(new CorruptionError("damaged")) : node(digest, level);
-      return maps;
-    },
-    onError: (_, error) => errors.push(error),
-  });
+  const collector = collectorBeside(core, { damaged, onError: (error) => errors.push(error) });
   const { garbage, blocks } = core.catalog;
   const candidates = await garbage.candidates(store.account, undefined, 100);
   assert.ok(candidates.length > 0);
@@ -305,6 +294,58 @@ test("a domain whose needed nodes cannot all be read is left alone", async (t) =
   for (const { name } of candidates) assert.ok(await blocks.locate(store.account, name));
   assert.ok((await store.collect()).removedCount > 0, "readable again, it is collected");
   await store.check(kept, [[0, 1]]);
+});
+
+test("a tree deleted while a run begins is noted before any of it is removed", async (t) => {
+  const store = await setUp(t);
+  const { account } = store;
+  const deleted = await store.snapshot(undefined, [[0, 1]]);
+  const { catalog, clock, maps, blocks } = store.core;
+  const root = (await catalog.snapshots.get(deleted as SnapshotId))?.root;
+  const nodes: Digest[] = [];
+  for await (const { node } of reachable(maps(account), root, { others: [] })) nodes.push(node);
+  // As where an attempt to seal it failed, and a run was through before the next one ended.
+  const { garbage } = catalog;
+  const names = await blocks.records.namesOf(account, nodes.slice(1));
+  await garbage.addCandidates(account, names);
+  const earlier = await garbage.begin(clock.nowMs());
+  await garbage.doom(earlier, account, { names, nowMs: clock.nowMs() });
+  // This run has gone through what was deleted before.
+  const begin = garbage.begin.bind(garbage);
+  garbage.begin = async (nowMs) => {
+    garbage.begin = begin;
+    await store.delete(deleted);
+    return begin(nowMs);
+  };
+  await store.collect();
+  // What was read before is forgotten with the process.
+  await store.restart();
+  for (let run = 0; run < 3; run++) await store.collect();
+  assert.equal(await store.stored(), 0);
+  await store.checkNothingElse();
+});
+
+test("what only a damaged tree would tell of is found among all that is stored", async (t) => {
+  const store = await setUp(t);
+  const kept = await store.snapshot(undefined, [[0, 1]]);
+  const deleted = await store.snapshot(undefined, [
+    [0, 2],
+    [600, 3],
+  ]);
+  const { core } = store;
+  const damaged = (await core.catalog.snapshots.get(deleted as SnapshotId))?.root;
+  const onError = (error: unknown) => {
+    throw error;
+  };
+  const collector = collectorBeside(core, { damaged, onError });
+  await store.delete(deleted);
+  await core.journaler.flush();
+  const removedCount = (await collector.collect(NOW)).removedCount;
+  assert.equal(removedCount, 0, "the first run only takes note");
+  // Two blocks, two leaves, a branch, a root, a manifest, and its entry in the journal.
+  assert.equal((await collector.collect(NOW)).removedCount, 8);
+  await store.check(kept, [[0, 1]]);
+  await store.checkNothingElse();
 });
 
 test("a key destroyed keeps nothing else from being collected, and its records go", async (t) => {
@@ -370,6 +411,31 @@ test("what a destroyed key leaves unreadable keeps no segment from being given b
   for (let i = 0; i < 2; i++) await store.collect();
   assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
 });
+
+/** Another collector on the same store, which finds one node damaged. */
+function collectorBeside(
+  core: Core,
+  {
+    damaged,
+    onError,
+  }: {
+    readonly damaged: Digest | undefined;
+    readonly onError: (error: unknown) => void;
+  },
+): Collector {
+  return new Collector({
+    ...core,
+    compactor: { compact: async () => ({ segmentCount: 0, segmentBytes: 0, movedBytes: 0 }) },
+    maps: (domain) => {
+      const maps = core.maps(domain);
+      const node = maps.node.bind(maps);
+      maps.node = (digest, level) =>
+        digest === damaged ? Promise.reject(new CorruptionError("damaged")) : node(digest, level);
+      return maps;
+    },
+    onError: (_, error) => onError(error),
+  });
+}
 
 type Writes = [blockIndex: number, contents: number][];
 

@@ -208,7 +208,8 @@ export class Collector {
       if (roots.length === 0 || this.#isEnding()) return;
       for (const root of roots) {
         await this.#expand(root).catch(async (error: unknown) => {
-          if (!(error instanceof KeyDestroyedError)) throw error;
+          const isLost = error instanceof KeyDestroyedError || error instanceof CorruptionError;
+          if (!isLost) throw error;
           if (!lost.has(root.domain)) await this.#noteAll(root.domain);
           lost.add(root.domain);
         });
@@ -218,7 +219,7 @@ export class Collector {
     }
   }
 
-  /** Notes all of a domain whose key is gone: no tree in it can be walked. */
+  /** Notes all of a domain in which a tree cannot be walked: its key is gone, or a node damaged. */
   async #noteAll(domain: Domain): Promise<void> {
     const { garbage } = this.#parts.catalog;
     for (let after: RecordName | undefined; !this.#isEnding(); ) {
@@ -240,16 +241,10 @@ export class Collector {
       page = [];
       await nextTurn();
     };
-    try {
-      for await (const reached of reachable(maps(domain), garbage.root, { others })) {
-        page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
-        if (page.length >= COLLECT_PAGE_COUNT) await flush();
-        if (this.#isEnding()) return;
-      }
-    } catch (error) {
-      // What cannot be read is damaged, or was removed with another tree that shared it; in both
-      // cases there is nothing to note below it.
-      if (!(error instanceof CorruptionError)) throw error;
+    for await (const reached of reachable(maps(domain), garbage.root, { others })) {
+      page.push(...(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks])));
+      if (page.length >= COLLECT_PAGE_COUNT) await flush();
+      if (this.#isEnding()) return;
     }
     await flush();
   }
