@@ -103,9 +103,10 @@ export class Scheduler {
     this.#wallMs += byMs;
   }
 
-  /** The latest wall time that there was since then. */
+  /** The latest wall time that a call made since then may know of: it may carry one on its way. */
   latestWallMs(sinceMs: number): number {
-    const before = this.#jumps.filter(({ atMs }) => atMs >= sinceMs).map(({ wallMs }) => wallMs);
+    const sentMs = sinceMs - LONG_MS;
+    const before = this.#jumps.filter(({ atMs }) => atMs >= sentMs).map(({ wallMs }) => wallMs);
     return Math.max(this.wallMs, ...before);
   }
 

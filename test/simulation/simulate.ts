@@ -231,7 +231,6 @@ class Run {
     for (let i = 0; i < 3; i++) {
       await core.collector.collect({ graceSeconds: 0, isDryRun: false });
     }
-    if (this.machine.has("rot", "flip", "stray")) return;
     await this.#checkLeftOver(core);
   }
 
