@@ -148,7 +148,7 @@ async function startService(
       region,
       verifier: new SignatureVerifier(keyFinder(catalog, firstKey), sessions),
       sessions,
-      buffers: new BufferPool(),
+      buffers: new BufferPool(clock),
       answerConsole: createConsole(config.consoleFiles, region),
       answerHealth: createHealth(clock, store.engines),
       emulation: emulation && createEmulation({ clock }, emulation),

@@ -119,6 +119,12 @@ export const PIPELINED_COUNT_MAX = 16;
  * at 64 KiB a second (ours).
  */
 export const UNPROVEN_BODY_MS_MAX = 13_000;
+/**
+ * Blocks that are taken or sent at once; others wait until one of them has gone, or has taken so
+ * many milliseconds (ours: 32 MiB, and at least 320 MiB a second, however slow the clients are).
+ */
+export const BLOCKS_UNDER_WAY_COUNT_MAX = 64;
+export const BLOCK_UNDER_WAY_MS = 100;
 /** Blocks read at once before their signature can be verified: a bound on memory (ours). */
 export const UNPROVEN_BLOCKS_COUNT_MAX = 32;
 /** Path and query of a request; the longest real one carries a 256-character token (ours). */

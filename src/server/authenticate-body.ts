@@ -75,7 +75,7 @@ export async function claimBlock(
     if (typeof now === "string" || !isSame(now, principal)) throw new KeyChanged();
     exchange.peer.prove();
   };
-  return { principal, body: await readBlockBody(exchange, exchange.borrow()), confirm };
+  return { principal, body: await readBlockBody(exchange, await exchange.borrow()), confirm };
 }
 
 /** Who sent a block after all, where its access key has changed. */
@@ -113,7 +113,7 @@ export async function authenticateBlock(
     authenticatePeer(parts, exchange, { head, service: "ebs", payloadHash });
   try {
     const principal = await prove(declared ?? UNSIGNED_PAYLOAD);
-    const body = await readBlockBody(exchange, borrow());
+    const body = await readBlockBody(exchange, await borrow());
     const isBound = declared === undefined || isBoundByChecksum(head, declared);
     if (!isBound && declared !== hash("sha256", body, "hex")) throw payloadMismatch();
     return { principal, body };
@@ -122,7 +122,7 @@ export async function authenticateBlock(
     if (declared !== undefined || !isSignature) throw error;
   }
   return await parts.connections.unprovenBlocks.run(async () => {
-    const body = await readBlockBody(exchange, borrow());
+    const body = await readBlockBody(exchange, await borrow());
     return { principal: await prove(hash("sha256", body, "hex")), body };
   });
 }

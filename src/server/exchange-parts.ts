@@ -60,7 +60,7 @@ export interface Exchange {
   readonly peer: Peer;
   readonly facts: RequestFacts;
   /** Lends a buffer until the request is done with and its answer sent. */
-  readonly borrow: () => Uint8Array;
+  readonly borrow: () => Promise<Uint8Array>;
 }
 
 /** Who calls, once that is proved. */

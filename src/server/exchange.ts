@@ -37,8 +37,8 @@ export async function answer(
   const facts = newFacts(parts, req);
   const { requestId } = facts;
   const lent: Uint8Array[] = [];
-  const borrow = () => {
-    const buffer = parts.buffers.acquire();
+  const borrow = async () => {
+    const buffer = await parts.buffers.acquire();
     lent.push(buffer);
     return buffer;
   };

@@ -66,7 +66,7 @@ export interface Call extends Caller {
   /** Resolves when whoever calls is known to be who is said here; undefined where that is known. */
   readonly isConfirmed?: Promise<void> | undefined;
   /** Lends a buffer of `BLOCK_BUFFER_BYTES` until the answer has been sent. */
-  readonly borrow: () => Uint8Array;
+  readonly borrow: () => Promise<Uint8Array>;
   /** Awaited between two pieces of work that takes long. */
   readonly rest: () => Promise<void>;
 }
@@ -151,7 +151,7 @@ export const EBS_OPERATIONS: Readonly<
       snapshotId: input.SnapshotId,
       blockIndex: input.BlockIndex,
       blockToken: input.BlockToken,
-      buffer: borrow(),
+      buffer: await borrow(),
     });
     return writeGetSnapshotBlockResponse({ BlockData: block.bytes, Checksum: block.checksum });
   },

@@ -1,22 +1,67 @@
-import { BLOCK_BUFFER_BYTES } from "../../model/limits.ts";
-
-/** Buffers kept for reuse; more may be in use at once, and go to the garbage collector after. */
-const IDLE_BUFFERS_MAX = 64;
+import type { Clock } from "../../base/clock.ts";
+import {
+  BLOCK_BUFFER_BYTES,
+  BLOCK_UNDER_WAY_MS,
+  BLOCKS_UNDER_WAY_COUNT_MAX,
+} from "../../model/limits.ts";
 
 /**
  * Buffers for blocks that are used again and again, so that puts and gets make no garbage. Other
  * threads see them, too, so that work on a block need not copy it.
+ *
+ * Where more requests come at once than there are buffers, they wait for their turn: a body that
+ * nobody reads stays with the system. But whoever sends or reads slowly keeps nobody waiting for
+ * long, so more may be in use, and go to the garbage collector after.
  */
 export class BufferPool {
+  readonly #clock: Clock;
   readonly #idle: Uint8Array[] = [];
+  /** Lent, and not for long; since when, the oldest first. */
+  readonly #lent = new Map<Uint8Array, number>();
+  readonly #waiting: ((buffer: Uint8Array) => void)[] = [];
+  #isWatching = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** A buffer of `BLOCK_BUFFER_BYTES`, any contents. Hand it back with `release`, exactly once. */
-  acquire(): Uint8Array {
-    return this.#idle.pop() ?? Buffer.from(new SharedArrayBuffer(BLOCK_BUFFER_BYTES));
+  acquire(): Promise<Uint8Array> {
+    if (this.#lent.size < BLOCKS_UNDER_WAY_COUNT_MAX) return Promise.resolve(this.#lend());
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      void this.#watch();
+    });
   }
 
   /** Takes a buffer back; its contents may change at once. */
   release(buffer: Uint8Array): void {
-    if (this.#idle.length < IDLE_BUFFERS_MAX) this.#idle.push(buffer);
+    if (this.#idle.length < BLOCKS_UNDER_WAY_COUNT_MAX) this.#idle.push(buffer);
+    this.#uncount(buffer);
+  }
+
+  #lend(): Uint8Array {
+    const buffer = this.#idle.pop() ?? Buffer.from(new SharedArrayBuffer(BLOCK_BUFFER_BYTES));
+    this.#lent.set(buffer, this.#clock.monotonicMs());
+    return buffer;
+  }
+
+  /** Gives the place of a buffer to who waits the longest. */
+  #uncount(buffer: Uint8Array): void {
+    if (this.#lent.delete(buffer)) this.#waiting.shift()?.(this.#lend());
+  }
+
+  /** As long as anybody waits, what has been lent for too long counts no more. */
+  async #watch(): Promise<void> {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    while (this.#waiting.length > 0) {
+      const [[buffer, sinceMs] = []] = this.#lent;
+      if (buffer === undefined || sinceMs === undefined) break;
+      const restMs = sinceMs + BLOCK_UNDER_WAY_MS - this.#clock.monotonicMs();
+      if (restMs > 0) await this.#clock.sleep(restMs);
+      else this.#uncount(buffer);
+    }
+    this.#isWatching = false;
   }
 }
