@@ -66,8 +66,8 @@ export interface GarbageTable {
   /** Notes records as possible garbage, as of now; those noted already stay doomed if they were. */
   addCandidates(domain: Domain, names: readonly RecordName[]): Promise<void>;
   /**
-   * Names of all records of a domain after `afterName`, in order, up to `limit`: for one of which
-   * nothing can be read any more.
+   * Names of all records of a domain after `afterName`, in order, up to `limit`: for one in which
+   * trees cannot be walked any more.
    */
   stored(domain: Domain, afterName: RecordName | undefined, limit: number): Promise<RecordName[]>;
   /** Forgets a garbage root: all below it has been noted. */

@@ -38,7 +38,7 @@ export async function answer(
   const { requestId } = facts;
   const lent: Uint8Array[] = [];
   const borrow = async () => {
-    const buffer = await parts.buffers.acquire();
+    const buffer = await parts.buffers.acquire(facts.principal?.account ?? "");
     lent.push(buffer);
     return buffer;
   };

@@ -29,6 +29,21 @@ export interface Applied {
   readonly addedCount: number;
 }
 
+/** Where a node lies: its level, and the first block index under it. */
+interface Place {
+  readonly digest: Digest;
+  readonly level: number;
+  readonly firstIndex: number;
+}
+
+/** A node that a walk came to, or how it is damaged. */
+interface Reached extends Place {
+  readonly node: Node | CorruptionError;
+}
+
+/** Nodes read together, at most: half a megabyte (ours). */
+const NODES_TOGETHER_MAX = 32;
+
 /** Level of a root node. */
 export const ROOT_LEVEL = NODE_LEVELS - 1;
 
@@ -40,6 +55,22 @@ export function spanOfSlot(level: number): number {
 /** The slot of a node at that level under which a block index lies. */
 function slotOf(blockIndex: number, level: number): number {
   return Math.floor(blockIndex / spanOfSlot(level)) % NODE_FANOUT;
+}
+
+/** Where the nodes below one lie that hold block indexes from `fromIndex` on. */
+function placesBelow({ level, firstIndex }: Place, node: Node, fromIndex: number): Place[] {
+  const span = spanOfSlot(level);
+  const slots = node.slots(Math.max(0, Math.floor((fromIndex - firstIndex) / span)));
+  const digests = node.digests().slice(-slots.length);
+  return slots.map((slot, i) => {
+    const digest = digests[i] as Digest;
+    return { digest, level: level - 1, firstIndex: firstIndex + slot * span };
+  });
+}
+
+function damageOf(error: unknown): CorruptionError {
+  if (error instanceof CorruptionError) return error;
+  throw error;
 }
 
 /**
@@ -111,25 +142,9 @@ export class BlockMaps {
 
   /** The leaves that hold block indexes from `fromIndex` on, with the first index of each. */
   async *leaves(root: Root, fromIndex: number): AsyncGenerator<{ firstIndex: number; leaf: Node }> {
-    if (root !== undefined)
-      yield* this.#leavesBelow(root, ROOT_LEVEL, { firstIndex: 0, fromIndex });
-  }
-
-  async *#leavesBelow(
-    digest: Digest,
-    level: number,
-    { firstIndex, fromIndex }: { firstIndex: number; fromIndex: number },
-  ): AsyncGenerator<{ firstIndex: number; leaf: Node }> {
-    const node = await this.node(digest, level);
-    if (level === 0) {
+    for await (const { firstIndex, node } of this.#walk(root, fromIndex)) {
+      if (node instanceof CorruptionError) throw node;
       yield { firstIndex, leaf: node };
-      return;
-    }
-    const span = spanOfSlot(level);
-    const fromSlot = Math.max(0, Math.floor((fromIndex - firstIndex) / span));
-    for (const slot of node.slots(fromSlot)) {
-      const below = { firstIndex: firstIndex + slot * span, fromIndex };
-      yield* this.#leavesBelow(node.get(slot) as Digest, level - 1, below);
     }
   }
 
@@ -138,47 +153,56 @@ export class BlockMaps {
    * lies under such a node is answered as an extent that cannot be told.
    */
   async *pieces(root: Root, fromIndex: number): AsyncGenerator<MapPiece> {
-    if (root !== undefined)
-      yield* this.#piecesBelow(root, ROOT_LEVEL, { firstIndex: 0, fromIndex });
-  }
-
-  async *#piecesBelow(
-    digest: Digest,
-    level: number,
-    { firstIndex, fromIndex }: { firstIndex: number; fromIndex: number },
-  ): AsyncGenerator<MapPiece> {
-    const node = await this.node(digest, level).catch((error: unknown) => {
-      if (!(error instanceof CorruptionError)) throw error;
-    });
-    const span = spanOfSlot(level);
-    if (!node) {
-      const start = Math.max(firstIndex, fromIndex);
-      yield { entries: [], lost: { start, count: firstIndex + span * NODE_FANOUT - start } };
-      return;
-    }
-    const fromSlot = Math.max(0, Math.floor((fromIndex - firstIndex) / span));
-    const slots = node.slots(fromSlot);
-    if (level === 0) {
+    for await (const { firstIndex, level, node } of this.#walk(root, fromIndex)) {
+      if (node instanceof CorruptionError) {
+        const start = Math.max(firstIndex, fromIndex);
+        const count = firstIndex + spanOfSlot(level + 1) - start;
+        yield { entries: [], lost: { start, count } };
+        continue;
+      }
+      const slots = node.slots(Math.max(0, fromIndex - firstIndex));
       const digests = node.digests().slice(-slots.length);
       const entryOf = (slot: number, i: number) => {
         return { blockIndex: firstIndex + slot, digest: digests[i] as Digest };
       };
       yield { entries: slots.map(entryOf), lost: undefined };
-      return;
-    }
-    for (const slot of slots) {
-      const below = { firstIndex: firstIndex + slot * span, fromIndex };
-      yield* this.#piecesBelow(node.get(slot) as Digest, level - 1, below);
     }
   }
 
-  /** Up to `limit` block indexes from `fromIndex` on, ascending. */
+  /** Leaves from a block index on, and, of whatever level, nodes that are damaged. */
+  async *#walk(root: Root, fromIndex: number): AsyncGenerator<Reached> {
+    if (root === undefined) return;
+    yield* this.#walkBelow({ digest: root, level: ROOT_LEVEL, firstIndex: 0 }, fromIndex);
+  }
+
+  /** `known` is the place's node, where that has been read already. */
+  async *#walkBelow(place: Place, fromIndex: number, known?: Node): AsyncGenerator<Reached> {
+    const node = known ?? (await this.node(place.digest, place.level).catch(damageOf));
+    if (node instanceof CorruptionError || place.level === 0) {
+      yield { ...place, node };
+      return;
+    }
+    const below = placesBelow(place, node, fromIndex);
+    // The more, the more were wanted so far, since most pages end soon.
+    for (let start = 0, count = 1; start < below.length; ) {
+      const together = below.slice(start, start + count);
+      const digests = together.map(({ digest }) => digest);
+      // What goes wrong is thrown when it is that node's turn.
+      const nodes = await this.nodes(digests, place.level - 1).catch(() => []);
+      for (const [i, each] of together.entries()) yield* this.#walkBelow(each, fromIndex, nodes[i]);
+      start += count;
+      count = Math.min(NODES_TOGETHER_MAX, 2 * count);
+    }
+  }
+
+  /** The first block indexes from `fromIndex` on, ascending, up to `limit`, which is at least 1. */
   async indexes(root: Root, fromIndex: number, limit: number): Promise<number[]> {
     const found: number[] = [];
     for await (const { firstIndex, leaf } of this.leaves(root, fromIndex)) {
       for (const slot of leaf.slots(Math.max(0, fromIndex - firstIndex))) {
-        if (found.length === limit) return found;
         found.push(firstIndex + slot);
+        // Not when the next one is found, whose leaf would have to be read.
+        if (found.length === limit) return found;
       }
     }
     return found;
@@ -192,8 +216,8 @@ export class BlockMaps {
       const digests = leaf.digests();
       for (const [rank, slot] of slots.entries()) {
         if (firstIndex + slot < fromIndex) continue;
-        if (found.length === limit) return found;
         found.push({ blockIndex: firstIndex + slot, digest: digests[rank] as Digest });
+        if (found.length === limit) return found;
       }
     }
     return found;

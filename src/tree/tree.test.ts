@@ -241,6 +241,46 @@ test("BlockMaps reads one node a level in a sparse map of 64 TiB", async () => {
   assert.ok(store.gets <= 5, `${store.gets} nodes were read`);
 });
 
+test("BlockMaps reads leaves together, the more the more are wanted", async () => {
+  const { store, maps } = setUp();
+  const leaves = Array.from({ length: 100 }, (_, i) => entry(512 * i, i));
+  const root = await apply(maps, undefined, leaves);
+  const asked = () => {
+    const counts = [store.gets, store.asks];
+    [store.gets, store.asks] = [0, 0];
+    return counts;
+  };
+  asked();
+  assert.deepEqual(await maps.indexes(root, 512, 1), [512]);
+  assert.deepEqual(asked(), [3, 3], "a node a level");
+  const all = await maps.indexes(root, 0, 1_000);
+  assert.deepEqual(
+    all,
+    leaves.map(({ blockIndex }) => blockIndex),
+  );
+  // The root, the branch, then 1, 2, 4, 8, 16, 32, 32 leaves, and the rest.
+  assert.deepEqual(asked(), [102, 10]);
+});
+
+test("BlockMaps.pieces tells which part is lost where a leaf among others is damaged", async () => {
+  const { store, maps } = setUp();
+  const whole = Array.from({ length: 6 }, (_, i) => entry(512 * i, i));
+  const root = await apply(maps, undefined, whole);
+  const damaged = await apply(maps, undefined, whole.slice(3, 4));
+  const leafOf = async (of: Root) => {
+    const branch = (await maps.node(of as Digest, 2)).get(0) as Digest;
+    return (await maps.node(branch, 1)).get(3) as Digest;
+  };
+  assert.equal(await leafOf(damaged), await leafOf(root));
+  store.nodes.set(await leafOf(root), new Uint8Array(3));
+  const found: unknown[] = [];
+  for await (const { entries, lost } of maps.pieces(root, 512)) {
+    found.push(lost ?? entries.map(({ blockIndex }) => blockIndex));
+  }
+  assert.deepEqual(found, [[512], [1_024], { start: 1_536, count: 512 }, [2_048], [2_560]]);
+  await assert.rejects(maps.indexes(root, 0, 10), { name: "CorruptionError" });
+});
+
 test("BlockMaps refuses a node that lies at another level than it should", async () => {
   const { maps } = setUp(1_000_000);
   const root = (await apply(maps, undefined, [entry(0, 1)])) as Digest;
@@ -349,11 +389,14 @@ test("diffMaps never enters a subtree before the block index it starts from", as
 class MemoryNodes implements NodeStore {
   readonly nodes = new Map<string, Uint8Array>();
   gets = 0;
+  /** How often any were asked for. */
+  asks = 0;
   puts = 0;
   failAt = Number.POSITIVE_INFINITY;
 
   async getNode(digestOfNode: Digest): Promise<Uint8Array> {
     this.gets += 1;
+    this.asks += 1;
     const bytes = this.nodes.get(digestOfNode);
     if (!bytes) throw new Error("There is no node of that digest");
     return bytes;
@@ -361,6 +404,7 @@ class MemoryNodes implements NodeStore {
 
   async getNodes(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
     this.gets += digests.length;
+    this.asks += 1;
     return digests.map((digestOfNode) => this.nodes.get(digestOfNode));
   }
 

@@ -1,6 +1,14 @@
 import { recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
-import { noteCandidates, noteChanges, noteRoots, rootOf, shareGeneration } from "./_notes.ts";
+import type { Row } from "../rows.ts";
+import {
+  type LostRoot,
+  noteCandidates,
+  noteChanges,
+  noteRoots,
+  rootOf,
+  shareGeneration,
+} from "./_notes.ts";
 import type { Queries } from "./_postgres-database.ts";
 
 /* What goes when snapshots do: in the embedded catalog triggers see to it. */
@@ -26,11 +34,7 @@ export async function removeSnapshots(
     "DELETE FROM snapshots WHERE number = ANY ($1::bigint[]) RETURNING *",
     numbers,
   );
-  const columns = ["root", "parent_root", "writers_root"] as const;
-  await noteRoots(
-    queries,
-    rows.flatMap((row) => columns.map((column) => rootOf(row, column))),
-  );
+  await noteRoots(queries, rows.flatMap(rootsHeld));
   const manifests = rows.flatMap((row) => {
     if (row["manifest"] === null) return [];
     const name = recordNameFromBytes(row["manifest"] as Uint8Array);
@@ -43,6 +47,13 @@ export async function removeSnapshots(
     queries,
     journaled.map(({ id }) => `snapshot/${id}`),
   );
+}
+
+/** What a snapshot needed to the last; of its parent that was noted when it was settled. */
+function rootsHeld(row: Row): LostRoot[] {
+  const isOpen = row["state"] === "pending" || row["state"] === "sealing";
+  const parents = isOpen ? [rootOf(row, "parent_root")] : [];
+  return [rootOf(row, "root"), ...parents, rootOf(row, "writers_root")];
 }
 
 /** Forgets what snapshots were copied from, which then may be garbage. */

@@ -176,6 +176,25 @@ CREATE TABLE account_settings (
 ) WITHOUT ROWID;
 `;
 
+/** Notes what a removed snapshot held; that is its parent's root, too, where a condition is met. */
+const noteRemoved = (holdsParents: string) => `
+CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
+  INSERT INTO settled_writers (snapshot, domain) SELECT old.number, old.domain
+    WHERE EXISTS (SELECT 1 FROM pending_writes WHERE snapshot = old.number);
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.root WHERE old.root IS NOT NULL;
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.parent_root
+    WHERE old.parent_root IS NOT NULL AND ${holdsParents};
+  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
+    SELECT old.domain, old.lineage, old.start_time_ms, old.writers_root
+    WHERE old.writers_root IS NOT NULL;
+  INSERT INTO garbage_candidates (domain, name, noted_generation)
+    SELECT old.domain, old.manifest, generation FROM collection WHERE old.manifest IS NOT NULL
+    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
+END;
+`;
+
 /**
  * What may be garbage is noted by triggers, so that no way of losing a reference can forget to:
  * roots of trees, and single records. Each location knows the generation that last referred to it.
@@ -243,21 +262,7 @@ BEGIN
     ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
 END;
 
-CREATE TRIGGER snapshot_removed AFTER DELETE ON snapshots BEGIN
-  INSERT INTO settled_writers (snapshot, domain) SELECT old.number, old.domain
-    WHERE EXISTS (SELECT 1 FROM pending_writes WHERE snapshot = old.number);
-  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
-    SELECT old.domain, old.lineage, old.start_time_ms, old.root WHERE old.root IS NOT NULL;
-  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
-    SELECT old.domain, old.lineage, old.start_time_ms, old.parent_root
-    WHERE old.parent_root IS NOT NULL;
-  INSERT INTO garbage_roots (domain, lineage, start_time_ms, root)
-    SELECT old.domain, old.lineage, old.start_time_ms, old.writers_root
-    WHERE old.writers_root IS NOT NULL;
-  INSERT INTO garbage_candidates (domain, name, noted_generation)
-    SELECT old.domain, old.manifest, generation FROM collection WHERE old.manifest IS NOT NULL
-    ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation;
-END;
+${noteRemoved("true")}
 -- A settled snapshot needs its parent's root no more; the parent may be gone already.
 CREATE TRIGGER snapshot_settled AFTER UPDATE OF state ON snapshots
   WHEN new.parent_root IS NOT NULL AND old.state IN ('pending', 'sealing')
@@ -326,6 +331,14 @@ const WRITE_SUMS = `
 ALTER TABLE pending_writes ADD COLUMN sum INTEGER;
 `;
 
+/**
+ * The parent's root is noted once, when a snapshot is settled or removed before: later it may be
+ * long gone, and a root that is noted is needed until all below it is noted.
+ */
+const PARENTS_NOTED_ONCE = `
+DROP TRIGGER snapshot_removed;
+${noteRemoved("old.state IN ('pending', 'sealing')")}`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -341,6 +354,7 @@ export const MIGRATIONS: readonly string[] = [
   SIGNALS,
   DELETIONS_JOURNALED,
   WRITE_SUMS,
+  PARENTS_NOTED_ONCE,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -6,12 +6,12 @@ import { BufferPool } from "./buffer-pool.ts";
 
 test("a BufferPool lends 64 at once; who comes then waits in line for one given back", async () => {
   const { pool } = setUp();
-  const lent = await Promise.all(Array.from({ length: 64 }, () => pool.acquire()));
+  const lent = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   assert.equal(new Set(lent).size, 64);
   assert.ok(lent.every(({ length }) => length === BLOCK_BUFFER_BYTES));
   const served: [name: string, buffer: Uint8Array][] = [];
   const waiting = ["first", "second"].map(async (name) => {
-    served.push([name, await pool.acquire()]);
+    served.push([name, await pool.acquire("key")]);
   });
   await systemClock.sleep(0);
   assert.deepEqual(served, []);
@@ -25,12 +25,27 @@ test("a BufferPool lends 64 at once; who comes then waits in line for one given 
   ]);
 });
 
+test("a BufferPool lets a newcomer in before the many that another key has waiting", async () => {
+  const { pool } = setUp();
+  const lent = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("greedy")));
+  const order: string[] = [];
+  const acquire = async (key: string) => {
+    await pool.acquire(key);
+    order.push(key);
+  };
+  const greedy = Array.from({ length: 3 }, () => acquire("greedy"));
+  const modest = acquire("modest");
+  for (const buffer of lent.slice(0, 4)) pool.release(buffer);
+  await Promise.all([...greedy, modest]);
+  assert.deepEqual(order, ["greedy", "modest", "greedy", "greedy"]);
+});
+
 test("a BufferPool has nobody wait for those who keep theirs for long", async () => {
   const { pool, pass } = setUp();
-  const slow = await Promise.all(Array.from({ length: 64 }, () => pool.acquire()));
+  const slow = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   let served = 0;
   const waiting = Array.from({ length: 65 }, async () => {
-    await pool.acquire();
+    await pool.acquire("key");
     served += 1;
   });
   await systemClock.sleep(0);
@@ -47,13 +62,13 @@ test("a BufferPool has nobody wait for those who keep theirs for long", async ()
 
 test("a BufferPool keeps no more than 64 of those given back", async () => {
   const { pool, pass } = setUp();
-  const first = await Promise.all(Array.from({ length: 64 }, () => pool.acquire()));
-  const more = Promise.all(Array.from({ length: 64 }, () => pool.acquire()));
+  const first = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
+  const more = Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   await pass(100);
   const all = [...first, ...(await more)];
   await pass(100);
   for (const buffer of all) pool.release(buffer);
-  const again = await Promise.all(Array.from({ length: 64 }, () => pool.acquire()));
+  const again = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   assert.ok(again.every((buffer) => first.includes(buffer)));
 });
 

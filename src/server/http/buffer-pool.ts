@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import { Lines } from "../../base/lines.ts";
 import {
   BLOCK_BUFFER_BYTES,
   BLOCK_UNDER_WAY_MS,
@@ -9,27 +10,31 @@ import {
  * Buffers for blocks that are used again and again, so that puts and gets make no garbage. Other
  * threads see them, too, so that work on a block need not copy it.
  *
- * Where more requests come at once than there are buffers, they wait for their turn: a body that
- * nobody reads stays with the system. But whoever sends or reads slowly keeps nobody waiting for
- * long, so more may be in use, and go to the garbage collector after.
+ * Where more requests come at once than there are buffers, they wait, and are let in one of each
+ * key after another: a body that nobody reads stays with the system. But whoever sends or reads
+ * slowly keeps nobody waiting for long, so more may be in use, and go to the garbage collector
+ * after.
  */
 export class BufferPool {
   readonly #clock: Clock;
   readonly #idle: Uint8Array[] = [];
   /** Lent, and not for long; since when, the oldest first. */
   readonly #lent = new Map<Uint8Array, number>();
-  readonly #waiting: ((buffer: Uint8Array) => void)[] = [];
+  readonly #waiting = new Lines<(buffer: Uint8Array) => void>();
   #isWatching = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A buffer of `BLOCK_BUFFER_BYTES`, any contents. Hand it back with `release`, exactly once. */
-  acquire(): Promise<Uint8Array> {
+  /**
+   * A buffer of `BLOCK_BUFFER_BYTES`, any contents. Hand it back with `release`, exactly once. The
+   * key says who asks, for those who wait.
+   */
+  acquire(key: string): Promise<Uint8Array> {
     if (this.#lent.size < BLOCKS_UNDER_WAY_COUNT_MAX) return Promise.resolve(this.#lend());
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.join(key, resolve);
       void this.#watch();
     });
   }
@@ -46,16 +51,16 @@ export class BufferPool {
     return buffer;
   }
 
-  /** Gives the place of a buffer to who waits the longest. */
+  /** Gives the place of a buffer to whose turn it is. */
   #uncount(buffer: Uint8Array): void {
-    if (this.#lent.delete(buffer)) this.#waiting.shift()?.(this.#lend());
+    if (this.#lent.delete(buffer)) this.#waiting.next()?.(this.#lend());
   }
 
   /** As long as anybody waits, what has been lent for too long counts no more. */
   async #watch(): Promise<void> {
     if (this.#isWatching) return;
     this.#isWatching = true;
-    while (this.#waiting.length > 0) {
+    while (!this.#waiting.isEmpty) {
       const [[buffer, sinceMs] = []] = this.#lent;
       if (buffer === undefined || sinceMs === undefined) break;
       const restMs = sinceMs + BLOCK_UNDER_WAY_MS - this.#clock.monotonicMs();

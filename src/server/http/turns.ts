@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import { Lines } from "../../base/lines.ts";
 import { nextTurn } from "../../base/next-turn.ts";
 
 /** Such work that runs at once: while one reads from the disk, the other goes on. */
@@ -17,8 +18,7 @@ const REST_MS = 3;
  */
 export class Turns {
   readonly #clock: Clock;
-  /** Those who wait, by key; the key whose turn is next comes first. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new Lines<() => void>();
   #running = 0;
   /** Requests that are worked on, and how many of them are such work. */
   #underWayCount = 0;
@@ -58,7 +58,7 @@ export class Turns {
     try {
       return await work();
     } finally {
-      const next = this.#takeNext();
+      const next = this.#waiting.next();
       // The place passes on, but only after whatever else has become ready meanwhile.
       if (next) void this.#clock.sleep(0).then(next, next);
       else this.#running -= 1;
@@ -66,21 +66,6 @@ export class Turns {
   }
 
   #wait(key: string): Promise<void> {
-    return new Promise((resolve) => {
-      const line = this.#waiting.get(key);
-      if (line) line.push(resolve);
-      else this.#waiting.set(key, [resolve]);
-    });
-  }
-
-  /** The first in the line whose turn it is; that line goes behind the others. */
-  #takeNext(): (() => void) | undefined {
-    for (const [key, line] of this.#waiting) {
-      this.#waiting.delete(key);
-      const next = line.shift();
-      if (line.length > 0) this.#waiting.set(key, line);
-      return next;
-    }
-    return undefined;
+    return new Promise((resolve) => this.#waiting.join(key, resolve));
   }
 }

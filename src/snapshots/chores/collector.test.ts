@@ -1,32 +1,25 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
+import {
+  NOW,
+  openCollectedStore,
+  START,
+  type Writes,
+} from "../../../test/support/collected-store.ts";
 import { MovingClock } from "../../../test/support/moving-clock.ts";
-import { blockContents } from "../../../test/support/property.ts";
-import { startService } from "../../../test/support/service.ts";
-import { digestOf } from "../../blocks/hash.ts";
-import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
-import { checksumOf, type Digest, type RecordName } from "../../model/digest.ts";
+import type { Digest } from "../../model/digest.ts";
 import { CorruptionError } from "../../model/errors.ts";
-import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
-import type { Service, ServiceConfig } from "../../service.ts";
+import type { SnapshotId } from "../../model/ids.ts";
 import { reachable } from "../../tree/reachable.ts";
-import { completeSnapshot } from "../complete-snapshot.ts";
 import { copySnapshot } from "../copy-snapshot.ts";
 import type { Core } from "../core.ts";
-import { deleteSnapshot } from "../delete-snapshot.ts";
-import { getSnapshotBlock } from "../get-snapshot-block.ts";
-import { listSnapshotBlocks } from "../list-snapshot-blocks.ts";
-import { putSnapshotBlock } from "../put-snapshot-block.ts";
 import { startSnapshot } from "../start-snapshot.ts";
-import { type Collected, Collector } from "./collector.ts";
-import { forgetSettledWrites } from "./expire-snapshots.ts";
-
-const NOW = { graceSeconds: 0, isDryRun: false };
+import { Collector } from "./collector.ts";
 
 test("what nothing needs any more is removed by the second run, with its bytes", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const kept = await store.snapshot(undefined, [
     [0, 1],
     [1, 2],
@@ -53,7 +46,7 @@ test("what nothing needs any more is removed by the second run, with its bytes",
 });
 
 test("a child keeps what it inherited when its parents are gone", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const parent = await store.snapshot(undefined, [
     [0, 1],
     [1, 2],
@@ -74,7 +67,7 @@ test("a child keeps what it inherited when its parents are gone", async (t) => {
 });
 
 test("a pending snapshot holds its writes and its deleted parent's blocks", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const parent = await store.snapshot(undefined, [
     [0, 1],
     [1, 2],
@@ -100,7 +93,7 @@ test("a pending snapshot holds its writes and its deleted parent's blocks", asyn
 });
 
 test("what timed out or was refused leaves nothing behind", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const parent = await store.snapshot(undefined, [[0, 1]]);
   const refused = await store.start(parent);
   await store.put(refused, [
@@ -119,7 +112,7 @@ test("what timed out or was refused leaves nothing behind", async (t) => {
 });
 
 test("what is written again between the runs stays", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const first = await store.snapshot(undefined, [
     [0, 1],
     [1, 2],
@@ -133,7 +126,7 @@ test("what is written again between the runs stays", async (t) => {
 });
 
 test("the same tree sealed again between mark and sweep stays", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const blocks: Writes = [
     [0, 1],
     [1, 2],
@@ -157,7 +150,7 @@ test("the same tree sealed again between mark and sweep stays", async (t) => {
 });
 
 test("what loses its last reference while a run still reaches it is found later", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const deleted = await store.snapshot(undefined, [[0, 1]]);
   // The manifest is a candidate since it was stored; deleting the snapshot notes it once more.
   const { liveness } = store.core.catalog;
@@ -174,7 +167,7 @@ test("what loses its last reference while a run still reaches it is found later"
 });
 
 test("a copy into another domain is refused when its source went meanwhile", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const source = await store.snapshot(undefined, [[0, 1]]);
   // Between the look at the source and the first note of the copy, all of it is collected.
   const { copies } = store.core.catalog;
@@ -192,7 +185,7 @@ test("a copy into another domain is refused when its source went meanwhile", asy
 });
 
 test("a run that was overtaken by another changes nothing", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const deleted = await store.snapshot(undefined, [[0, 1]]);
   await store.delete(deleted);
   await store.collect();
@@ -208,7 +201,7 @@ test("a run that was overtaken by another changes nothing", async (t) => {
 
 test("a grace holds what the second run would remove", async (t) => {
   const clock = new MovingClock();
-  const store = await setUp(t, clock);
+  const store = await openCollectedStore(t, clock);
   await store.delete(await store.snapshot(undefined, [[0, 1]]));
   const options = { graceSeconds: 120, isDryRun: false };
   await store.core.collector.collect(options);
@@ -219,7 +212,7 @@ test("a grace holds what the second run would remove", async (t) => {
 
 test("nothing is collected by a clock that was set, in either direction", async (t) => {
   const clock = new MovingClock();
-  const store = await setUp(t, clock);
+  const store = await openCollectedStore(t, clock);
   await store.delete(await store.snapshot(undefined, [[0, 1]]));
   await store.collect();
   for (const tenYears of [3_650 * 86_400_000, -3_650 * 86_400_000]) {
@@ -231,7 +224,7 @@ test("nothing is collected by a clock that was set, in either direction", async 
 
 test("a grace begins anew when the clock was set", async (t) => {
   const clock = new MovingClock();
-  const store = await setUp(t, clock);
+  const store = await openCollectedStore(t, clock);
   await store.delete(await store.snapshot(undefined, [[0, 1]]));
   const options = { graceSeconds: 3_600, isDryRun: false };
   await store.core.collector.collect(options);
@@ -243,7 +236,7 @@ test("a grace begins anew when the clock was set", async (t) => {
 });
 
 test("a dry run finds out and changes nothing", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   await store.delete(await store.snapshot(undefined, [[0, 1]]));
   const before = await store.stored();
   for (let run = 0; run < 3; run++) {
@@ -254,7 +247,7 @@ test("a dry run finds out and changes nothing", async (t) => {
 });
 
 test("segments are given back, and what is needed in them is moved first", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const kept = await store.snapshot(undefined, [[0, 1]]);
   const deleted = await store.snapshot(undefined, [
     [0, 7],
@@ -278,7 +271,7 @@ test("segments are given back, and what is needed in them is moved first", async
 });
 
 test("a domain whose needed nodes cannot all be read is left alone", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const kept = await store.snapshot(undefined, [[0, 1]]);
   await store.delete(await store.snapshot(undefined, [[0, 2]]));
   await store.collect();
@@ -297,7 +290,7 @@ test("a domain whose needed nodes cannot all be read is left alone", async (t) =
 });
 
 test("a tree deleted while a run begins is noted before any of it is removed", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const { account } = store;
   const deleted = await store.snapshot(undefined, [[0, 1]]);
   const { catalog, clock, maps, blocks } = store.core;
@@ -318,6 +311,7 @@ test("a tree deleted while a run begins is noted before any of it is removed", a
     return begin(nowMs);
   };
   await store.collect();
+  for (const name of names) assert.ok(await catalog.blocks.locate(account, name));
   // What was read before is forgotten with the process.
   await store.restart();
   for (let run = 0; run < 3; run++) await store.collect();
@@ -325,8 +319,31 @@ test("a tree deleted while a run begins is noted before any of it is removed", a
   await store.checkNothingElse();
 });
 
+test("a child is deleted at the cost of itself, long after its parent", async (t) => {
+  const store = await openCollectedStore(t);
+  const kept = await store.snapshot(undefined, [
+    [0, 3],
+    [600, 4],
+  ]);
+  const parent = await store.snapshot(undefined, [[0, 1]]);
+  const child = await store.snapshot(parent, [[0, 2]]);
+  await store.delete(parent);
+  for (let run = 0; run < 3; run++) await store.collect();
+  await store.restart();
+  await store.delete(child);
+  const first = await store.collect();
+  // A block, a leaf, a branch, a root, a manifest, and its entry in the journal; the new one stays.
+  assert.deepEqual([first.doomedCount, first.reachableCount], [6, 1]);
+  assert.equal((await store.collect()).removedCount, 6);
+  await store.check(kept, [
+    [0, 3],
+    [600, 4],
+  ]);
+  await store.checkNothingElse();
+});
+
 test("what only a damaged tree would tell of is found among all that is stored", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const kept = await store.snapshot(undefined, [[0, 1]]);
   const deleted = await store.snapshot(undefined, [
     [0, 2],
@@ -349,7 +366,7 @@ test("what only a damaged tree would tell of is found among all that is stored",
 });
 
 test("a key destroyed keeps nothing else from being collected, and its records go", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const { account } = store;
   const key = await store.core.keys.create(account, "soon gone");
   const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
@@ -381,7 +398,7 @@ test("a key destroyed keeps nothing else from being collected, and its records g
 });
 
 test("what a destroyed key leaves unreadable keeps no segment from being given back", async (t) => {
-  const store = await setUp(t);
+  const store = await openCollectedStore(t);
   const { account } = store;
   const key = await store.core.keys.create(account, "soon gone");
   const kmsKeyArn = `arn:aws:kms:us-east-1:${account}:key/${key.id}`;
@@ -436,147 +453,3 @@ function collectorBeside(
     onError: (_, error) => onError(error),
   });
 }
-
-type Writes = [blockIndex: number, contents: number][];
-
-async function setUp(t: TestContext, clock?: MovingClock): Promise<Store> {
-  const store = new Store(t, clock);
-  await store.restart();
-  return store;
-}
-
-/** A service and its core, driven without HTTP. */
-class Store {
-  readonly #t: TestContext;
-  readonly #config: Partial<ServiceConfig>;
-  #service: Service | undefined;
-
-  constructor(t: TestContext, clock: MovingClock | undefined) {
-    this.#t = t;
-    this.#config = { collectMinutes: 0, ...(clock ? { clock } : {}) };
-  }
-
-  get service(): Service {
-    assert.ok(this.#service);
-    return this.#service;
-  }
-
-  get core(): Core {
-    return this.service.core;
-  }
-
-  get account(): AccountId {
-    return this.service.firstKey.key.account;
-  }
-
-  /** Closes the service, if it runs, and opens it on its folder. */
-  async restart(): Promise<void> {
-    const earlier = this.#service;
-    await earlier?.close();
-    const where = earlier ? { dataDirectory: earlier.dataDirectory } : {};
-    this.#service = await startService(this.#t, { ...this.#config, ...where });
-  }
-
-  async start(parentSnapshotId: string | undefined): Promise<string> {
-    const input = { ...START, parentSnapshotId };
-    return (await startSnapshot(this.core, this.account, input)).id;
-  }
-
-  async put(snapshotId: string, writes: Writes): Promise<void> {
-    for (const [blockIndex, contents] of writes) {
-      const bytes = blockContents(contents);
-      const checksum = checksumOf(digestOf(bytes));
-      const common = { dataLength: bytes.length, checksumAlgorithm: "SHA256" };
-      const input = { snapshotId, blockIndex, checksum, ...common };
-      await putSnapshotBlock(this.core, this.account, { input, bytes });
-    }
-  }
-
-  async complete(snapshotId: string, changedBlocksCount: number): Promise<void> {
-    const input = { snapshotId, changedBlocksCount, linearDigest: undefined };
-    await completeSnapshot(this.core, this.account, input);
-    await this.core.sealer.idle();
-  }
-
-  async snapshot(parent: string | undefined, writes: Writes): Promise<string> {
-    const id = await this.start(parent);
-    await this.put(id, writes);
-    await this.complete(id, writes.length);
-    return id;
-  }
-
-  async delete(id: string): Promise<void> {
-    await this.core.journaler.flush();
-    assert.equal(await deleteSnapshot(this.core, this.account, id), "deleted");
-  }
-
-  async collect(): Promise<Collected> {
-    await forgetSettledWrites(this.core);
-    await this.core.journaler.flush();
-    return this.core.collector.collect(NOW);
-  }
-
-  /** Bytes of all records that the catalog knows, but for those of the journal. */
-  async stored(): Promise<number> {
-    const { catalog, keys } = this.core;
-    const live = await catalog.segments.liveBytes();
-    const all = [...live.values()].reduce((sum, bytes) => sum + bytes, 0);
-    const journal = [OPEN_DOMAIN, await keys.storeDomain(this.account)];
-    const bytes = await Promise.all(journal.map((domain) => this.#entryBytes(domain)));
-    return all - bytes.reduce((sum, each) => sum + each, 0);
-  }
-
-  async #entryBytes(domain: Domain): Promise<number> {
-    const { blocks, liveness } = this.core.catalog;
-    let bytes = 0;
-    for (const name of await liveness.manifests(domain)) {
-      bytes += (await blocks.locate(domain, name))?.length ?? Number.NaN;
-    }
-    return bytes;
-  }
-
-  /** The snapshot has these blocks and no other. */
-  async check(snapshotId: string, writes: Writes): Promise<void> {
-    const page = { nextToken: undefined, maxResults: undefined, startingBlockIndex: undefined };
-    const { blocks } = await listSnapshotBlocks(this.core, this.account, { snapshotId, ...page });
-    const indexes = blocks.map(({ blockIndex }) => blockIndex);
-    assert.deepEqual(
-      indexes,
-      writes.map(([index]) => index),
-    );
-    for (const [i, { blockIndex, blockToken }] of blocks.entries()) {
-      const input = { snapshotId, blockIndex, blockToken };
-      const { bytes } = await getSnapshotBlock(this.core, this.account, input);
-      assert.ok(Buffer.from(bytes).equals(blockContents(writes[i]?.[1] ?? 0)));
-    }
-  }
-
-  /** What is stored is what the snapshots reach, their manifests included, to the byte. */
-  async checkNothingElse(): Promise<void> {
-    const { catalog, maps } = this.core;
-    const needed = new Set<string>(await catalog.liveness.manifests(this.account));
-    for (const { root } of await catalog.liveness.roots(this.account)) {
-      const walk = reachable(maps(this.account), root, { others: [] });
-      for await (const { node, blocks } of walk) {
-        for (const digest of [node, ...blocks]) needed.add(digest);
-      }
-    }
-    let bytes = 0;
-    for (const name of needed) {
-      const location = await catalog.blocks.locate(this.account, name as RecordName);
-      bytes += location?.length ?? Number.NaN;
-    }
-    assert.equal(await this.stored(), bytes);
-    assert.deepEqual(await catalog.garbage.domains(), []);
-  }
-}
-
-const START = {
-  volumeSizeGib: 1,
-  tags: [],
-  description: undefined,
-  clientToken: undefined,
-  encrypted: undefined,
-  kmsKeyArn: undefined,
-  timeoutMinutes: undefined,
-};

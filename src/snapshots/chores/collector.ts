@@ -5,7 +5,7 @@ import type { BlockStore } from "../../blocks/block-store.ts";
 import type { Compactor } from "../../blocks/compactor.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../../catalog/collection.ts";
-import { type RecordName, ZERO_BLOCK_NAME } from "../../model/digest.ts";
+import { type Digest, type RecordName, ZERO_BLOCK_NAME } from "../../model/digest.ts";
 import { CorruptionError, KeyDestroyedError } from "../../model/errors.ts";
 import type { Domain } from "../../model/ids.ts";
 import {
@@ -202,10 +202,10 @@ export class Collector {
   /** Notes as candidates what trees that lost their reference reach and their neighbours do not. */
   async #expandRoots(): Promise<void> {
     const { garbage } = this.#parts.catalog;
-    const lost = new Set<Domain>();
     for (;;) {
       const roots = await garbage.roots(ROOTS_AT_ONCE);
       if (roots.length === 0 || this.#isEnding()) return;
+      const lost = new Set<Domain>();
       for (const root of roots) {
         await this.#expand(root).catch(async (error: unknown) => {
           const isLost = error instanceof KeyDestroyedError || error instanceof CorruptionError;
@@ -232,9 +232,17 @@ export class Collector {
   }
 
   async #expand(garbage: GarbageRoot): Promise<void> {
+    const others = await this.#parts.catalog.liveness.nearestRoots(garbage, NEIGHBOURS);
+    await this.#expandBeside(garbage, others).catch((error: unknown) => {
+      // It may be a neighbour that is damaged.
+      if (!(error instanceof CorruptionError) || others.length === 0) throw error;
+      return this.#expandBeside(garbage, []);
+    });
+  }
+
+  async #expandBeside(garbage: GarbageRoot, others: readonly Digest[]): Promise<void> {
     const { catalog, blocks, maps } = this.#parts;
     const { domain } = garbage;
-    const others = await catalog.liveness.nearestRoots(garbage, NEIGHBOURS);
     let page: RecordName[] = [];
     const flush = async () => {
       await catalog.garbage.addCandidates(domain, page);
