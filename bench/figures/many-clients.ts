@@ -5,6 +5,8 @@ import { type Row, type Sample, valueRow } from "../harness/rounds.ts";
 import { median } from "../harness/statistics.ts";
 
 const CONNECTION_COUNTS = [1, 4, 16, 64, 256] as const;
+/** With fewer, to connect is most of what a connection does; a snapshot has room for 2,048. */
+const PUTS_A_CONNECTION_MIN = 8;
 /** Loads of each kind at each number of connections. */
 const ROUNDS_MAX = 3;
 
@@ -74,5 +76,6 @@ async function loadOnce(
   const { connections, round, kind, blocks } = load;
   if (kind === "get") return underLoad(varve, () => bench.generator.call("get", load));
   const name = `many ${connections} ${round}`;
-  return putToVarve(bench, varve, { ...blocks, name, connections });
+  const count = Math.max(blocks.count, bench.scaled(PUTS_A_CONNECTION_MIN * connections));
+  return putToVarve(bench, varve, { ...blocks, name, connections, count });
 }

@@ -33,7 +33,7 @@ async function figures(page: Page): Promise<Record<string, string>> {
 }
 
 function round(factor: number | null): number {
-  return Math.round((factor ?? 0) * 10) / 10;
+  return Number((factor ?? 0).toFixed(1));
 }
 
 describe("the overview", { skip: SKIP }, () => {
