@@ -76,6 +76,11 @@ export async function noteRoots(queries: Queries, lost: readonly LostRoot[]): Pr
   );
 }
 
+/** True for a snapshot's row that needs its parent's root: it is not settled yet. */
+export function needsParent(row: Row): boolean {
+  return row["state"] === "pending" || row["state"] === "sealing";
+}
+
 /** One of the roots in a snapshot's row. */
 export function rootOf(row: Row, column: "root" | "parent_root" | "writers_root"): LostRoot {
   const { domain, lineage, start_time_ms: startTimeMs } = row;

@@ -13,7 +13,7 @@ import type {
 import type { Row } from "../rows.ts";
 import { snapshotFrom, snapshotValues } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
-import { noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
+import { needsParent, noteChanges, noteRoots, refer, rootOf, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 import { noticeSnapshot } from "./_postgres-notices.ts";
 import { forgetCopies, removeSnapshots } from "./_snapshot-ends.ts";
@@ -231,12 +231,11 @@ function isSettling(from: SnapshotState, to: SnapshotState): boolean {
 
 /** A settled snapshot needs its parent's root no more, nor a writer map that was replaced. */
 function rootsLost(row: Row, changed: Snapshot) {
-  const wasUnderWay = row["state"] === "pending" || row["state"] === "sealing";
   const isSettled = changed.state === "completed" || changed.state === "error";
   const before = row["writers_root"] as Uint8Array | null;
   const isReplaced = before !== null && digestFromBytes(before) !== changed.writersRoot;
   return [
-    ...(wasUnderWay && isSettled ? [rootOf(row, "parent_root")] : []),
+    ...(needsParent(row) && isSettled ? [rootOf(row, "parent_root")] : []),
     ...(isReplaced ? [rootOf(row, "writers_root")] : []),
   ];
 }

@@ -3,6 +3,7 @@ import type { Domain } from "../../model/ids.ts";
 import type { Row } from "../rows.ts";
 import {
   type LostRoot,
+  needsParent,
   noteCandidates,
   noteChanges,
   noteRoots,
@@ -51,8 +52,7 @@ export async function removeSnapshots(
 
 /** What a snapshot needed to the last; of its parent that was noted when it was settled. */
 function rootsHeld(row: Row): LostRoot[] {
-  const isOpen = row["state"] === "pending" || row["state"] === "sealing";
-  const parents = isOpen ? [rootOf(row, "parent_root")] : [];
+  const parents = needsParent(row) ? [rootOf(row, "parent_root")] : [];
   return [rootOf(row, "root"), ...parents, rootOf(row, "writers_root")];
 }
 
