@@ -22,11 +22,11 @@ export interface SnapshotBlocks {
 
 /**
  * Loads all blocks of a snapshot, then which of them differ from the parent's. Without a parent
- * all are its own; where the parent is gone, whose they are cannot be told.
+ * all are its own; where the parent is gone or not known, whose they are cannot be told.
  */
 export async function loadSnapshotBlocks(
   client: Client,
-  ids: { readonly id: string; readonly parent: string | null },
+  ids: { readonly id: string; readonly parent: string | null | undefined },
   { signal, show, pace }: BlockLoading<SnapshotBlocks>,
 ): Promise<void> {
   const { id, parent } = ids;
@@ -41,7 +41,7 @@ export async function loadSnapshotBlocks(
     show(state);
     await pace(blocks);
   }
-  if (parent === null) return;
+  if (!parent) return;
   const pair = { firstSnapshotId: parent, secondSnapshotId: id };
   const own: number[] = [];
   try {

@@ -156,7 +156,7 @@ function Facts({ row }: { readonly row: SnapshotRow }) {
             <a href={compareHref(parent, row.id)}>compare</a>
           </>
         ) : (
-          "none"
+          (lineage && "none") || "–"
         )}
       </Fact>
       <Fact name="Owner">{snapshot.OwnerId}</Fact>
@@ -172,7 +172,7 @@ function SnapshotMap({ row }: { readonly row: SnapshotRow }) {
   const [chosen, setChosen] = useState<number>();
   const { id, snapshot, lineage } = row;
   const isCompleted = snapshot.State === "completed";
-  const parent = lineage?.ParentSnapshotId ?? null;
+  const parent = lineage?.ParentSnapshotId;
   const loaded = useBlocks<SnapshotBlocks>(isCompleted ? id : "", (loading) =>
     loadSnapshotBlocks(client, { id, parent }, loading),
   );

@@ -172,6 +172,26 @@ test("services that tell neither lineages nor checksums are asked what is relate
   await assertSame(third, whole?.snapshotId ?? "");
 });
 
+test("an earlier snapshot that nobody can read any more is no base, and no obstacle", async (t) => {
+  const { source, destination, upload, assertSame } = await setUp(t);
+  const first = await upload({ 0: 1, 1: 2, 3: 4 });
+  const second = await upload({ 0: 1, 1: 4, 3: 4 }, first);
+  const third = await upload({ 0: 5, 1: 4, 3: 4 }, second);
+  const [from, to] = [asAws(source), asAws(destination)];
+  const copies = await copySnapshots(from, to, { snapshotIds: [first, second] });
+  // The nearest, say one that was archived since: it is there, and its blocks are not.
+  const archived = clientThrough(from, async (call, options) => {
+    const { operation, request } = call;
+    const isOfIt = JSON.stringify([request.path, request.query]).includes(second);
+    if (operation !== "ListChangedBlocks" || !isOfIt) return from.send(call, options);
+    const [code, message] = ["ResourceNotFoundException", "It does not exist."];
+    throw new ClientError({ kind: "service", operation, code, message, status: 404 });
+  });
+  const [result] = await copySnapshots(archived, to, { snapshotIds: [third] });
+  assert.deepEqual([result?.parentSnapshotId, result?.blocksSent], [copies[0]?.snapshotId, 2]);
+  await assertSame(third, result?.snapshotId ?? "");
+});
+
 /** A client that fails for good after so many blocks were put. */
 function failingAfter(client: Client, puts: number): Client {
   let count = 0;

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { StoredRecord } from "../../src/catalog/integrity.ts";
 import {
+  type Client,
   ClientError,
+  downloadLogPath,
   downloadSnapshot,
   listBlockDigests,
   scrubStore,
@@ -21,6 +23,7 @@ import { writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { type Cleanup, temporaryDirectory } from "../support/temporary-directory.ts";
 import { clientFor, clientThrough } from "./_client.ts";
+import { counting, Killed } from "./_counting.ts";
 
 /* Getting out of a damaged snapshot what is left, and being told exactly what is not. */
 
@@ -52,8 +55,13 @@ async function assertRestored(
   }
 }
 
-test("salvage writes zeros for damaged blocks and says which they are", async (t) => {
-  const { folder, image, service, client, snapshotId } = await setUp(t);
+const LOST = [
+  { start: 3, count: 2 },
+  { start: 699, count: 1 },
+];
+
+/** Damages the records of blocks 3, 4 and 699. */
+async function damageBlocks({ service, client, snapshotId }: Awaited<ReturnType<typeof setUp>>) {
   const { Blocks } = await listBlockDigests(client, { SnapshotId: snapshotId });
   const named = new Map(
     Blocks.map((b) => [Buffer.from(b.Checksum, "base64").toString("hex"), b.BlockIndex]),
@@ -62,14 +70,17 @@ test("salvage writes zeros for damaged blocks and says which they are", async (t
     const at = named.get(record.name);
     if (at === 3 || at === 4 || at === 699) await flipBit(service, record);
   }
+}
+
+test("salvage writes zeros for damaged blocks and says which they are", async (t) => {
+  const parts = await setUp(t);
+  const { folder, image, client, snapshotId } = parts;
+  await damageBlocks(parts);
   const path = join(folder, "restored.raw");
   await assert.rejects(downloadSnapshot(client, { snapshotId, path }), ClientError);
   await assert.rejects(access(path), "nothing stands under the final name");
   const result = await downloadSnapshot(client, { snapshotId, path, salvage: true });
-  assert.deepEqual(result.badExtents, [
-    { start: 3, count: 2 },
-    { start: 699, count: 1 },
-  ]);
+  assert.deepEqual(result.badExtents, LOST);
   assert.deepEqual([result.badBlocks, result.blocksReceived], [3, 2]);
   await assertRestored({ image, path }, [3, 4, 699]);
   const verified = await verifySnapshot(client, { snapshotId });
@@ -136,4 +147,50 @@ test("salvage does not take a service that is away for damage", async (t) => {
   await assert.rejects(salvaging, (error) => {
     return error instanceof ClientError && error.kind === "connection";
   });
+});
+
+/** A client whose calls of these operations end with a status, after all their attempts. */
+function answering(client: Client, statuses: Readonly<Record<string, number>>): Client {
+  return clientThrough(client, (call, options) => {
+    const { operation } = call;
+    const status = statuses[operation];
+    if (status === undefined) return client.send(call, options);
+    throw new ClientError({ kind: "service", operation, code: "Odd", message: "Odd.", status });
+  });
+}
+
+for (const [what, statuses] of [
+  ["502 for a block", { GetSnapshotBlock: 502 }],
+  ["503 for a block", { GetSnapshotBlock: 503 }],
+  ["504 for a block", { GetSnapshotBlock: 504 }],
+  ["503 for its listing", { ListSnapshotBlocks: 503 }],
+  ["503 for what is left of a damaged one", { ListSnapshotBlocks: 500, ListReadableBlocks: 503 }],
+] as const) {
+  test(`salvage does not take an outage for damage: ${what}`, async (t) => {
+    const { folder, client, snapshotId } = await setUp(t);
+    const path = join(folder, "restored.raw");
+    const away = answering(client, statuses);
+    const salvaging = downloadSnapshot(away, { snapshotId, path, salvage: true });
+    await assert.rejects(salvaging, (error) => {
+      return error instanceof ClientError && error.status === Object.values(statuses).at(-1);
+    });
+    await assert.rejects(access(path), "nothing stands under the final name");
+  });
+}
+
+test("a salvage that died before it said what is lost says it again", async (t) => {
+  const parts = await setUp(t);
+  const { folder, image, client, snapshotId } = parts;
+  await damageBlocks(parts);
+  const path = join(folder, "restored.raw");
+  const options = { snapshotId, path, logPath: downloadLogPath(path), salvage: true };
+  const onCompleted = () => {
+    throw new Killed("killed");
+  };
+  await assert.rejects(downloadSnapshot(client, { ...options, onCompleted }), Killed);
+  const next = counting(client);
+  const result = await downloadSnapshot(next.client, options);
+  assert.deepEqual(next.operations, []);
+  assert.deepEqual([result.badBlocks, result.badExtents], [3, LOST]);
+  await assertRestored({ image, path }, [3, 4, 699]);
 });

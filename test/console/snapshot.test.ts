@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
+import { actionParts, send } from "../support/operations.ts";
+import { asSecondAccount } from "../support/second-account.ts";
 import { assertAccessible, assertFits, consoleSuite, PHONE, SKIP } from "./_browser.ts";
 import { blockOf } from "./_history.ts";
 
@@ -182,6 +184,22 @@ describe("the screen of one snapshot", { skip: SKIP }, () => {
     await page.getByText("There is one once the snapshot is completed").waitFor();
     await page.goto(`${suite.service.endpoint}/console#/snapshots/snap-0ffffffffffffffff`);
     await page.getByText("There is no snapshot snap-0ffffffffffffffff").waitFor();
+  });
+
+  test("does not say whose blocks another account's snapshot has", async (t) => {
+    const { service, history } = suite;
+    const as = await asSecondAccount(service);
+    const shared = { "CreateVolumePermission.Add.1.UserId": as.firstKey.key.account };
+    const attribute = { SnapshotId: history.monday, ...shared };
+    const sharing = actionParts("ModifySnapshotAttribute", attribute);
+    const { status, text } = await send(service, sharing, { service: "ec2" });
+    assert.equal(status, 200, text);
+    const page = await suite.open(t, { as });
+    await page.goto(`${service.endpoint}/console#/snapshots/${history.monday}`);
+    await page.getByText("allocated: 60").waitFor();
+    assert.match(await page.locator(".legend").innerText(), /zeros: 20 /);
+    assert.equal(await page.getByText("own: ").count(), 0);
+    assert.match(await page.locator("dl.facts").first().innerText(), /Parent\s+–/);
   });
 
   test("draws a million blocks of 64 TiB in less than a second", async (t) => {

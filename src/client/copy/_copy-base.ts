@@ -121,7 +121,9 @@ async function probe(
     const isRelated = await listChangedBlocks(client, snapshot.SnapshotId, input, options).then(
       () => true,
       (error: unknown) => {
-        if (error instanceof ClientError && error.status === 400) return false;
+        // Of another lineage; or one that nobody can read now, such as an archived one.
+        const { status } = error instanceof ClientError ? error : {};
+        if (status === 400 || status === 404) return false;
         throw error;
       },
     );

@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Extent } from "../../model/extent.ts";
 import { BlockLedger } from "../transfer/block-ledger.ts";
 import { type LogEntry, TransferLog, type TransferLogOptions } from "../transfer/transfer-log.ts";
 
@@ -7,6 +8,8 @@ import { type LogEntry, TransferLog, type TransferLogOptions } from "../transfer
  *
  *     {"target": "file 1:2"}          what is written to, before anything happens to it
  *     {"blocks": [[7, "…"], …]}       blocks and their checksums, once they are durable there
+ *     {"bad": [[8, 2], …], "from": 0} where blocks could not be read: the extents from number 0
+ *                                     on, in place of those that an earlier run noted
  *     {"imageBytes": 12345}           all of it is durable; only the name is missing
  */
 
@@ -14,6 +17,15 @@ import { type LogEntry, TransferLog, type TransferLogOptions } from "../transfer
 const BATCH_BLOCKS_MAX = 128;
 /** Milliseconds after which that is done in any case. */
 const BATCH_MS_MAX = 250;
+/** Bad extents in one entry, which is then far below what a line of a transfer log may have. */
+const BAD_EXTENTS_MAX = 10_000;
+
+/** What a download has come to, once all of it is durable. */
+export interface WholeImage {
+  readonly imageBytes: number;
+  /** Where blocks could not be read, ascending. */
+  readonly badExtents: readonly Extent[];
+}
 
 /** The transfer log of a download, and what earlier runs left in it. */
 export class DownloadLog {
@@ -22,6 +34,7 @@ export class DownloadLog {
   #log: TransferLog | undefined;
   #target: string | undefined;
   #imageBytes: number | undefined;
+  #badExtents: Extent[] = [];
   #batch: [blockIndex: number, checksum: string][] = [];
   #batchMs = 0;
   #flushing: Promise<void> = Promise.resolve();
@@ -51,9 +64,10 @@ export class DownloadLog {
     return this.#target;
   }
 
-  /** Length of the image, once all of it is durable. */
-  get imageBytes(): number | undefined {
-    return this.#imageBytes;
+  /** What an earlier run came to; undefined where none got that far. */
+  get whole(): WholeImage | undefined {
+    const [imageBytes, badExtents] = [this.#imageBytes, this.#badExtents];
+    return imageBytes === undefined ? undefined : { imageBytes, badExtents };
   }
 
   /** True where there is something to go on with. */
@@ -94,8 +108,14 @@ export class DownloadLog {
     return flushed;
   }
 
-  async noteWhole(imageBytes: number): Promise<void> {
+  async noteWhole({ imageBytes, badExtents }: WholeImage): Promise<void> {
     this.#imageBytes = imageBytes;
+    this.#badExtents = [...badExtents];
+    // One entry at least: an earlier run may have noted some, and died before its image was whole.
+    for (let from = 0; from === 0 || from < badExtents.length; from += BAD_EXTENTS_MAX) {
+      const part = badExtents.slice(from, from + BAD_EXTENTS_MAX);
+      await this.#log?.append({ bad: part.map(({ start, count }) => [start, count]), from });
+    }
     await this.#log?.append({ imageBytes });
     await this.#log?.sync();
   }
@@ -104,6 +124,7 @@ export class DownloadLog {
   async restart(): Promise<void> {
     this.#target = undefined;
     this.#imageBytes = undefined;
+    this.#badExtents = [];
     this.kept.clear();
     await this.#log?.restart();
   }
@@ -116,9 +137,15 @@ export class DownloadLog {
     await this.#log?.close();
   }
 
-  #take({ target, blocks, imageBytes }: LogEntry): void {
+  #take({ target, blocks, bad, from, imageBytes }: LogEntry): void {
     if (typeof target === "string") this.#target = target;
     if (typeof imageBytes === "number") this.#imageBytes = imageBytes;
+    if (Array.isArray(bad)) {
+      this.#badExtents.length = Number(from);
+      for (const [start, count] of bad as [number, number][]) {
+        this.#badExtents.push({ start, count });
+      }
+    }
     if (!Array.isArray(blocks)) return;
     for (const [blockIndex, checksum] of blocks as [number, string][]) {
       this.kept.add(blockIndex, checksum);

@@ -3,6 +3,7 @@ import { blockCountOf } from "../../model/geometry.ts";
 import type { Block } from "../../wire/list-snapshot-blocks.ts";
 import { describeSnapshots } from "../api/ec2-operations.ts";
 import { type BlockPage, blockPagesOf, readableBlockPagesOf } from "../api/listings.ts";
+import { isOperationUnknown } from "../api/unknown-operation.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { ClientError } from "../errors.ts";
 
@@ -11,10 +12,13 @@ export interface SalvagePage extends BlockPage<Block> {
   readonly lost: readonly Extent[];
 }
 
-/** True for what only the stored bytes can be the reason of, once it has been tried again. */
+/**
+ * True for what only the stored bytes can be the reason of, once it has been tried again. Other
+ * answers from 500 on tell of a service, or of what it works with, that is away.
+ */
 export function isDamage(error: unknown): error is ClientError {
   if (!(error instanceof ClientError)) return false;
-  return error.kind === "integrity" || (error.kind === "service" && (error.status ?? 0) >= 500);
+  return error.kind === "integrity" || (error.kind === "service" && error.status === 500);
 }
 
 /**
@@ -61,7 +65,7 @@ async function* remainingPages(
     }
   } catch (error) {
     // Not a Varve, or one that cannot go on either.
-    if (!(error instanceof ClientError) || error.kind === "connection") throw error;
+    if (!isOperationUnknown(error) && !isDamage(error)) throw error;
     const volumeSizeGib = await findVolumeSize(client, remainder, options);
     const blockCount = blockCountOf(volumeSizeGib);
     const lost = [{ start: nextIndex, count: blockCount - nextIndex }];

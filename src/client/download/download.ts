@@ -175,7 +175,7 @@ async function downloadToTarget(
     await run.run(planDownload({ blocks: source.blocks, local, foreknowledge }));
     await log.flush(() => target.sync());
     await target.sync();
-    await log.noteWhole(run.imageBytes);
+    await log.noteWhole(run);
     await target.finish();
   } catch (cause) {
     await local.return(undefined);
@@ -183,10 +183,9 @@ async function downloadToTarget(
     throw new DownloadError(cause, { snapshotId, partPath: target.partPath });
   }
   const { imageBytes, badExtents } = run;
-  const badBlocks = badExtents.reduce((sum, { count }) => sum + count, 0);
   const { volumeSizeGib } = source;
   const image = { snapshotId, path: options.path, imageBytes, volumeSizeGib };
-  return { ...run.progress(), ...image, badBlocks, badExtents };
+  return { ...run.progress(), ...image, badBlocks: countBlocks(badExtents), badExtents };
 }
 
 /** The result of an earlier run that died after all was done but for saying so. */
@@ -194,10 +193,11 @@ async function findDone(
   { path, snapshotId }: DownloadOptions,
   log: DownloadLog,
 ): Promise<DownloadCounts | undefined> {
-  const { imageBytes, target } = log;
-  if (imageBytes === undefined || target === undefined) return undefined;
+  const { whole, target } = log;
+  if (whole === undefined || target === undefined) return undefined;
   if ((await identityOfFile(path)) !== target) return undefined;
   await unlink(await partPathFor(path)).catch(() => undefined);
+  const { imageBytes, badExtents } = whole;
   const blocksTotal = blockCountFor(imageBytes);
   return {
     snapshotId,
@@ -212,9 +212,13 @@ async function findDone(
     bytesReceived: 0,
     blocksInFlight: 0,
     retries: 0,
-    badBlocks: 0,
-    badExtents: [],
+    badBlocks: countBlocks(badExtents),
+    badExtents,
   };
+}
+
+function countBlocks(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { count }) => sum + count, 0);
 }
 
 async function openTarget(

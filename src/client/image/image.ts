@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import { constants, type FileHandle, open, stat } from "node:fs/promises";
 import type { Extent } from "../../model/extent.ts";
 import { blockCountFor, offsetOf } from "../../model/geometry.ts";
@@ -11,9 +12,20 @@ import { findDataExtents } from "./sparse-extents.ts";
 /** How to tell the holes of an image: see `uploadSnapshot`. */
 export type HoleSearch = "auto" | "seek" | "zero";
 
+/** What became of a file since it was opened. */
+export interface ImageChange {
+  /** By how much it is longer now; none of that belongs to the image. */
+  readonly addedBytes: number;
+}
+
 /** What an image is read through, wherever it comes from. */
 export interface ImageSource {
   readonly path: string;
+  /**
+   * Tells a file, as it was when it was opened, apart from what it was at another time; undefined
+   * for a device or a stream.
+   */
+  readonly identity: string | undefined;
   /** Bytes; of a stream undefined until it has ended. */
   readonly sizeBytes: number | undefined;
   /** Blocks of the image, the last one perhaps partial; of a stream those it may have. */
@@ -29,8 +41,8 @@ export interface ImageSource {
   readBlock(blockIndex: number, buffer: Uint8Array): Promise<void>;
   /** Throws if the image is shorter now than it was; its holes are not read, so nobody noticed. */
   checkLength(): Promise<void>;
-  /** Tells a file apart from what it was at another time; undefined for a device or a stream. */
-  identity(): Promise<string | undefined>;
+  /** Undefined where nothing has changed since the image was opened, or nobody can tell. */
+  findChange(): Promise<ImageChange | undefined>;
   close(): Promise<void>;
 }
 
@@ -48,6 +60,7 @@ const SECTOR_SIZE_BYTES = 512;
 /** A local file or block device, open for reading, of a size that stays what it was. */
 export class Image implements ImageSource {
   readonly path: string;
+  readonly identity: string | undefined;
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
   readonly #isDevice: boolean;
@@ -56,12 +69,14 @@ export class Image implements ImageSource {
   private constructor(
     path: string,
     handle: FileHandle,
-    facts: { readonly sizeBytes: number; readonly isDevice: boolean },
+    facts: { readonly sizeBytes: number; readonly identity: string | undefined },
   ) {
     this.path = path;
     this.#handle = handle;
     this.sizeBytes = facts.sizeBytes;
-    this.#isDevice = facts.isDevice;
+    this.identity = facts.identity;
+    // A file always has one, and a device has nothing by which to know it again.
+    this.#isDevice = facts.identity === undefined;
   }
 
   /** Opens an image. Throws a `FileError` for what is none. */
@@ -69,10 +84,12 @@ export class Image implements ImageSource {
     const isDevice = checkKind(path, await onFile("read", path, () => stat(path)));
     const handle = await onFile("read", path, () => open(path, constants.O_RDONLY));
     try {
-      const { size } = await onFile("read", path, () => handle.stat());
-      const sizeBytes = isDevice ? await findDeviceSize(path, handle) : size;
+      // Size and identity are of one moment: whatever is written after it is found to be a change.
+      const found = await onFile("read", path, () => handle.stat({ bigint: true }));
+      const sizeBytes = isDevice ? await findDeviceSize(path, handle) : Number(found.size);
       checkSize(path, sizeBytes);
-      const image = new Image(path, handle, { sizeBytes, isDevice });
+      const identity = isDevice ? undefined : identityOf(found);
+      const image = new Image(path, handle, { sizeBytes, identity });
       if (!raw) await image.#checkIsRaw();
       if (mapPath !== undefined) image.#mapped = await readQemuMap(mapPath, sizeBytes);
       return image;
@@ -108,12 +125,12 @@ export class Image implements ImageSource {
     yield { start: 0, count: this.blockCount };
   }
 
-  /** Changes with every write to a file that its system notes. A device tells nothing. */
-  async identity(): Promise<string | undefined> {
+  /** What became of a file since it was opened, as far as its system notes it. */
+  async findChange(): Promise<ImageChange | undefined> {
     if (this.#isDevice) return undefined;
     const found = await onFile("read", this.path, () => this.#handle.stat({ bigint: true }));
-    const { dev, ino, size, mtimeNs, ctimeNs } = found;
-    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+    if (identityOf(found) === this.identity) return undefined;
+    return { addedBytes: Math.max(0, Number(found.size) - this.sizeBytes) };
   }
 
   /** Fills the buffer with a block's bytes; what lies beyond the image's end is zeros. */
@@ -164,6 +181,11 @@ export class Image implements ImageSource {
       `${sizeBytes} now.`;
     return new FileError(message, { path, code: "IMAGE_SHRANK" });
   }
+}
+
+/** Changes with every write to a file that its system notes. */
+function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 }
 
 /** True for a device, false for a file; throws for what is neither. */

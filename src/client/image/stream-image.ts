@@ -31,6 +31,7 @@ export interface StreamImageOptions {
  */
 export class StreamImage implements ImageSource {
   readonly path: string;
+  readonly identity = undefined;
   readonly #options: StreamImageOptions;
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #waiting = new Map<number, Uint8Array>();
@@ -92,7 +93,7 @@ export class StreamImage implements ImageSource {
 
   async checkLength(): Promise<void> {}
 
-  async identity(): Promise<undefined> {
+  async findChange(): Promise<undefined> {
     return undefined;
   }
 

@@ -7,10 +7,10 @@ import { type LogEntry, TransferLog, type TransferLogOptions } from "../transfer
 /*
  * What an upload notes in its transfer log, in this order:
  *
- *     {"start": {…}, "source": "…"}   before StartSnapshot is asked for, client token included
- *     {"snapshotId": "snap-…"}        once it was answered
- *     {"block": 7, "checksum": "…"}   for each block, once it was acknowledged
- *     {"completion": {…}}             before CompleteSnapshot is asked for
+ *     {"start": {…}, "source": "…"}        before StartSnapshot is asked for, client token included
+ *     {"snapshotId": "snap-…"}             once it was answered
+ *     {"block": 7, "checksum": "…"}        for each block, once it was acknowledged
+ *     {"completion": {…}, "source": "…"}   before CompleteSnapshot is asked for
  */
 
 /** The transfer log of an upload, and what earlier runs left in it. */
@@ -47,7 +47,7 @@ export class UploadLog {
     return this.#start;
   }
 
-  /** What the image was when its upload began. */
+  /** What the image was when its upload began or, once all was sent, when that run began. */
   get source(): string | undefined {
     return this.#source;
   }
@@ -80,9 +80,13 @@ export class UploadLog {
     await this.#log?.append({ block, checksum });
   }
 
-  async noteCompletion(completion: CompleteSnapshotInput): Promise<void> {
+  async noteCompletion(
+    completion: CompleteSnapshotInput,
+    source: string | undefined,
+  ): Promise<void> {
     this.#completion = completion;
-    await this.#log?.append({ completion });
+    this.#source = source;
+    await this.#log?.append({ completion, source });
     await this.#log?.sync();
   }
 
@@ -112,6 +116,10 @@ export class UploadLog {
     }
     if (typeof snapshotId === "string") this.#snapshotId = snapshotId;
     if (typeof block === "number") this.sent.add(block, String(checksum));
-    if (completion !== undefined) this.#completion = completion as CompleteSnapshotInput;
+    if (completion !== undefined) {
+      this.#completion = completion as CompleteSnapshotInput;
+      // Logs of earlier versions say it at the start only.
+      if (typeof source === "string") this.#source = source;
+    }
   }
 }

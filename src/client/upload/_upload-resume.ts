@@ -2,6 +2,7 @@ import type { StartSnapshotRequest } from "../../wire/start-snapshot.ts";
 import { deleteSnapshot, describeSnapshots } from "../api/ec2-operations.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError, isSnapshotNotFound, SnapshotStateError } from "../errors.ts";
+import type { ImageSource } from "../image/image.ts";
 import type { UploadLog } from "./_upload-log.ts";
 import type { UploadOptions } from "./upload-options.ts";
 
@@ -16,6 +17,7 @@ export interface ResumeParts {
   /** What this run would start a snapshot with, without its client token. */
   readonly wanted: StartSnapshotRequest;
   readonly options: UploadOptions;
+  readonly image: Pick<ImageSource, "identity">;
 }
 
 /** Readies the log: to go on with what is in it, or emptied; says which. */
@@ -23,7 +25,7 @@ export async function prepareLog(client: Client, parts: ResumeParts): Promise<vo
   const { log, options } = parts;
   const { snapshotId, start } = log;
   if (start === undefined) return log.restart();
-  const why = options.restart ? "as was asked for" : await whyAnew(client, parts);
+  const why = options.restart ? `as was asked for${leftBehind(log)}` : await whyAnew(client, parts);
   if (why === undefined) {
     const what = snapshotId === undefined ? "" : ` of ${snapshotId}`;
     const done = log.completion ? "only its completion is left" : countOf(log.sent.count);
@@ -57,7 +59,7 @@ export async function beginAnew(
 
 async function whyAnew(
   client: Client,
-  { log, wanted, options }: ResumeParts,
+  { log, wanted, options, image }: ResumeParts,
 ): Promise<string | undefined> {
   const { ClientToken: _, ...started } = log.start ?? wanted;
   if (!log.completion && JSON.stringify(started) !== JSON.stringify(wanted)) {
@@ -70,8 +72,22 @@ async function whyAnew(
   if (state === "gone" && (log.sent.count > 0 || log.completion)) {
     return "since the service does not have it any more";
   }
-  if (state === "completed" && !log.completion) return "since somebody else has completed it";
-  return undefined;
+  if (!log.completion) {
+    return state === "completed" ? "since somebody else has completed it" : undefined;
+  }
+  // What is completed never changes again: it must not pass for a snapshot of what is there now.
+  if (image.identity === undefined) {
+    return `since nobody can tell whether the image has changed${leftBehind(log)}`;
+  }
+  return image.identity === log.source
+    ? undefined
+    : `since the image has changed${leftBehind(log)}`;
+}
+
+/** What is to be known of a snapshot that is not deleted, for it may be completed. */
+function leftBehind({ snapshotId, completion }: UploadLog): string {
+  if (!completion) return "";
+  return `: ${snapshotId} may be a completed snapshot of what the image held before`;
 }
 
 /** `gone` where it does not exist, undefined where the service does not say. */

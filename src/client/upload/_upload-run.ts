@@ -71,7 +71,7 @@ export class UploadRun {
 
   /** Asks for the completion, and waits until it is done. */
   async complete(): Promise<void> {
-    const { client, log, options } = this.#parts;
+    const { client, image, log, options } = this.#parts;
     const { signal, completionTimeoutMs } = options;
     const completion = log.completion ?? {
       ChangedBlocksCount: this.#checksum.count,
@@ -81,7 +81,7 @@ export class UploadRun {
     };
     signal?.throwIfAborted();
     if (log.completion) this.#skipToEnd();
-    else await log.noteCompletion(completion);
+    else await log.noteCompletion(completion, image.identity);
     this.#isCompletionAsked = true;
     const { snapshotId } = this;
     await completeSnapshot(client, snapshotId, completion, this.#callOptions());

@@ -37,14 +37,17 @@ export interface UploadOptions {
    * ends early keeps its unfinished snapshot, and the same upload goes on with it.
    */
   readonly logPath?: string | undefined;
-  /** Begin anew, whatever the transfer log says; what an earlier run began is deleted. */
+  /**
+   * Begin anew, whatever the transfer log says; what an earlier run began is deleted, unless its
+   * completion was asked for.
+   */
   readonly restart?: boolean | undefined;
   readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
   /** Hears what the user should know. */
   readonly onNote?: ((note: TransferNote) => void) | undefined;
   /**
    * Hears the result while the transfer log is still there: should the process die before this
-   * has returned, the same upload only tells the result once more.
+   * has returned, the same upload of a file that has not changed only tells the result once more.
    */
   readonly onCompleted?: ((result: UploadResult) => void) | undefined;
   /**

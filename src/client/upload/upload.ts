@@ -8,7 +8,7 @@ import { createTags } from "../api/ec2-operations.ts";
 import { IMAGE_BYTES_TAG } from "../api/snapshot-tags.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError, FileError, isSnapshotNotFound, UploadError } from "../errors.ts";
-import { Image, type ImageSource } from "../image/image.ts";
+import { Image, type ImageChange, type ImageSource } from "../image/image.ts";
 import { StreamImage } from "../image/stream-image.ts";
 import { openParent, type Parent } from "../transfer/parent-blocks.ts";
 import { planBlocks } from "../transfer/plan-blocks.ts";
@@ -106,7 +106,8 @@ async function uploadImage(client: Client, task: Task): Promise<UploadCounts> {
   const parent = await findParent(client, options);
   const volumeSizeGib = chooseVolumeSize(image, parent, options);
   const wanted = startRequest(image, volumeSizeGib, options);
-  await prepareLog(client, { log, wanted, options });
+  const resume = { log, wanted, options, image };
+  await prepareLog(client, resume);
   const isResumed = log.snapshotId !== undefined;
   try {
     return await uploadOnce(client, task, { wanted, parent });
@@ -114,7 +115,7 @@ async function uploadImage(client: Client, task: Task): Promise<UploadCounts> {
     const isGone = error instanceof UploadError && isSnapshotNotFound(error.cause);
     if (!isResumed || !isGone || options.stream) throw error;
     const why = "since the service does not have it any more";
-    await beginAnew(client, { log, wanted, options }, why);
+    await beginAnew(client, resume, why);
     return uploadOnce(client, task, { wanted, parent: await findParent(client, options) });
   }
 }
@@ -136,14 +137,13 @@ async function uploadOnce(
   }: { readonly wanted: StartSnapshotRequest; readonly parent: Parent | undefined },
 ): Promise<UploadCounts> {
   const { signal, holes = "auto", onNote } = options;
-  const identity = await image.identity();
-  const isSourceUnchanged = log.source !== undefined && log.source === identity;
-  if (log.source !== undefined && !isSourceUnchanged && !log.completion) {
+  const isSourceUnchanged = log.source !== undefined && log.source === image.identity;
+  if (log.source !== undefined && !isSourceUnchanged) {
     const message = `${image.path} has changed since its upload began: all of it is read again.`;
     onNote?.({ event: "source-changed", message });
   }
   if (log.start === undefined) {
-    await log.noteStart({ ...wanted, ClientToken: randomUuid(client.random) }, identity);
+    await log.noteStart({ ...wanted, ClientToken: randomUuid(client.random) }, image.identity);
   }
   const snapshotId = log.snapshotId ?? (await start(client, log, signal));
   const extents = await image.dataExtents(holes);
@@ -171,17 +171,21 @@ async function uploadOnce(
     await plan.return(undefined);
     await extents?.return(undefined);
   }
-  if (identity !== undefined && identity !== (await image.identity())) {
-    const message =
-      `${image.path} changed while it was read: the snapshot holds each block as it was at some ` +
-      "time of the upload.";
-    onNote?.({ event: "source-changed", message });
-  }
+  const change = await image.findChange();
+  if (change) onNote?.({ event: "source-changed", message: changeNote(image.path, change) });
   return {
     ...run.progress(),
     volumeSizeGib: wanted.VolumeSize,
     blocksSkipped: run.blocksSkipped(),
   };
+}
+
+function changeNote(path: string, { addedBytes }: ImageChange): string {
+  const message =
+    `${path} changed while it was read: the snapshot holds each block as it was at some time of ` +
+    "the upload.";
+  if (addedBytes === 0) return message;
+  return `${message} What was added at its end, ${addedBytes} bytes, is not in the snapshot.`;
 }
 
 async function start(
