@@ -157,8 +157,12 @@ export interface RequestTable {
   /** Adds one; answers its id. */
   add(asked: Pick<RequestedCollection, "request" | "status">): Promise<string>;
   get(id: string): Promise<RequestedCollection | undefined>;
-  /** Takes up those not done that no living process has; this one has them from now on. */
-  take(): Promise<RequestedCollection[]>;
+  /**
+   * Takes up those not done that no living process has; this one has them from now on. `known` is
+   * all that it knows to have by now, done or not: what else it has it takes once more, for it
+   * never heard that it took it. Not to be called twice at once.
+   */
+  take(known: readonly string[]): Promise<RequestedCollection[]>;
   /** Notes how one stands. */
   put(id: string, now: Pick<RequestedCollection, "status" | "isDone">): Promise<void>;
   /** Asks for one to be stopped. */

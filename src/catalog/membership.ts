@@ -34,8 +34,8 @@ export class Membership {
   #epoch = 0;
   /** Until when this process may take itself for the leader, on the clock that never jumps. */
   #leadsUntilMs = Number.NEGATIVE_INFINITY;
-  /** What makes the database's time of the clock that never jumps. */
-  #offsetMs = 0;
+  /** What makes the database's time of the clock that never jumps; not a number before a beat. */
+  #offsetMs = Number.NaN;
   #reserved: { readonly segments: number[]; readonly sinceMs: number } = emptyReserve();
   readonly #reserving = new Limiter(1);
   #beating: { stop(): Promise<void> } | undefined;
@@ -60,6 +60,11 @@ export class Membership {
     const leases = parts.leases ?? LEASES_DEFAULT;
     const member = new Membership(parts, await parts.table.join(parts.name, leases));
     await member.#beat();
+    // Presumed dead before it was heard of once, it has begun anew and knows no time yet.
+    if (!member.#hasTime()) await member.#beat();
+    if (!member.#hasTime()) {
+      throw new UnavailableError("This process was presumed dead twice before it was heard of");
+    }
     member.#beating = repeat(parts.clock, leases.beatMs, {
       work: () => member.#beat(),
       onError: parts.onError,
@@ -132,7 +137,13 @@ export class Membership {
     const uncertaintyMs = (receivedMs - sentMs) / 2;
     const offsetMs = nowMs - (sentMs + uncertaintyMs);
     const isNews = Math.abs(offsetMs - this.#offsetMs) > uncertaintyMs + OFFSET_STEP_MS;
-    if (isNews && uncertaintyMs < this.#leases.beatMs) this.#offsetMs = offsetMs;
+    const isBetter = isNews && uncertaintyMs < this.#leases.beatMs;
+    // However rough the first is, it is better than none.
+    if (isBetter || !this.#hasTime()) this.#offsetMs = offsetMs;
+  }
+
+  #hasTime(): boolean {
+    return !Number.isNaN(this.#offsetMs);
   }
 
   async #beginAnew(): Promise<void> {

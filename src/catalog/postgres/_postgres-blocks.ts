@@ -58,22 +58,26 @@ export class PostgresBlockTable extends PostgresDamageTable implements BlockTabl
     locations: readonly NewLocation[],
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]> {
-    const term = this.term();
+    const arrived = this.term();
     const segments = [...new Set(locations.map(({ segment }) => segment))].sort((a, b) => a - b);
     // Whoever looks records up until it begins shares its way to the database.
     const rides = [this.#located, ...this.#companions].map((gathered) => gathered.ride());
     const committed = this.#database.transaction(async (queries) => {
       for (const ride of rides) await ride.answer(queries);
+      // In one turn with the fence, which asks for the process of now: while this waited for its
+      // connection, or was begun again, this process may have become another.
+      const term = this.term();
       const generation = await this.#fence(queries, segments);
       await addLocations(queries, generation, locations);
-      const timely = writes.filter((write) => (write.term ?? term) === term);
+      const isTimely = (write: PendingWrite) => (write.term ?? arrived) === term;
+      const timely = writes.filter(isTimely);
       const batch = { locations, writes: timely };
       const { refusals, replaced } = await addWrites(queries, generation, batch);
       const accepted = timely.filter((_, i) => refusals[i] === undefined);
       const unreferenced = findUnreferenced(locations, accepted);
       await noteCandidates(queries, generation, [...unreferenced, ...replaced]);
       let next = 0;
-      return writes.map((write) => ((write.term ?? term) === term ? refusals[next++] : "late"));
+      return writes.map((write) => (isTimely(write) ? refusals[next++] : "late"));
     });
     return committed.finally(() => {
       for (const ride of rides) ride.end();

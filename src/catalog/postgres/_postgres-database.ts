@@ -18,6 +18,8 @@ import type { Row } from "../rows.ts";
  *    Where two meet all the same, the database ends one of them, which is then done again.
  * 4. Nothing is acknowledged before COMMIT was answered. When the connection is lost before that,
  *    nobody knows the outcome, and the call rejects with an `UnavailableError`.
+ * 5. A standby is asked nothing, reads included: it may not know yet what was acknowledged. After a
+ *    failover the same name leads to one for a while.
  */
 
 /** A parameter of a statement; an array stands for an array of PostgreSQL's. */
@@ -73,9 +75,14 @@ const AGAIN = new Set(["40001", "40P01"]);
  */
 const UNAVAILABLE = /^(?:08|53|57|58)|^(?:25006|25P03|55P03)$/;
 
+/** A standby answers, so what it says may be of earlier. */
+class StandbyError extends UnavailableError {}
+
 /** A pool of connections with prepared statements, and transactions on them. */
 export class PostgresDatabase implements Queries {
   readonly #pool: Pool;
+  /** Connections to what was no standby when they were made: it is asked once. */
+  readonly #primary = new WeakSet<PoolClient>();
   readonly #names = new Map<string, string>();
   readonly #clock: Clock;
   readonly #random: Random;
@@ -140,6 +147,11 @@ export class PostgresDatabase implements Queries {
     await this.#with((client) => client.query(sql));
   }
 
+  /** Resolves when the database answers and is no standby; else rejects (`UnavailableError`). */
+  async check(): Promise<void> {
+    await this.#with(refuseStandby);
+  }
+
   /** Waits for the calls under way and ends all connections. */
   async close(): Promise<void> {
     await this.#pool.end();
@@ -154,6 +166,9 @@ export class PostgresDatabase implements Queries {
     const onLost = () => undefined;
     client.on("error", onLost);
     try {
+      // Not in a hook of the pool: who has given up waiting by then would never release it.
+      if (!this.#primary.has(client)) await refuseStandby(client);
+      this.#primary.add(client);
       return await work(client);
     } catch (error) {
       failure = error;
@@ -202,12 +217,24 @@ export class PostgresDatabase implements Queries {
   }
 }
 
+/** A primary that takes no writes, for its disk is full, knows all and is asked on. */
+async function refuseStandby(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<Row>("SELECT pg_is_in_recovery() AS is_standby");
+  if (rows[0]?.["is_standby"] !== true) return;
+  throw new StandbyError(
+    "The catalog's database is a standby, which may not know yet what was acknowledged. Lead its " +
+      "address to the primary",
+  );
+}
+
 /** An error of the database's that leaves the connection usable. */
 function isStatementsFault(error: unknown): boolean {
+  if (error instanceof StandbyError) return false;
   const isPostgres = error instanceof DatabaseError;
   // What the work itself threw, between two statements, says nothing of the connection.
   if (!isPostgres) return !isConnectionFault(error);
-  return !/^(?:08|57P)/.test(error.code ?? "");
+  // 25006: a standby is at its other end, and stays there.
+  return !/^(?:08|57P)|^25006$/.test(error.code ?? "");
 }
 
 function isWorthRepeating(error: unknown): boolean {

@@ -30,19 +30,21 @@ export class PostgresRequestTable implements RequestTable {
     return row && requestFrom(row);
   }
 
-  async take(): Promise<RequestedCollection[]> {
+  async take(known: readonly string[]): Promise<RequestedCollection[]> {
+    const own = this.#processNumber() ?? null;
+    const free = `is_done = 0 AND number::text <> ALL ($2::text[]) AND (process = $1::bigint
+      OR NOT EXISTS (SELECT 1 FROM processes WHERE processes.number = collections.process))`;
     // Asked for often and mostly in vain: a write would be a sync each time.
-    const free = `is_done = 0 AND NOT EXISTS (
-      SELECT 1 FROM processes WHERE processes.number = collections.process)`;
-    const any = await this.#database.get(`SELECT 1 AS one FROM collections WHERE ${free} LIMIT 1`);
-    if (!any) return [];
+    const first = `SELECT 1 AS one FROM collections WHERE ${free} LIMIT 1`;
+    if (!(await this.#database.get(first, own, known))) return [];
     const rows = await this.#database.all(
       `WITH free AS (
          SELECT number FROM collections WHERE ${free} ORDER BY number FOR UPDATE
        )
-       UPDATE collections SET process = $1 FROM free WHERE collections.number = free.number
+       UPDATE collections SET process = $1::bigint FROM free WHERE collections.number = free.number
        RETURNING collections.*`,
-      this.#processNumber() ?? null,
+      own,
+      known,
     );
     return rows.map(requestFrom).sort((a, b) => Number(a.id) - Number(b.id));
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
 import { pendingSnapshot } from "../../../test/support/pending-snapshot.ts";
 import { POSTGRES_MISSING, postgresDatabase, query } from "../../../test/support/postgres.ts";
 import { seededBytes } from "../../../test/support/property.ts";
@@ -69,6 +70,30 @@ test("what a process had begun before it was presumed dead is refused", { skip }
   const later = await member.nextSegment();
   const writes = [{ ...write(1), term }, write(1)];
   assert.deepEqual(await again.blocks.commit([location(1, later)], writes), ["late", undefined]);
+});
+
+test("a write that waits while its process is presumed dead comes too late for the next one", {
+  skip,
+}, async (t) => {
+  const { url, catalog, member } = await join(t);
+  const { blocks } = catalog;
+  await catalog.snapshots.start(pendingSnapshot(SNAPSHOT, ACCOUNT, {}), undefined);
+  await blocks.commit([location(1, await member.nextSegment())], []);
+  const before = blocks.term();
+  const holding = new Client({ connectionString: url });
+  await holding.connect();
+  t.after(() => holding.end());
+  await holding.query("BEGIN; LOCK TABLE locations");
+  // The look-up goes with the transaction, as its first statement, and waits for the table.
+  const committing = blocks.commit([], [{ ...write(1), term: before }, write(1)]);
+  const locating = blocks.locate(ACCOUNT, name(1));
+  await query(url, `DELETE FROM processes WHERE number = ${before}`);
+  await until(async () => blocks.term() !== before);
+  await holding.query("ROLLBACK");
+  assert.deepEqual(await committing, ["late", "late"]);
+  assert.ok(await locating);
+  assert.deepEqual(await blocks.pendingWrites(SNAPSHOT, 0, 10), []);
+  assert.deepEqual(await blocks.commit([], [write(1)]), [undefined]);
 });
 
 test("a process that was presumed dead notices, says so and goes on as another", {
@@ -154,6 +179,26 @@ test("two processes never seal one snapshot: only who began last may", { skip },
   assert.equal(await one.catalog.snapshots.changeState(SNAPSHOT, "sealing", late), false);
   const latest = { ...change, attempt: second };
   assert.equal(await other.catalog.snapshots.changeState(SNAPSHOT, "sealing", latest), true);
+});
+
+test("a collection whose taking was not heard of is taken once more by the same process", {
+  skip,
+}, async (t) => {
+  const one = await join(t);
+  const other = await join(t, LEASES, one.url);
+  const { requests } = one.catalog;
+  const id = await requests.add({ request: "{}", status: "{}" });
+  const idsOf = async ({ catalog }: Joined, known: readonly string[]) =>
+    (await catalog.requests.take(known)).map((each) => each.id);
+  assert.deepEqual(await idsOf(one, []), [id]);
+  assert.deepEqual(await idsOf(one, [id]), [], "it is under way here");
+  assert.deepEqual(await idsOf(other, []), [], "its process lives");
+  assert.deepEqual(await idsOf(one, []), [id]);
+  await one.member.stop();
+  assert.deepEqual(await idsOf(other, [id]), [], "it knows of it already");
+  assert.deepEqual(await idsOf(other, []), [id]);
+  await requests.put(id, { status: "{}", isDone: true });
+  assert.deepEqual(await idsOf(other, []), []);
 });
 
 interface Joined {

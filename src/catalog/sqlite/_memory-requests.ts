@@ -3,7 +3,6 @@ import { REQUESTS_KEPT_COUNT, type RequestedCollection, type RequestTable } from
 /** `RequestTable` in the memory of the one process that has the file: both end together. */
 export class MemoryRequestTable implements RequestTable {
   readonly #all = new Map<string, RequestedCollection>();
-  readonly #taken = new Set<string>();
   #addedCount = 0;
 
   async add(asked: Pick<RequestedCollection, "request" | "status">): Promise<string> {
@@ -19,17 +18,13 @@ export class MemoryRequestTable implements RequestTable {
     return this.#all.get(id);
   }
 
-  async take(): Promise<RequestedCollection[]> {
-    const free = [...this.#all.values()].filter(
-      ({ id, isDone }) => !isDone && !this.#taken.has(id),
-    );
-    for (const { id } of free) this.#taken.add(id);
-    return free;
+  async take(known: readonly string[]): Promise<RequestedCollection[]> {
+    // There is no other process that could have the rest.
+    return [...this.#all.values()].filter(({ id, isDone }) => !isDone && !known.includes(id));
   }
 
   async put(id: string, now: Pick<RequestedCollection, "status" | "isDone">): Promise<void> {
     this.#change(id, now);
-    if (now.isDone) this.#taken.delete(id);
   }
 
   async askToStop(id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Clock, repeat } from "../../base/clock.ts";
+import { Limiter } from "../../base/concurrency.ts";
 import type { RequestedCollection, RequestTable } from "../../catalog/collection.ts";
 import type { Collected, CollectOptions, Collector } from "./collector.ts";
 
@@ -15,7 +16,7 @@ export interface CollectionStatus {
 
 /** What collections are carried out with. */
 export interface CollectionsParts {
-  readonly collector: Collector;
+  readonly collector: Pick<Collector, "collect">;
   readonly table: RequestTable;
   readonly clock: Clock;
   /** True while this process is the one that collects. */
@@ -42,6 +43,9 @@ export class Collections {
   readonly #stops = new Map<string, AbortController>();
   /** Those that ended here, of which the catalog could not be told yet. */
   readonly #ended = new Map<string, Outcome>();
+  readonly #taking = new Limiter(1);
+  /** True when some may have been taken up of which this process never heard. */
+  #isInDoubt = false;
 
   constructor(parts: CollectionsParts) {
     this.#parts = parts;
@@ -62,8 +66,17 @@ export class Collections {
   /** Takes up those that nobody carries out, if this process leads; to be called repeatedly. */
   async takeUp(): Promise<void> {
     await this.#noteEnded();
-    if (!this.#parts.leads()) return;
-    for (const taken of await this.#parts.table.take()) void this.#carryOut(taken);
+    // One at a time: what another call is just being told of is not known here yet.
+    await this.#taking.run(() => this.#takeUp());
+  }
+
+  async #takeUp(): Promise<void> {
+    // What is in doubt no other process takes up while this one lives, whoever leads by now.
+    if (!this.#parts.leads() && !this.#isInDoubt) return;
+    this.#isInDoubt = true;
+    const taken = await this.#parts.table.take([...this.#stops.keys(), ...this.#ended.keys()]);
+    this.#isInDoubt = false;
+    for (const each of taken) void this.#carryOut(each);
   }
 
   async #noteEnded(): Promise<void> {
