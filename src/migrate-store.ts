@@ -100,7 +100,10 @@ async function withEngines(
       return await migrateStore({ source: there, target: here, onProgress });
     }
     await claim(mark, folder.catalog, (account) => markStore(bucket, account));
-    return await migrateStore({ source: here, target: there, onProgress });
+    const migrated = await migrateStore({ source: here, target: there, onProgress });
+    // Also what an interrupted run wrote and did not come to commit.
+    await catalog.segments.pass(next - 1);
+    return migrated;
   } finally {
     await engines.close();
   }

@@ -4,7 +4,7 @@ import { openPostgresCatalog, type PostgresCatalog } from "./catalog/postgres/po
 import type { AccountId } from "./model/ids.ts";
 import type { Store, StoreParts } from "./open-store.ts";
 import { Bucket } from "./segments/bucket.ts";
-import { S3Segments } from "./segments/s3-segments.ts";
+import { findSegmentFrom, S3Segments } from "./segments/s3-segments.ts";
 import { markStore, readStoreMark } from "./segments/store-mark.ts";
 import type { ScaledStore } from "./service-config.ts";
 
@@ -105,11 +105,25 @@ async function checkBelongTogether({ bucket, catalog, mark }: Engines): Promise<
         "another prefix than it was, or it was emptied.",
     );
   }
-  if (accounts.some((account) => account === mark)) return;
+  if (accounts.some((account) => account === mark)) return checkNotOlder(bucket, catalog);
   if (accounts.length > 0) throw otherStore(bucket, mark);
   throw new Error(
     `The catalog is empty, but ${bucket.place} holds the store of account ${mark}: give the ` +
       "catalog it had, or make one anew with 'varve rebuild'.",
+  );
+}
+
+/**
+ * Throws where the bucket holds segments of which the catalog gave nobody the number: it was put
+ * back as it once was, and a collection would remove what has been stored since.
+ */
+async function checkNotOlder(bucket: Bucket, { segments }: PostgresCatalog): Promise<void> {
+  const found = await findSegmentFrom(bucket, await segments.next());
+  // Another process may have been given that number while the bucket was looked through.
+  if (found === undefined || found < (await segments.next())) return;
+  throw new Error(
+    `The catalog is older than what ${bucket.place} holds: it knows nothing of segment ${found}. ` +
+      "Give the latest one, or make one anew in an empty database with 'varve rebuild'.",
   );
 }
 

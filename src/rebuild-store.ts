@@ -20,7 +20,12 @@ import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts"
 import { FileSegments } from "./segments/file-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import type { ScaledStore } from "./service-config.ts";
-import { type Rebuilt, rebuildCatalog } from "./snapshots/whole-store/rebuild.ts";
+import { findGap } from "./snapshots/whole-store/find-gap.ts";
+import {
+  type RebuildParts,
+  type Rebuilt,
+  rebuildCatalog,
+} from "./snapshots/whole-store/rebuild.ts";
 import { BlockMaps } from "./tree/block-map.ts";
 import type { Node } from "./tree/node.ts";
 
@@ -38,9 +43,10 @@ export interface RebuildConfig {
 /** How a rebuild ended. */
 export interface RebuildOutcome extends Rebuilt {
   /**
-   * `replaced`: the rebuilt catalog is the store's now. `healthy`: the one that is there knows all
-   * that the segments tell, and was left alone. `differs`: it lacks something and knows something
-   * else besides, so neither was thrown away; `force` replaces it.
+   * `replaced`: the rebuilt catalog is the store's now. `healthy`: the one that is there is sound,
+   * knows all that the segments tell and finds all of each snapshot, and was left alone.
+   * `differs`: it lacks something and knows something else besides, so neither was thrown away;
+   * `force` replaces it.
    */
   readonly outcome: "replaced" | "healthy" | "differs";
   /** Damaged records that the catalog which was left alone did not know as such, and now does. */
@@ -81,14 +87,31 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
 /** Makes a catalog beside the one that is there, and finds out which of them is to stay. */
 async function rebuildBeside(
   existing: Catalog | undefined,
-  config: RebuildConfig,
+  { dataDirectory, keyEncryptionKey, force }: RebuildConfig,
   rebuiltPath: string,
 ): Promise<Omit<RebuildOutcome, "kept">> {
   await remove(rebuiltPath);
-  const { rebuilt, known, damaged } = await rebuild(config, rebuiltPath);
-  const outcome = await compare(existing, known, config.force ?? false);
-  const notedCount = outcome === "replaced" ? 0 : await noteDamaged(existing, damaged);
-  return { ...rebuilt, outcome, notedCount };
+  const segments = await FileSegments.open({
+    directory: join(dataDirectory, "segments"),
+    segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
+  });
+  const catalog = openSqliteCatalog(rebuiltPath);
+  try {
+    const secret = () => ownKeyEncryptionKey(dataDirectory, systemRandom);
+    const source = keyEncryptionKey ?? { secret: await secret() };
+    const rebuilt = await rebuildCatalog(storeOf(catalog, segments, source));
+    const damaged = await catalog.blocks.damaged(rebuilt.damagedCount);
+    const there = existing && !force ? storeOf(existing, segments, source) : undefined;
+    const known = await catalog.journal.all();
+    const outcome = there
+      ? await compare(there, { known, incomplete: rebuilt.incomplete })
+      : "replaced";
+    const notedCount = outcome === "replaced" ? 0 : await noteDamaged(existing, damaged);
+    return { ...rebuilt, outcome, notedCount };
+  } finally {
+    await segments.close();
+    await catalog.close();
+  }
 }
 
 /** Has the catalog that stays know what was found damaged; answers how much it did not know. */
@@ -119,43 +142,19 @@ function openExisting(path: string): Catalog | undefined {
   }
 }
 
-async function rebuild(
-  { dataDirectory, keyEncryptionKey: given }: RebuildConfig,
-  path: string,
-): Promise<{
-  readonly rebuilt: Rebuilt;
-  readonly known: ReadonlyMap<string, string>;
-  readonly damaged: readonly DamagedRecord[];
-}> {
-  const random = systemRandom;
-  const segments = await FileSegments.open({
-    directory: join(dataDirectory, "segments"),
-    segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,
-  });
-  const catalog = openSqliteCatalog(path);
-  try {
-    const source = given ?? { secret: await ownKeyEncryptionKey(dataDirectory, random) };
-    const rebuilt = await fill(catalog, segments, source);
-    const damaged = await catalog.blocks.damaged(rebuilt.damagedCount);
-    return { rebuilt, known: await catalog.journal.all(), damaged };
-  } finally {
-    await segments.close();
-    await catalog.close();
-  }
-}
-
-function fill(
+/** A catalog with the segments that it is of, or that it is to be made from. */
+function storeOf(
   catalog: Catalog,
   segments: SegmentStore,
   source: KeyEncryptionKeySource,
-): Promise<Rebuilt> {
+): RebuildParts {
   const [random, clock] = [systemRandom, systemClock];
   const keyEncryptionKey = openKeyEncryptionKey(source, random);
   const keys = new KeyRing({ table: catalog.encryption, keyEncryptionKey, random, clock });
   const blocks = new BlockStore(segments, catalog, keys);
   const nodes = new LruCache<Node>(NODE_CACHE_BYTES_MAX, (node) => node.sizeBytes);
   const maps = (domain: Domain) => new BlockMaps(blocks.nodeStore(domain), nodes);
-  return rebuildCatalog({ catalog, blocks, maps, clock });
+  return { catalog, blocks, maps, clock };
 }
 
 async function rebuildScaledStore(
@@ -180,22 +179,42 @@ async function rebuildScaledStore(
     await catalog.identity.addAccount(mark as AccountId);
     const nextNumber = () => Promise.reject(new Error("A rebuild writes no segments"));
     const segments = new S3Segments({ ...parts, bucket, nextNumber });
-    const rebuilt = await fill(catalog, segments, keyEncryptionKey);
+    const rebuilt = await rebuildCatalog(storeOf(catalog, segments, keyEncryptionKey));
+    // Also those in which nothing was found that could be located.
+    const last = (await segments.list()).at(-1)?.segment;
+    if (last !== undefined) await catalog.segments.pass(last);
     return { ...rebuilt, outcome: "replaced", notedCount: 0, kept: undefined };
   } finally {
     await close();
   }
 }
 
+/** Which catalog is to stay: the one that is there, or the rebuilt one, which tells so much. */
 async function compare(
-  existing: Catalog | undefined,
-  rebuilt: ReadonlyMap<string, string>,
-  force: boolean,
+  there: RebuildParts,
+  rebuilt: {
+    readonly known: ReadonlyMap<string, string>;
+    readonly incomplete: Rebuilt["incomplete"];
+  },
 ): Promise<RebuildOutcome["outcome"]> {
-  if (!existing || force) return "replaced";
-  const known = await existing.journal.all();
-  const lacks = [...rebuilt.keys()].filter((key) => !known.has(key));
-  if (lacks.length === 0) return "healthy";
-  const knowsMore = [...known.keys()].some((key) => !rebuilt.has(key));
+  const { catalog } = there;
+  const { isSound } = await catalog.scrubs.findFaults();
+  if (!isSound) return "replaced";
+  const known = await catalog.journal.all();
+  const lacks = [...rebuilt.known.keys()].some((key) => !known.has(key));
+  if (!lacks && !(await hasGap(there, rebuilt.incomplete))) return "healthy";
+  const knowsMore = [...known.keys()].some((key) => !rebuilt.known.has(key));
   return knowsMore ? "differs" : "replaced";
+}
+
+/** True when the catalog does not find all of a snapshot of which a rebuild found everything. */
+async function hasGap(there: RebuildParts, incomplete: Rebuilt["incomplete"]): Promise<boolean> {
+  const { catalog, blocks, clock } = there;
+  await blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
+  const known = new Set(incomplete.map(({ snapshotId }) => snapshotId));
+  for (const snapshot of await catalog.snapshots.inState("completed")) {
+    if (known.has(snapshot.id)) continue;
+    if ((await findGap(there, snapshot)) !== undefined) return true;
+  }
+  return false;
 }

@@ -50,7 +50,7 @@ export function catalogSuite(name: string, openEmpty: Open): void {
   const subject = { open, accounts: [ACCOUNT, OTHER], snapshot } as const;
   sharingSuite(name, subject);
   encryptionSuite(name, subject);
-  journalSuite(`${name}.journal`, { open, snapshot });
+  journalSuite(`${name}.journal`, subject);
   integritySuite(name, { open, account: ACCOUNT, snapshot });
   garbageSuite(`${name}.garbage`, { open, account: ACCOUNT, snapshot });
   statisticsSuite(name, { open, account: ACCOUNT, snapshot });

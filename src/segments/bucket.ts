@@ -182,12 +182,19 @@ export class Bucket {
     });
   }
 
-  /** Objects whose names begin so, in order of their names, page by page. */
-  async *list(beginning: string, pageSize = 1_000): AsyncGenerator<ObjectInfo[]> {
+  /**
+   * Objects whose names begin so, in order of their names, page by page; an engine that can leaves
+   * out those up to a name.
+   */
+  async *list(
+    beginning: string,
+    { pageSize = 1_000, after }: { readonly pageSize?: number; readonly after?: string } = {},
+  ): AsyncGenerator<ObjectInfo[]> {
     const { bucket: Bucket, prefix } = this.#address;
+    const from = after === undefined ? {} : { StartAfter: prefix + after };
     for (let token: string | undefined; ; ) {
       const page = await this.#ask(`list ${beginning}`, (abortSignal) => {
-        const input = { Bucket, Prefix: prefix + beginning, MaxKeys: pageSize };
+        const input = { Bucket, Prefix: prefix + beginning, MaxKeys: pageSize, ...from };
         const more = token === undefined ? {} : { ContinuationToken: token };
         const command = new this.#sdk.ListObjectsV2Command({ ...input, ...more });
         return this.#client.send(command, { abortSignal });

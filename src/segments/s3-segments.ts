@@ -113,6 +113,18 @@ export class S3Segments implements SegmentStore {
   }
 }
 
+/** A segment of that number or a greater one, if the bucket holds any. */
+export async function findSegmentFrom(bucket: Bucket, from: number): Promise<number | undefined> {
+  const after = FOLDER + segmentName(from - 1);
+  for await (const page of bucket.list(FOLDER, { after })) {
+    for (const { name } of page) {
+      const segment = segmentNumber(name.slice(FOLDER.length));
+      if (segment !== undefined && segment >= from) return segment;
+    }
+  }
+  return undefined;
+}
+
 function placementsOf(segment: number, entries: readonly Uint8Array[]): Placement[] {
   let offset = SEGMENT_HEADER_BYTES;
   return entries.map(({ length }) => {

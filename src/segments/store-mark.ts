@@ -12,7 +12,7 @@ const VERSION = 1;
 export async function readStoreMark(bucket: Bucket): Promise<string | undefined> {
   const bytes = await bucket.get(NAME);
   if (bytes !== undefined) return parse(bytes, bucket.place);
-  for await (const [first] of bucket.list("", 1)) {
+  for await (const [first] of bucket.list("", { pageSize: 1 })) {
     if (first === undefined) break;
     throw new Error(
       `${bucket.place} holds ${first.name}, but no ${NAME} that says which store it belongs to. ` +

@@ -6,7 +6,7 @@ import { type MigrationConfig, migrate } from "../../src/migrate-store.ts";
 import type { SnapshotId } from "../../src/model/ids.ts";
 import { rebuildStore } from "../../src/rebuild-store.ts";
 import { openService, type ScaledStore, type Service } from "../../src/service.ts";
-import { postgresDatabase } from "../support/postgres.ts";
+import { postgresDatabase, query } from "../support/postgres.ts";
 import {
   SCALED_KEY as keyEncryptionKey,
   scaledStore,
@@ -153,6 +153,29 @@ test("a folder without a store is refused, named, and left as it is", { skip }, 
     new RegExp(`no store in ${folder}: no catalog.sqlite`),
   );
   assert.deepEqual(await readdir(folder), []);
+});
+
+test("a catalog older than its bucket is refused: what came since would be removed", {
+  skip,
+}, async (t) => {
+  const scaled = await scaledStore();
+  const first = await open(t, { scaled });
+  const written = await history(first);
+  await first.close();
+  // As a backup of the database from before the last segment has it.
+  const { connectionString } = scaled.catalog;
+  const [latest] = await query(connectionString, "SELECT max(segment) AS segment FROM locations");
+  const number = Number(latest?.["segment"]);
+  await query(connectionString, `UPDATE segment_numbers SET next = ${number}`);
+  const told = new RegExp(
+    `older than what s3://.* holds: it knows nothing of segment ${number}\\.`,
+  );
+  await assert.rejects(open(t, { scaled }), told);
+
+  const empty = { ...scaled, catalog: { connectionString: await postgresDatabase(t) } };
+  const rebuilt = await rebuildStore({ dataDirectory: "", scaled: empty, keyEncryptionKey });
+  assert.deepEqual([rebuilt.incomplete, rebuilt.unreadable], [[], []]);
+  await checkAll(await open(t, { scaled: empty }), written);
 });
 
 test("two stores are never mixed", { skip }, async (t) => {

@@ -1,6 +1,5 @@
 import {
   fromJournal,
-  type Journaled,
   type JournaledColumns,
   type JournaledRow,
   kindOf,
@@ -8,6 +7,7 @@ import {
   partsOf,
   SOURCES,
   type Source,
+  snapshotsOfImage,
   toJournal,
 } from "../journal-rows.ts";
 import { SNAPSHOT_COLUMNS } from "../rows.ts";
@@ -57,16 +57,37 @@ export async function restoreRow(
      ON CONFLICT (${keys.join(", ")}) DO ${action}`,
     ...names.map((name) => fromJournal(columns[name])),
   );
+  const id = columns["id"] as string;
+  if (table === "images") await holdSnapshots(queries, id, columns["contents"] as string);
+  if (table === "snapshots") await removeParts(queries, id);
   for (const [part, rows] of Object.entries(parts)) {
     if (!PARTS.includes(part)) throw new Error(`A snapshot in the journal has a part ${part}`);
-    for (const row of rows) await restorePart(queries, part, { id: columns["id"], row });
+    for (const row of rows) await restorePart(queries, part, { id, row });
+  }
+}
+
+/** An image's snapshots are not deleted while there is the image. */
+async function holdSnapshots(queries: Queries, imageId: string, contents: string): Promise<void> {
+  await queries.run(
+    `INSERT INTO image_snapshots (image, snapshot)
+     SELECT $1, number FROM snapshots WHERE id = ANY ($2::text[]) ON CONFLICT DO NOTHING`,
+    imageId,
+    [...snapshotsOfImage(contents)],
+  );
+}
+
+/** What an earlier entry said, and the latest does not, is not so any more. */
+async function removeParts(queries: Queries, snapshotId: string): Promise<void> {
+  for (const part of PARTS) {
+    const sql = `DELETE FROM ${part} WHERE snapshot = (SELECT number FROM snapshots WHERE id = $1)`;
+    await queries.run(sql, snapshotId);
   }
 }
 
 async function restorePart(
   queries: Queries,
   table: string,
-  { id, row }: { readonly id: Journaled | undefined; readonly row: JournaledColumns },
+  { id, row }: { readonly id: string; readonly row: JournaledColumns },
 ): Promise<void> {
   const names = Object.keys(row);
   const places = names.map((_, i) => `$${i + 2}`);
@@ -75,7 +96,7 @@ async function restorePart(
     `INSERT INTO ${table} (${["snapshot", ...names].join(", ")})
      VALUES (${["(SELECT number FROM snapshots WHERE id = $1)", ...places]})
      ON CONFLICT DO NOTHING`,
-    fromJournal(id),
+    id,
     ...names.map((name) => fromJournal(row[name])),
   );
 }

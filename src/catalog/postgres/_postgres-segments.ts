@@ -2,7 +2,7 @@ import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { Location } from "../catalog.ts";
 import type { SegmentTable } from "../collection.ts";
-import type { PostgresDatabase } from "./_postgres-database.ts";
+import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
 /** `SegmentTable` on PostgreSQL. */
 export class PostgresSegmentTable implements SegmentTable {
@@ -34,13 +34,32 @@ export class PostgresSegmentTable implements SegmentTable {
   async isRemovable(segment: number): Promise<boolean> {
     const row = await this.#database.get(
       `SELECT EXISTS (SELECT 1 FROM locations WHERE segment = $1)
-         OR EXISTS (SELECT 1 FROM segment_reservations WHERE segment = $1) AS needed`,
+         OR EXISTS (SELECT 1 FROM segment_reservations WHERE segment = $1)
+         OR (SELECT next FROM segment_numbers WHERE one = 1) <= $1 AS needed`,
       segment,
     );
     return row?.["needed"] === false;
   }
 
+  /** The least number that was given to no segment yet. */
+  async next(): Promise<number> {
+    const row = await this.#database.get("SELECT next FROM segment_numbers WHERE one = 1");
+    return row?.["next"] as number;
+  }
+
+  /** Has no number up to this one be given: a segment of it may be there. */
+  async pass(segment: number): Promise<void> {
+    await passSegments(this.#database, [segment]);
+  }
+
   async forget(segment: number): Promise<void> {
     await this.#database.run("DELETE FROM segment_usage WHERE segment = $1", segment);
   }
+}
+
+/** Numbers of segments that were written elsewhere are never given again. */
+export async function passSegments(queries: Queries, segments: readonly number[]): Promise<void> {
+  const last = segments.at(-1);
+  if (last === undefined) return;
+  await queries.run("UPDATE segment_numbers SET next = $1 WHERE one = 1 AND next < $1", last + 1);
 }

@@ -276,9 +276,23 @@ CREATE TABLE notices (
 );
 `;
 
+/**
+ * Images hold their snapshots again that a rebuild or a migration had let go of. Read as text: a
+ * description may hold what PostgreSQL's JSON refuses.
+ */
+const IMAGES_HOLD = `
+INSERT INTO image_snapshots (image, snapshot)
+SELECT DISTINCT images.id, snapshots.number
+FROM images
+CROSS JOIN LATERAL regexp_matches(images.contents, '"snapshotId":"([^"]*)"', 'g') AS held (ids)
+JOIN snapshots ON snapshots.id = held.ids[1]
+ON CONFLICT DO NOTHING;
+`;
+
 /** What brings a catalog from each version to the next; an empty database has version 0. */
 export const MIGRATIONS: readonly string[] = [
   [IDENTITY, SNAPSHOTS, RECORDS, PROCESSES, SIGNALS].join(""),
+  IMAGES_HOLD,
 ];
 
 /** Version of the schema that this code reads and writes; a newer one is refused. */

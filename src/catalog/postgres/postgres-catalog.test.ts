@@ -4,6 +4,7 @@ import { POSTGRES_MISSING, postgresDatabase, query } from "../../../test/support
 import { UnavailableError } from "../../base/unavailable.ts";
 import type { AccountId } from "../../model/ids.ts";
 import { catalogSuite } from "../catalog.suite.ts";
+import { addImage, HELD } from "../journal.suite.ts";
 import { openPostgresCatalog, POSTGRES_CATALOG_VERSION } from "./postgres-catalog.ts";
 
 const skip = POSTGRES_MISSING;
@@ -48,6 +49,20 @@ test("openPostgresCatalog refuses the schema of a newer Varve and leaves it as i
   await assert.rejects(openPostgresCatalog({ connectionString }), told);
   const [row] = await query(connectionString, "SELECT version FROM catalog_version");
   assert.equal(Number(row?.["version"]), newer);
+});
+
+test("openPostgresCatalog has images hold snapshots that a rebuild had let go of", {
+  skip,
+}, async (t) => {
+  const connectionString = await postgresDatabase(t);
+  const before = await openPostgresCatalog({ connectionString });
+  await addImage(before);
+  await before.close();
+  await query(connectionString, "DELETE FROM image_snapshots");
+  await query(connectionString, "UPDATE catalog_version SET version = 1");
+  const { snapshots, close } = await openPostgresCatalog({ connectionString });
+  t.after(close);
+  assert.equal(await snapshots.delete(HELD, { nowMs: 0, binnedUntilMs: undefined }), "in-use");
 });
 
 test("openPostgresCatalog refuses a server that acknowledges what it may lose", {

@@ -17,7 +17,7 @@ import { PostgresProcessTable } from "./_postgres-processes.ts";
 import { PostgresRequestTable } from "./_postgres-requests.ts";
 import { PostgresRetentionTable } from "./_postgres-retention.ts";
 import { PostgresScrubTable } from "./_postgres-scrubs.ts";
-import { PostgresSegmentTable } from "./_postgres-segments.ts";
+import { PostgresSegmentTable, passSegments } from "./_postgres-segments.ts";
 import { PostgresSettingsTable } from "./_postgres-settings.ts";
 import { PostgresSharingTable } from "./_postgres-sharing.ts";
 import { PostgresSnapshotTable } from "./_postgres-snapshots.ts";
@@ -30,7 +30,11 @@ export { POSTGRES_CATALOG_VERSION };
 
 /** A catalog that several processes may have open at once. */
 export interface PostgresCatalog extends Catalog {
-  /** Resolves when the database answers; rejects with an `UnavailableError` when it does not. */
+  readonly segments: PostgresSegmentTable;
+  /**
+   * Resolves when the database answers; rejects with an `UnavailableError` when it does not, or is
+   * a standby.
+   */
   check(): Promise<void>;
   /**
    * Joins the processes that serve this store, once, until the catalog is closed. From then on
@@ -85,7 +89,7 @@ function tablesOn(database: PostgresDatabase): PostgresCatalog {
     verifications: new PostgresVerificationTable(database),
     statistics: new PostgresStatisticsTable(database),
     notices: new PostgresNoticeTable(database),
-    check: async () => void (await database.get("SELECT 1 AS one")),
+    check: () => database.check(),
     async join(parts) {
       member = await Membership.join({ ...parts, table: new PostgresProcessTable(database) });
       return member;
@@ -123,11 +127,4 @@ async function fenced(
   throw new UnavailableError(
     `Process ${process} may not commit segments ${segments.join(", ")}: not all are reserved`,
   );
-}
-
-/** Numbers of segments that were written elsewhere are never given again. */
-async function passSegments(queries: Queries, segments: readonly number[]): Promise<void> {
-  const last = segments.at(-1);
-  if (last === undefined) return;
-  await queries.run("UPDATE segment_numbers SET next = $1 WHERE one = 1 AND next < $1", last + 1);
 }

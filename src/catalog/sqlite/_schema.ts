@@ -339,6 +339,14 @@ const PARENTS_NOTED_ONCE = `
 DROP TRIGGER snapshot_removed;
 ${noteRemoved("old.state IN ('pending', 'sealing')")}`;
 
+/** Images hold their snapshots again that a rebuild or a migration had let go of. */
+const IMAGES_HOLD = `
+INSERT OR IGNORE INTO image_snapshots (image, snapshot)
+SELECT images.id, snapshots.number
+FROM images, json_each(images.contents, '$.devices') AS device
+JOIN snapshots ON snapshots.id = json_extract(device.value, '$.snapshotId');
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -355,6 +363,7 @@ export const MIGRATIONS: readonly string[] = [
   DELETIONS_JOURNALED,
   WRITE_SUMS,
   PARENTS_NOTED_ONCE,
+  IMAGES_HOLD,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

@@ -26,6 +26,7 @@ const RECALLED_COUNT_MAX = 1_000;
 
 /** SQLite's primary result codes; an extended one has more in its upper bits. */
 const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 
 /**
@@ -231,6 +232,11 @@ export class SqliteDatabase {
 
 function newRecall(): LruCache<object> {
   return new LruCache(RECALLED_COUNT_MAX, () => 1);
+}
+
+/** True for what SQLite throws where a page is not what it should be. */
+export function isCorruption(error: unknown): error is Error {
+  return error instanceof Error && resultCodeOf(error) === SQLITE_CORRUPT;
 }
 
 /** The primary result code of an error of SQLite's; undefined for any other. */

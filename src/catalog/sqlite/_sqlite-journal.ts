@@ -11,6 +11,7 @@ import {
   partsOf,
   SOURCES,
   type Source,
+  snapshotsOfImage,
   toJournal,
 } from "../journal-rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
@@ -99,9 +100,32 @@ export class SqliteJournalTable implements JournalTable {
        ON CONFLICT (${keys.join(", ")}) DO ${action}`,
       ...names.map((name) => fromJournal(columns[name])),
     );
+    const id = columns["id"] as string;
+    if (table === "images") this.#holdSnapshots(id, columns["contents"] as string);
+    if (table === "snapshots") this.#removeParts(id);
     for (const [part, rows] of Object.entries(parts)) {
       if (!PARTS.includes(part)) throw new Error(`A snapshot in the journal has a part ${part}`);
-      for (const row of rows) this.#restorePart(part, row, columns["id"] as string);
+      for (const row of rows) this.#restorePart(part, row, id);
+    }
+  }
+
+  /** An image's snapshots are not deleted while there is the image. */
+  #holdSnapshots(imageId: string, contents: string): void {
+    for (const snapshotId of snapshotsOfImage(contents)) {
+      this.#database.run(
+        `INSERT INTO image_snapshots (image, snapshot)
+         SELECT ?, number FROM snapshots WHERE id = ? ON CONFLICT DO NOTHING`,
+        imageId,
+        snapshotId,
+      );
+    }
+  }
+
+  /** What an earlier entry said, and the latest does not, is not so any more. */
+  #removeParts(snapshotId: string): void {
+    for (const part of PARTS) {
+      const number = "(SELECT number FROM snapshots WHERE id = ?)";
+      this.#database.run(`DELETE FROM ${part} WHERE snapshot = ${number}`, snapshotId);
     }
   }
 

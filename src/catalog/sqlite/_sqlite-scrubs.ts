@@ -1,6 +1,6 @@
 import type { CatalogFaults, Place, ScrubTable, SegmentScrub, StoredRecord } from "../integrity.ts";
 import { storedRecordFrom } from "../rows.ts";
-import type { SqliteDatabase } from "./_sqlite-database.ts";
+import { isCorruption, type SqliteDatabase } from "./_sqlite-database.ts";
 import { isWholeWrite } from "./_write-sums.ts";
 
 /** Every segment that holds a record; each is found by one seek in the index. */
@@ -79,11 +79,21 @@ export class SqliteScrubTable implements ScrubTable {
   }
 
   async findFaults(): Promise<CatalogFaults> {
-    const rows = this.#database.all(`PRAGMA integrity_check(${FAULTS_COUNT_MAX})`);
-    const faults = rows.map((row) => String(row["integrity_check"])).filter((it) => it !== "ok");
+    const faults = this.#brokenPages();
     if (faults.length > 0) return { faults, isSound: false };
     const others = [...this.#danglingRows(), ...this.#wrongUsage(), ...this.#damagedWrites()];
     return { faults: others, isSound: true };
+  }
+
+  #brokenPages(): string[] {
+    try {
+      const rows = this.#database.all(`PRAGMA integrity_check(${FAULTS_COUNT_MAX})`);
+      return rows.map((row) => String(row["integrity_check"])).filter((it) => it !== "ok");
+    } catch (error) {
+      // Of some pages SQLite says so without ending the check.
+      if (!isCorruption(error)) throw error;
+      return [error.message];
+    }
   }
 
   #danglingRows(): string[] {

@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import { catalogSuite } from "../catalog.suite.ts";
+import { addImage, HELD } from "../journal.suite.ts";
 import { CATALOG_VERSION, MIGRATIONS } from "./_schema.ts";
 import { SqliteDatabase } from "./_sqlite-database.ts";
 import { openSqliteCatalog, StoreInUseError } from "./sqlite-catalog.ts";
@@ -148,6 +149,20 @@ test("openSqliteCatalog brings the secrets of the first version along", async (t
   const [secret, ...others] = await identity.secrets("token-secret");
   assert.deepEqual([secret?.number, secret?.createdAtMs, others], [0, 0, []]);
   assert.deepEqual(Buffer.from(secret?.value ?? []), Buffer.of(1, 2));
+});
+
+test("openSqliteCatalog has images hold snapshots that a rebuild had let go of", async (t) => {
+  const path = await catalogPath(t);
+  const before = openSqliteCatalog(path);
+  await addImage(before);
+  await before.close();
+  const database = new DatabaseSync(path);
+  const version = MIGRATIONS.findIndex((sql) => sql.includes("INTO image_snapshots"));
+  database.exec(`DELETE FROM image_snapshots; PRAGMA user_version = ${version}`);
+  database.close();
+  const { snapshots, close } = openSqliteCatalog(path);
+  t.after(close);
+  assert.equal(await snapshots.delete(HELD, { nowMs: 0, binnedUntilMs: undefined }), "in-use");
 });
 
 test("openSqliteCatalog tells the system's error when the folder is not there", async (t) => {

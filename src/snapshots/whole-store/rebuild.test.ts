@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { appendFile, readdir, rm } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { readAt, segmentPath, storedRecords, writeAt } from "../../../test/support/damage.ts";
 import { blockContents } from "../../../test/support/property.ts";
@@ -136,6 +137,45 @@ test("a catalog that knows more stays, and is told of what a rebuild found damag
   assert.equal(known?.name, block.name);
 });
 
+test("a catalog that has lost where blocks lie is replaced, with all its keys in it", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const id = await completed(service, undefined);
+  await service.core.journaler.flush();
+  await service.close();
+  assert.equal((await rebuildStore({ dataDirectory })).outcome, "healthy");
+  const database = new DatabaseSync(join(dataDirectory, "catalog.sqlite"));
+  database.exec("DELETE FROM locations");
+  database.close();
+  assert.equal((await rebuildStore({ dataDirectory })).outcome, "replaced");
+  const again = await startService(t, { dataDirectory, collectMinutes: 0 });
+  assert.deepEqual(await readFirst(again, id), blockContents(1));
+});
+
+test("a catalog with broken pages is replaced, whichever they are", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const id = await completed(service, undefined);
+  await service.core.journaler.flush();
+  await service.close();
+  const path = join(dataDirectory, "catalog.sqlite");
+  const whole = await readFile(path);
+  // All but the first page, without which it is not opened, and those that nothing stands in.
+  for (let page = 1; page < whole.length / PAGE_BYTES; page++) {
+    const at = page * PAGE_BYTES;
+    if (!whole.subarray(at, at + PAGE_BYTES).some((byte) => byte !== 0)) continue;
+    await writeFile(path, whole);
+    await rm(`${path}-wal`, { force: true });
+    await writeAt(path, at, Buffer.alloc(PAGE_BYTES, 0xa5));
+    assert.equal((await rebuildStore({ dataDirectory })).outcome, "replaced", `page ${page}`);
+  }
+  const again = await startService(t, { dataDirectory, collectMinutes: 0 });
+  assert.deepEqual(await readFirst(again, id), blockContents(1));
+});
+
+/** Bytes of a page of SQLite's. */
+const PAGE_BYTES = 4_096;
+
 for (const [what, fails] of [
   ["a secret cannot be had", "unwrap"],
   ["damage cannot be noted", "note"],
@@ -195,6 +235,27 @@ test("a rebuild that fails leaves no catalog where there was none", async (t) =>
   const wrong = { secret: new Uint8Array(32) };
   await assert.rejects(rebuildStore({ dataDirectory, keyEncryptionKey: wrong }), /wrapped by/);
   assert.ok(!(await readdir(dataDirectory)).some((name) => name.startsWith("catalog.sqlite")));
+});
+
+test("an image holds after a rebuild what only a manifest tells of, too", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const service = await startService(t, { dataDirectory, collectMinutes: 0 });
+  const { catalog } = service.core;
+  const changes = catalog.journal.changes.bind(catalog.journal);
+  // A power cut right after may leave any of what was journaled last, and not the rest.
+  catalog.journal.changes = async (limit) => {
+    return (await changes(limit)).filter(({ entry }) => !entry.key.startsWith("snapshot/"));
+  };
+  const id = await completed(service, undefined);
+  const { account } = service.firstKey.key;
+  const image = { id: "ami-01", account, name: "of a test", description: "", creationTimeMs: 0 };
+  const devices = [{ deviceName: "/dev/xvda", snapshotId: id, settings: {} }];
+  const rest = { rootDeviceName: "/dev/xvda", devices, settings: {}, tags: [], grantees: [] };
+  assert.equal(await catalog.images.add({ ...image, ...rest }), undefined);
+  await service.close();
+  assert.deepEqual((await rebuildWithoutCatalog(dataDirectory)).incomplete, []);
+  const { snapshots } = (await startService(t, { dataDirectory, collectMinutes: 0 })).core.catalog;
+  assert.equal(await snapshots.delete(id, { nowMs: 0, binnedUntilMs: undefined }), "in-use");
 });
 
 test("a snapshot deleted while it was sealed is not brought back by its manifest", async (t) => {

@@ -9,6 +9,7 @@ import type { OpenedRecord } from "../../blocks/record-reader.ts";
 import type { Catalog, Location, NewLocation } from "../../catalog/catalog.ts";
 import type { Place, StoredRecord } from "../../catalog/integrity.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
+import { kindOf } from "../../catalog/journal-rows.ts";
 import { KeyDestroyedError } from "../../model/errors.ts";
 import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
@@ -73,8 +74,12 @@ export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
   await verifyRecords(parts, found, (record) => !isOpen(record));
   const entries = [...found.entries.values()].filter((entry) => !isOpen(entry));
   const journal = new Map([...keys, ...(await readJournal(parts, entries, unreadable))]);
-  await catalog.journal.restore([...journal.values()]);
+  const isImage = ({ key }: JournalEntry) => kindOf(key) === "image";
+  const things = [...journal.values()];
+  await catalog.journal.restore(things.filter((entry) => !isImage(entry)));
   await restoreManifests(parts, { manifests: [...found.manifests.values()], journal, unreadable });
+  // Images hold their snapshots, of which some are known from their manifests only.
+  await catalog.journal.restore(things.filter(isImage));
   const snapshots = await catalog.snapshots.inState("completed");
   const incomplete = [];
   for (const snapshot of snapshots) {
