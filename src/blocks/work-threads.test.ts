@@ -114,6 +114,18 @@ test("what is damaged is told as that", async (t) => {
   await assert.rejects(raw, CorruptionError);
 });
 
+for (const [name, plain] of Object.entries(BLOCKS)) {
+  test(`${name}: where the system gives no thread, it comes to the same`, async (t) => {
+    const refused = Object.assign(new Error("EAGAIN"), { code: "ERR_WORKER_INIT_FAILED" });
+    const makeWorker = () => {
+      throw refused;
+    };
+    const threads = new WorkThreads(2, makeWorker);
+    t.after(() => threads.close());
+    assert.deepEqual(await goThrough(threads, plain), await goThrough(ownWork, plain));
+  });
+}
+
 test("ended threads are done without, also by work under way", async () => {
   const threads = new WorkThreads(1);
   const bytes = shared(scramble);

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Digest } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
-import type { Answered, Asked, Made, Task } from "./_work-thread.ts";
+import { type Answered, type Asked, type Made, run, type Task } from "./_work-thread.ts";
 import {
   type BlockWork,
   type DecodedPayload,
@@ -47,15 +47,20 @@ interface Thread {
  */
 export class WorkThreads implements ThreadedWork {
   readonly #count: number;
+  readonly #makeWorker: () => Worker;
   readonly #threads: Thread[] = [];
   #number = 0;
   /** Short payloads that came while no thread was started. */
   #unaidedCount = 0;
   #isOver = false;
 
-  /** By default one thread for each processor but one. */
-  constructor(count = Math.min(THREADS_COUNT_MAX, availableParallelism() - 1)) {
+  /** By default one thread for each processor but one; `makeWorker` starts one. */
+  constructor(
+    count = Math.min(THREADS_COUNT_MAX, availableParallelism() - 1),
+    makeWorker = startWorker,
+  ) {
     this.#count = count;
+    this.#makeWorker = makeWorker;
   }
 
   async digest(bytes: Uint8Array): Promise<Digest> {
@@ -130,7 +135,10 @@ export class WorkThreads implements ThreadedWork {
   }
 
   #ask(task: Task, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
-    const { worker, waiting } = this.#leastBusy();
+    const thread = this.#leastBusy();
+    // Where the system has no more threads to give, the main one does what they would have done.
+    if (thread === undefined) return new Promise((resolve) => resolve(run(task).answer));
+    const { worker, waiting } = thread;
     const number = this.#number++;
     return new Promise((resolve, reject) => {
       waiting.set(number, { resolve, reject });
@@ -138,19 +146,19 @@ export class WorkThreads implements ThreadedWork {
     });
   }
 
-  #leastBusy(): Thread {
+  #leastBusy(): Thread | undefined {
     let least: Thread | undefined;
     for (const thread of this.#threads) {
       if (least === undefined || thread.waiting.size < least.waiting.size) least = thread;
     }
     const isEnough = this.#threads.length >= this.#count || least?.waiting.size === 0;
-    return least !== undefined && isEnough ? least : this.#start();
+    return least !== undefined && isEnough ? least : (this.#start() ?? least);
   }
 
-  #start(): Thread {
-    // Compiled, the thread's program lies beside this one under the same ending.
-    const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./_work-thread.${ending}`, import.meta.url));
+  /** Undefined where the system has no thread to give. */
+  #start(): Thread | undefined {
+    const worker = this.#newWorker();
+    if (worker === undefined) return undefined;
     const thread: Thread = { worker, isOnline: false, hasAnswered: false, waiting: new Map() };
     this.#threads.push(thread);
     worker.unref();
@@ -170,6 +178,15 @@ export class WorkThreads implements ThreadedWork {
     return thread;
   }
 
+  #newWorker(): Worker | undefined {
+    try {
+      return this.#makeWorker();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_INIT_FAILED") throw error;
+      return undefined;
+    }
+  }
+
   /** What it had under way fails; the next work goes to another. */
   #lose(thread: Thread, cause: Error): void {
     const place = this.#threads.indexOf(thread);
@@ -181,6 +198,12 @@ export class WorkThreads implements ThreadedWork {
     }
     thread.waiting.clear();
   }
+}
+
+function startWorker(): Worker {
+  // Compiled, the thread's program lies beside this one under the same ending.
+  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new Worker(new URL(`./_work-thread.${ending}`, import.meta.url));
 }
 
 function bytesOf({ made }: Made, place: Uint8Array): Uint8Array {

@@ -142,9 +142,12 @@ export class KeyRing {
   /** Not while the secrets are unwrapped, or those of before would be remembered after it. */
   #replace(from: EncryptionKey, to: EncryptionKey): Promise<boolean> {
     return this.#unwrapping.run(from.domain, async () => {
-      const isDone = await this.#parts.table.replace(from, to);
-      this.#secrets.delete(from.domain);
-      return isDone;
+      try {
+        return await this.#parts.table.replace(from, to);
+      } finally {
+        // Also where it fails: it may have been done for all that.
+        this.#secrets.delete(from.domain);
+      }
     });
   }
 

@@ -224,8 +224,8 @@ export const RESERVE_SIZE_BYTES = 16 * 1024 * 1024;
 export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 /** Rows changed after which the catalog's log is carried over: about 4 MiB of it (ours). */
 export const CHECKPOINT_ROWS = 1_000;
-/** Bytes of decoded nodes kept in memory (ours: the nodes of about 500 GiB of blocks). */
-export const NODE_CACHE_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of decoded nodes kept in memory (ours: the nodes of some 550 GiB of blocks). */
+export const NODE_CACHE_BYTES_MAX = 40 * 1024 * 1024;
 /** Pending snapshots that puts need not look up (ours: some MiB, and more than uploads at once). */
 export const PENDING_SEEN_COUNT_MAX = 1_000;
 /**

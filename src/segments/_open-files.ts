@@ -35,7 +35,7 @@ export class OpenFiles {
     await Promise.all([...this.#files.keys()].map((segment) => this.#retire(segment)));
   }
 
-  /** Closes a file that is about to be removed, as soon as its last user has ended. */
+  /** Closes a file that was removed, as soon as its last user has ended. */
   forget(segment: number): Promise<void> {
     return this.#retire(segment);
   }

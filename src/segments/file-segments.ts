@@ -174,10 +174,11 @@ export class FileSegments implements SegmentStore {
 
   async remove(segment: number): Promise<void> {
     assert(this.#active?.segment !== segment, `segment ${segment} is still appended to`);
-    await this.#openFiles.forget(segment);
     await unlink(this.#pathOf(segment)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
     });
+    // Not before: a reader who comes late would open it again, and its room would stay taken.
+    await this.#openFiles.forget(segment);
     await syncDirectory(this.#directory);
   }
 

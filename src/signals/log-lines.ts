@@ -38,9 +38,13 @@ export function logLines(level: LogLevel, destination?: LineDestination): LogLin
   };
 }
 
+/** Characters of lines kept to be written later; what comes beyond is dropped (ours). */
+const UNWRITTEN_LENGTH_MAX = 1024 * 1024;
+
 /** Whoever read the lines may go, and so may the disk they go to: the service goes on. */
 function standardError(): pino.DestinationStream {
-  const destination = pino.destination({ dest: STANDARD_ERROR, sync: true });
+  const to = { dest: STANDARD_ERROR, sync: true, maxLength: UNWRITTEN_LENGTH_MAX };
+  const destination = pino.destination(to);
   destination.on("error", () => undefined);
   return destination;
 }

@@ -4,6 +4,7 @@ import type { Digest } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { Extent } from "../model/extent.ts";
 import { NODE_FANOUT, NODE_LEVELS } from "../model/limits.ts";
+import { growingGroups } from "./growing-groups.ts";
 import { encodeNode, Node } from "./node.ts";
 import type { NodeStore } from "./node-store.ts";
 
@@ -40,9 +41,6 @@ interface Place {
 interface Reached extends Place {
   readonly node: Node | CorruptionError;
 }
-
-/** Nodes read together, at most: half a megabyte (ours). */
-const NODES_TOGETHER_MAX = 32;
 
 /** Level of a root node. */
 export const ROOT_LEVEL = NODE_LEVELS - 1;
@@ -182,16 +180,11 @@ export class BlockMaps {
       yield { ...place, node };
       return;
     }
-    const below = placesBelow(place, node, fromIndex);
-    // The more, the more were wanted so far, since most pages end soon.
-    for (let start = 0, count = 1; start < below.length; ) {
-      const together = below.slice(start, start + count);
-      const digests = together.map(({ digest }) => digest);
+    for await (const group of growingGroups(placesBelow(place, node, fromIndex))) {
+      const digests = group.map(({ digest }) => digest);
       // What goes wrong is thrown when it is that node's turn.
       const nodes = await this.nodes(digests, place.level - 1).catch(() => []);
-      for (const [i, each] of together.entries()) yield* this.#walkBelow(each, fromIndex, nodes[i]);
-      start += count;
-      count = Math.min(NODES_TOGETHER_MAX, 2 * count);
+      for (const [i, each] of group.entries()) yield* this.#walkBelow(each, fromIndex, nodes[i]);
     }
   }
 

@@ -1,4 +1,5 @@
 import { type BlockMaps, ROOT_LEVEL, type Root, spanOfSlot } from "./block-map.ts";
+import { growingGroups } from "./growing-groups.ts";
 import type { Node } from "./node.ts";
 
 /** A block index at which two maps differ, and which of them has a block there. */
@@ -61,9 +62,6 @@ export async function diffMaps(
   return { found, nextIndex: rest.firstIndex };
 }
 
-/** Pairs of nodes read together, at most: a megabyte, and more than any disk has use for (ours). */
-const PAIRS_TOGETHER_MAX = 32;
-
 /** A place in both maps at which they have different nodes, or only one of them has any. */
 interface Place extends RootPair {
   readonly firstIndex: number;
@@ -99,7 +97,7 @@ async function* firstOf(
 
 /**
  * Reads the nodes of places that differ, in order. While some pairs are looked at, the next are
- * read: the more, the more were wanted so far, since most pages end soon.
+ * read.
  */
 async function* readAhead(
   maps: BlockMaps,
@@ -107,20 +105,12 @@ async function* readAhead(
   level: number,
 ): AsyncGenerator<Pair> {
   let reading: Promise<Pair[]> | undefined;
-  let together: Place[] = [];
-  let countMax = 1;
-  for await (const place of places) {
-    together.push(place);
-    if (together.length < countMax) continue;
-    const next = readPairs(maps, together, level);
+  for await (const group of growingGroups(places)) {
+    const next = readPairs(maps, group, level);
     if (reading) yield* wholePairs(maps, await reading, level);
     reading = next;
-    together = [];
-    countMax = Math.min(PAIRS_TOGETHER_MAX, 2 * countMax);
   }
-  const last = readPairs(maps, together, level);
   if (reading) yield* wholePairs(maps, await reading, level);
-  yield* wholePairs(maps, await last, level);
 }
 
 /** The nodes of these places, as far as they can be read together. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { LogEntry } from "../../src/service.ts";
@@ -236,6 +236,31 @@ test("what cannot be noted is refused before it is done, and noted when it can b
   assert.equal(audit?.State, "Degraded");
   assert.match(audit?.Message ?? "", /no space left/);
   log.length = 0;
+});
+
+test("while nothing can be noted, refusals are counted and not kept", async (t) => {
+  const path = join(await temporaryDirectory(t), "audit.ndjson");
+  await symlink("/dev/full", path);
+  const service = await startService(t, { audit: { path }, log: () => undefined });
+  const start = (token: string) => {
+    return send(service, startParts({ VolumeSize: 1, ClientToken: token }));
+  };
+  assert.equal((await start("one")).status, 503);
+  for (const token of ["two", "three"]) assert.equal((await start(token)).status, 503);
+  const nobody = { key: { accessKeyId: "AKIANOBODY", secretAccessKey: "x".repeat(40) } };
+  const stranger = await send({ ...service, firstKey: nobody }, startParts({ VolumeSize: 1 }));
+  assert.equal(stranger.status, 403);
+  await unlink(path);
+  await service.reopenFiles();
+  assert.equal((await start("four")).status, 201);
+  const entries = await entriesOf(path);
+  assert.deepEqual(
+    entries.map(({ Status, UnnotedCount }) => [Status, UnnotedCount]),
+    [
+      [201, undefined],
+      [201, 3],
+    ],
+  );
 });
 
 test("a request without a head is no entry, and pages are none either", async (t) => {

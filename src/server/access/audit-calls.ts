@@ -33,6 +33,8 @@ export class CallAudit {
   #minuteStartMs = Number.NEGATIVE_INFINITY;
   #strangerCount = 0;
   #unnotedCount = 0;
+  /** Calls that are or were carried out, so that something may have come of them. */
+  readonly #begun = new WeakSet<RequestFacts>();
 
   constructor(log: AuditLog) {
     this.#log = log;
@@ -43,7 +45,9 @@ export class CallAudit {
    * when the call would have to be noted and cannot be.
    */
   async checkWritable(facts: RequestFacts): Promise<void> {
-    if (this.#isNoted(facts)) await this.#log.checkWritable();
+    if (!this.#isNoted(facts)) return;
+    await this.#log.checkWritable();
+    this.#begun.add(facts);
   }
 
   /**
@@ -52,10 +56,17 @@ export class CallAudit {
    */
   async note(facts: RequestFacts, response: WireResponse | undefined): Promise<void> {
     if (!this.#isNoted(facts)) return;
+    if (!this.#begun.has(facts) && (this.#log.failure || this.#isOneTooMany(facts))) {
+      // Nothing came of it, and while no line can be written, those kept back have to stay few.
+      this.#unnotedCount += 1;
+      return;
+    }
+    const UnnotedCount = this.#unnotedCount;
+    this.#unnotedCount = 0;
     const entry = entryOf(facts, response);
-    if (facts.principal) return this.#log.note(entry);
+    const noting = this.#log.note(UnnotedCount > 0 ? { ...entry, UnnotedCount } : entry);
     // A stranger is refused whether that can be noted or not.
-    await this.#noteStranger(facts, entry).catch(() => undefined);
+    await (facts.principal ? noting : noting.catch(() => undefined));
   }
 
   #isNoted(facts: RequestFacts): boolean {
@@ -64,19 +75,15 @@ export class CallAudit {
     return !isDataCall(facts) || this.#log.withData;
   }
 
-  async #noteStranger({ startMs }: RequestFacts, entry: AuditEntry): Promise<void> {
+  /** True for strangers beyond the rate. */
+  #isOneTooMany({ principal, startMs }: RequestFacts): boolean {
+    if (principal) return false;
     if (startMs - this.#minuteStartMs >= MINUTE_MS) {
       this.#minuteStartMs = startMs;
       this.#strangerCount = 0;
     }
     this.#strangerCount += 1;
-    if (this.#strangerCount > STRANGERS_PER_MINUTE_MAX) {
-      this.#unnotedCount += 1;
-      return;
-    }
-    const UnnotedCount = this.#unnotedCount;
-    this.#unnotedCount = 0;
-    await this.#log.note(UnnotedCount > 0 ? { ...entry, UnnotedCount } : entry);
+    return this.#strangerCount > STRANGERS_PER_MINUTE_MAX;
   }
 }
 

@@ -68,6 +68,10 @@ test("a BufferPool keeps no more than 64 of those given back", async () => {
   const all = [...first, ...(await more)];
   await pass(100);
   for (const buffer of all) pool.release(buffer);
+  assert.ok(
+    all.slice(64).every(({ buffer }) => buffer.byteLength === 0),
+    "the others are freed",
+  );
   const again = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   assert.ok(again.every((buffer) => first.includes(buffer)));
 });

@@ -7,17 +7,25 @@ import {
 } from "../../model/limits.ts";
 
 /**
+ * Memory of a buffer that is used once: so much the C library gets from the system by itself, and
+ * gives back when it is freed ("Memory" in docs/operating.md). What is not touched takes no room.
+ */
+const MAPPED_BYTES = 1_048_576;
+
+/**
  * Buffers for blocks that are used again and again, so that puts and gets make no garbage. Other
  * threads see them, too, so that work on a block need not copy it.
  *
  * Where more requests come at once than there are buffers, they wait, and are let in one of each
  * key after another: a body that nobody reads stays with the system. But whoever sends or reads
- * slowly keeps nobody waiting for long, so more may be in use, and go to the garbage collector
- * after.
+ * slowly keeps nobody waiting for long, so more may be in use. Those are freed at once: memory that
+ * threads share could not be, and V8 does not count it when it thinks of collecting garbage.
  */
 export class BufferPool {
   readonly #clock: Clock;
   readonly #idle: Uint8Array[] = [];
+  /** Those that are used again and again. */
+  #madeCount = 0;
   /** Lent, and not for long; since when, the oldest first. */
   readonly #lent = new Map<Uint8Array, number>();
   readonly #waiting = new Lines<(buffer: Uint8Array) => void>();
@@ -41,14 +49,23 @@ export class BufferPool {
 
   /** Takes a buffer back; its contents may change at once. */
   release(buffer: Uint8Array): void {
-    if (this.#idle.length < BLOCKS_UNDER_WAY_COUNT_MAX) this.#idle.push(buffer);
+    if (buffer.buffer instanceof SharedArrayBuffer) this.#idle.push(buffer);
+    else buffer.buffer.transfer(0);
     this.#uncount(buffer);
   }
 
   #lend(): Uint8Array {
-    const buffer = this.#idle.pop() ?? Buffer.from(new SharedArrayBuffer(BLOCK_BUFFER_BYTES));
+    const buffer = this.#idle.pop() ?? this.#make();
     this.#lent.set(buffer, this.#clock.monotonicMs());
     return buffer;
+  }
+
+  #make(): Uint8Array {
+    if (this.#madeCount === BLOCKS_UNDER_WAY_COUNT_MAX) {
+      return Buffer.from(new ArrayBuffer(MAPPED_BYTES), 0, BLOCK_BUFFER_BYTES);
+    }
+    this.#madeCount += 1;
+    return Buffer.from(new SharedArrayBuffer(BLOCK_BUFFER_BYTES));
   }
 
   /** Gives the place of a buffer to whose turn it is. */

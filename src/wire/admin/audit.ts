@@ -35,7 +35,7 @@ export interface AuditEntry {
   readonly Outcome: "Done" | "Refused" | "Failed";
   readonly Status: number;
   readonly ErrorCode: string | null;
-  /** Refusals of unsigned requests that were not noted one by one before this; else left out. */
+  /** Refusals that were not noted one by one before this; left out where there are none. */
   readonly UnnotedCount?: number | undefined;
 }
 
