@@ -27,7 +27,7 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   liveness: ["roots", "nearestRoots", "manifests", "pendingNames", "sealings"],
   segments: ["liveBytes", "isLocated", "isRemovable"],
   requests: ["get"],
-  journal: ["all"],
+  journal: ["sequence", "all"],
   scrubs: ["recordsFrom", "scrubs", "findFaults"],
   verifications: ["progress", "page"],
   statistics: ["snapshots", "verifications", "measures"],

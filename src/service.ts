@@ -2,6 +2,7 @@ import { systemClock } from "./base/clock.ts";
 import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { BlockWork } from "./blocks/block-work.ts";
+import { findLaterSegment } from "./blocks/catalog-age.ts";
 import { WorkThreads } from "./blocks/work-threads.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { ensureFirstAccount, type FirstKey } from "./identity/first-account.ts";
@@ -127,14 +128,15 @@ async function startService(
   const { catalog, failed } = store;
   const log = logger(config.log, clock);
   const emulation = config.emulation && withSeed(config.emulation, random);
+  const keys = await openKeyRing(config, store);
+  const work = new WorkThreads();
+  const blocks = watchedBlockStore({ ...store, keys, work }, signals);
+  await checkCatalogAge(store, blocks);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
-  const keys = await openKeyRing(config, store);
-  const work = new WorkThreads();
-  const blocks = watchedBlockStore({ ...store, keys, work }, signals);
   const core = await makeCore({ ...config, emulation }, { ...store, blocks, keys });
   await watchForDamage(core, log);
   const sessions = new SessionTokens(core.tokenSecrets.sessions, { clock, random });
@@ -191,6 +193,18 @@ async function startService(
       return closing;
     },
   };
+}
+
+/** Throws where the folder's catalog is older than its segments. */
+async function checkCatalogAge(store: Store, blocks: BlockStore): Promise<void> {
+  // Of a bucket, the numbers of its segments have told.
+  if (store.member) return;
+  const segment = await findLaterSegment({ ...store, blocks });
+  if (segment === undefined) return;
+  throw new Error(
+    `The catalog in ${store.place} is older than the segments there: it knows nothing of what was ` +
+      `stored in segment ${segment}. Put the latest back, or make one anew with 'varve rebuild'.`,
+  );
 }
 
 function watchedBlockStore(

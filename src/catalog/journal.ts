@@ -41,6 +41,8 @@ export interface JournalTable {
   ): Promise<boolean>;
   /** Brings things back as they were, in an order that fits; known ones are replaced. */
   restore(entries: readonly JournalEntry[]): Promise<void>;
+  /** The greatest sequence that was given, to whatever entry; 0 when there was none. */
+  sequence(): Promise<number>;
   /** All things as they are now, by key: to compare two catalogs. */
   all(): Promise<ReadonlyMap<string, string>>;
 }

@@ -75,6 +75,11 @@ export class PostgresJournalTable implements JournalTable {
     });
   }
 
+  async sequence(): Promise<number> {
+    const row = await this.#database.get("SELECT sequence FROM journal_sequence WHERE one = 1");
+    return row?.["sequence"] as number;
+  }
+
   async all(): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
     for (const [kind, { table, keys }] of Object.entries(SOURCES)) {

@@ -141,6 +141,10 @@ export class SqliteJournalTable implements JournalTable {
     );
   }
 
+  async sequence(): Promise<number> {
+    return this.#database.get("SELECT sequence FROM journal_sequence")?.["sequence"] as number;
+  }
+
   async all(): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
     for (const [kind, { table, keys }] of Object.entries(SOURCES)) {

@@ -152,6 +152,34 @@ test("a catalog that has lost where blocks lie is replaced, with all its keys in
   assert.deepEqual(await readFirst(again, id), blockContents(1));
 });
 
+for (const [what, keep] of [
+  ["put back as it was", true],
+  ["lost", false],
+] as const) {
+  test(`no service starts with a catalog that was ${what}: it would collect the rest`, async (t) => {
+    const dataDirectory = await temporaryDirectory(t);
+    const options = { dataDirectory, collectMinutes: 0 };
+    const path = join(dataDirectory, "catalog.sqlite");
+    const first = await startService(t, options);
+    const before = await completed(first, undefined);
+    await first.close();
+    const earlier = await readFile(path);
+    const second = await startService(t, options);
+    const id = await completed(second, undefined, 2);
+    await second.close();
+    // However a process ends, the catalog knows of all sequences.
+    await (await startService(t, options)).close();
+    if (keep) await writeFile(path, earlier);
+    else await rm(path);
+    await assert.rejects(startService(t, options), /older than the segments there/);
+    const { outcome, kept } = await rebuildStore({ dataDirectory });
+    assert.deepEqual([outcome, kept !== undefined], ["replaced", true]);
+    const again = await startService(t, options);
+    assert.deepEqual(await readFirst(again, before), blockContents(1));
+    assert.deepEqual(await readFirst(again, id), blockContents(2));
+  });
+}
+
 test("a catalog with broken pages is replaced, whichever they are", async (t) => {
   const dataDirectory = await temporaryDirectory(t);
   const service = await startService(t, { dataDirectory, collectMinutes: 0 });
