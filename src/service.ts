@@ -130,8 +130,7 @@ async function startService(
   const emulation = config.emulation && withSeed(config.emulation, random);
   const keys = await openKeyRing(config, store);
   const work = new WorkThreads();
-  const blocks = watchedBlockStore({ ...store, keys, work }, signals);
-  await checkCatalogAge(store, blocks);
+  const blocks = await openBlocks({ ...store, keys, work }, signals);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   await store.claim(firstKey.key.account);
@@ -202,20 +201,22 @@ async function checkCatalogAge(store: Store, blocks: BlockStore): Promise<void> 
   const segment = await findLaterSegment({ ...store, blocks });
   if (segment === undefined) return;
   throw new Error(
-    `The catalog in ${store.place} is older than the segments there: it knows nothing of what was ` +
-      `stored in segment ${segment}. Put the latest back, or make one anew with 'varve rebuild'.`,
+    `The catalog in ${store.place} is older than the segments there: it knows nothing of what ` +
+      `was stored in segment ${segment}. Put the latest back, or make one anew: varve rebuild.`,
   );
 }
 
-function watchedBlockStore(
+async function openBlocks(
   store: Store & { readonly keys: KeyRing; readonly work: BlockWork },
   { watch }: Signals,
-): BlockStore {
+): Promise<BlockStore> {
   const { segments, catalog, keys, work, member } = store;
   const { liveness } = catalog;
   const looksUpTogether = member !== undefined;
   const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work, looksUpTogether };
-  return new BlockStore(watchedSegments(segments, watch), parts, keys);
+  const blocks = new BlockStore(watchedSegments(segments, watch), parts, keys);
+  await checkCatalogAge(store, blocks);
+  return blocks;
 }
 
 function accessLog(log: Logger) {

@@ -156,7 +156,7 @@ for (const [what, keep] of [
   ["put back as it was", true],
   ["lost", false],
 ] as const) {
-  test(`no service starts with a catalog that was ${what}: it would collect the rest`, async (t) => {
+  test(`no service starts with a catalog that was ${what}: it would remove all else`, async (t) => {
     const dataDirectory = await temporaryDirectory(t);
     const options = { dataDirectory, collectMinutes: 0 };
     const path = join(dataDirectory, "catalog.sqlite");
