@@ -25,7 +25,7 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   settings: ["get"],
   garbage: ["seenMs"],
   liveness: ["roots", "nearestRoots", "manifests", "pendingNames", "sealings"],
-  segments: ["liveBytes", "isLocated", "isRemovable"],
+  segments: ["liveBytes", "endOf", "isLocated", "isRemovable"],
   requests: ["get"],
   journal: ["sequence", "all"],
   scrubs: ["recordsFrom", "scrubs", "findFaults"],

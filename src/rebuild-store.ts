@@ -102,10 +102,7 @@ async function rebuildBeside(
     const rebuilt = await rebuildCatalog(storeOf(catalog, segments, source));
     const damaged = await catalog.blocks.damaged(rebuilt.damagedCount);
     const there = existing && !force ? storeOf(existing, segments, source) : undefined;
-    const known = await catalog.journal.all();
-    const outcome = there
-      ? await compare(there, { known, incomplete: rebuilt.incomplete })
-      : "replaced";
+    const outcome = there ? await compare(there, catalog, rebuilt) : "replaced";
     const notedCount = outcome === "replaced" ? 0 : await noteDamaged(existing, damaged);
     return { ...rebuilt, outcome, notedCount };
   } finally {
@@ -192,18 +189,18 @@ async function rebuildScaledStore(
 /** Which catalog is to stay: the one that is there, or the rebuilt one, which tells so much. */
 async function compare(
   there: RebuildParts,
-  rebuilt: {
-    readonly known: ReadonlyMap<string, string>;
-    readonly incomplete: Rebuilt["incomplete"];
-  },
+  { journal }: Catalog,
+  { incomplete }: Rebuilt,
 ): Promise<RebuildOutcome["outcome"]> {
   const { catalog } = there;
-  const { isSound } = await catalog.scrubs.findFaults();
-  if (!isSound) return "replaced";
-  const known = await catalog.journal.all();
-  const lacks = [...rebuilt.known.keys()].some((key) => !known.has(key));
-  if (!lacks && !(await hasGap(there, rebuilt.incomplete))) return "healthy";
-  const knowsMore = [...known.keys()].some((key) => !rebuilt.known.has(key));
+  if (!(await catalog.scrubs.findFaults()).isSound) return "replaced";
+  // Put back as it once was, it knows nothing that the segments do not tell better.
+  const isOlder = (await catalog.journal.sequence()) < (await journal.sequence());
+  if (isOlder) return "replaced";
+  const [known, rebuilt] = [await catalog.journal.all(), await journal.all()];
+  const lacks = [...rebuilt.keys()].some((key) => !known.has(key));
+  if (!lacks && !(await hasGap(there, incomplete))) return "healthy";
+  const knowsMore = [...known.keys()].some((key) => !rebuilt.has(key));
   return knowsMore ? "differs" : "replaced";
 }
 
@@ -211,6 +208,10 @@ async function compare(
 async function hasGap(there: RebuildParts, incomplete: Rebuilt["incomplete"]): Promise<boolean> {
   const { catalog, blocks, clock } = there;
   await blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
+  // What a disk once failed to read may be whole.
+  for (const record of await catalog.blocks.damaged(Number.MAX_SAFE_INTEGER)) {
+    await blocks.records.verify(record);
+  }
   const known = new Set(incomplete.map(({ snapshotId }) => snapshotId));
   for (const snapshot of await catalog.snapshots.inState("completed")) {
     if (known.has(snapshot.id)) continue;

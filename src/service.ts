@@ -130,7 +130,7 @@ async function startService(
   const emulation = config.emulation && withSeed(config.emulation, random);
   const keys = await openKeyRing(config, store);
   const work = new WorkThreads();
-  const blocks = await openBlocks({ ...store, keys, work }, signals);
+  const blocks = await openBlocks({ ...store, keys, work, log }, signals);
   const owners = { identity: catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
   await store.claim(firstKey.key.account);
@@ -195,10 +195,10 @@ async function startService(
 }
 
 /** Throws where the folder's catalog is older than its segments. */
-async function checkCatalogAge(store: Store, blocks: BlockStore): Promise<void> {
-  // Of a bucket, the numbers of its segments have told.
-  if (store.member) return;
-  const segment = await findLaterSegment({ ...store, blocks });
+async function checkCatalogAge(store: Store, blocks: BlockStore, log: Logger): Promise<void> {
+  const onError = (segment: number, error: unknown) =>
+    log("A segment could not be looked at", { segment, error });
+  const segment = await findLaterSegment({ ...store, blocks, onError });
   if (segment === undefined) return;
   throw new Error(
     `The catalog in ${store.place} is older than the segments there: it knows nothing of what ` +
@@ -207,15 +207,16 @@ async function checkCatalogAge(store: Store, blocks: BlockStore): Promise<void> 
 }
 
 async function openBlocks(
-  store: Store & { readonly keys: KeyRing; readonly work: BlockWork },
+  store: Store & { readonly keys: KeyRing; readonly work: BlockWork; readonly log: Logger },
   { watch }: Signals,
 ): Promise<BlockStore> {
-  const { segments, catalog, keys, work, member } = store;
+  const { segments, catalog, keys, work, member, log } = store;
   const { liveness } = catalog;
   const looksUpTogether = member !== undefined;
   const parts = { blocks: watchedBlocks(catalog.blocks, watch), liveness, work, looksUpTogether };
   const blocks = new BlockStore(watchedSegments(segments, watch), parts, keys);
-  await checkCatalogAge(store, blocks);
+  // Of a bucket, the numbers of its segments have told.
+  if (!member) await checkCatalogAge(store, blocks, log);
   return blocks;
 }
 

@@ -176,6 +176,8 @@ export const REQUESTS_KEPT_COUNT = 100;
 export interface SegmentTable {
   /** Bytes of located records by segment; segments without any may be missing. */
   liveBytes(): Promise<ReadonlyMap<number, number>>;
+  /** Where the last located record of a segment ends; undefined where none is located in it. */
+  endOf(segment: number): Promise<number | undefined>;
   /** True when a record that lies there is the one to be found under its name. */
   isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean>;
   /**

@@ -19,6 +19,15 @@ export class PostgresSegmentTable implements SegmentTable {
     );
   }
 
+  async endOf(segment: number): Promise<number | undefined> {
+    const row = await this.#database.get(
+      `SELECT at_byte + length AS end_byte FROM locations WHERE segment = $1
+       ORDER BY at_byte DESC LIMIT 1`,
+      segment,
+    );
+    return row?.["end_byte"] as number | undefined;
+  }
+
   async isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean> {
     const row = await this.#database.get(
       `SELECT 1 AS one FROM locations

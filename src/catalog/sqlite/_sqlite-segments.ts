@@ -19,6 +19,15 @@ export class SqliteSegmentTable implements SegmentTable {
     );
   }
 
+  async endOf(segment: number): Promise<number | undefined> {
+    const row = this.#database.get(
+      `SELECT offset + length AS end FROM locations WHERE segment = ?
+       ORDER BY offset DESC LIMIT 1`,
+      segment,
+    );
+    return row?.["end"] as number | undefined;
+  }
+
   async isLocated(domain: Domain, name: RecordName, location: Location): Promise<boolean> {
     const row = this.#database.get(
       `SELECT 1 FROM locations WHERE domain = ? AND name = ? AND segment = ? AND offset = ?`,

@@ -180,6 +180,56 @@ for (const [what, keep] of [
   });
 }
 
+test("what was stored in the catalog's last segment is looked at, too", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const options = { dataDirectory, collectMinutes: 0 };
+  const service = await startService(t, options);
+  await completed(service, undefined);
+  await service.core.journaler.flush();
+  const paths = ["", "-wal"].map((end) => join(dataDirectory, `catalog.sqlite${end}`));
+  // As a snapshot of the file system has them.
+  const earlier = await Promise.all(paths.map((path) => readFile(path)));
+  const id = await completed(service, undefined, 2);
+  await service.close();
+  for (const [i, path] of paths.entries()) await writeFile(path, earlier[i] as Buffer);
+  await assert.rejects(startService(t, options), /older than the segments there/);
+  assert.equal((await rebuildStore({ dataDirectory })).outcome, "replaced");
+  assert.deepEqual(await readFirst(await startService(t, options), id), blockContents(2));
+});
+
+test("a catalog that only says of a thing what was so once is replaced", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const options = { dataDirectory, collectMinutes: 0 };
+  const path = join(dataDirectory, "catalog.sqlite");
+  const first = await startService(t, options);
+  const id = await completed(first, undefined);
+  await first.close();
+  const earlier = await readFile(path);
+  const second = await startService(t, options);
+  const tags = [{ Key: "is", Value: "new" }];
+  await second.core.catalog.snapshots.setTags(id, tags);
+  await second.close();
+  await writeFile(path, earlier);
+  await assert.rejects(startService(t, options), /older than the segments there/);
+  assert.equal((await rebuildStore({ dataDirectory })).outcome, "replaced");
+  const { snapshots } = (await startService(t, options)).core.catalog;
+  assert.deepEqual((await snapshots.get(id))?.tags, tags);
+});
+
+test("a note of damage that a disk has mended makes no catalog worse than another", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const options = { dataDirectory, collectMinutes: 0 };
+  const service = await startService(t, options);
+  await completed(service, undefined);
+  const [block] = await blocksOf(service);
+  assert.ok(block);
+  await service.core.catalog.blocks.addDamaged({ ...block, foundAtMs: 0 });
+  await service.close();
+  assert.equal((await rebuildStore({ dataDirectory })).outcome, "healthy");
+  const { blocks } = (await startService(t, options)).core.catalog;
+  assert.deepEqual(await blocks.damaged(10), []);
+});
+
 test("a catalog with broken pages is replaced, whichever they are", async (t) => {
   const dataDirectory = await temporaryDirectory(t);
   const service = await startService(t, { dataDirectory, collectMinutes: 0 });
