@@ -48,6 +48,8 @@ export interface GarbageCandidate {
 export interface LiveRoot {
   readonly lineage: string;
   readonly root: Digest;
+  /** True for a garbage root, which is needed only until what lies below is noted. */
+  readonly isGarbage: boolean;
 }
 
 /** Thrown by the tables below when a later run has begun. */

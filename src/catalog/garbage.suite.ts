@@ -24,10 +24,10 @@ export function garbageSuite(name: string, { open, account, snapshot }: Subject)
     const { id, lineage } = snapshot("snap-01");
     const completed = snapshot(id, { state: "completed", root: OWN });
     assert.equal(await snapshots.start(completed, undefined), undefined);
-    const held = [{ lineage, root: OWN }];
-    assert.deepEqual(await liveness.roots(account), held);
+    const held = { lineage, root: OWN };
+    assert.deepEqual(await liveness.roots(account), [{ ...held, isGarbage: false }]);
     assert.equal(await snapshots.delete(id, AT_ONCE), "deleted");
-    assert.deepEqual(await liveness.roots(account), held);
+    assert.deepEqual(await liveness.roots(account), [{ ...held, isGarbage: true }]);
     const [noted, ...others] = await garbage.roots(10);
     assert.deepEqual([noted?.root, others], [OWN, []]);
     await garbage.removeRoot(noted?.number as number);

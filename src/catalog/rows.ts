@@ -23,7 +23,7 @@ import type {
 } from "../model/snapshot.ts";
 import type { StoreSecret } from "../model/store-secret.ts";
 import type { AccessKey, SecretName, SnapshotCopy } from "./catalog.ts";
-import type { GarbageCandidate, PendingPlace } from "./collection.ts";
+import type { GarbageCandidate, LiveRoot, PendingPlace } from "./collection.ts";
 import type {
   DamagedRecord,
   StoredRecord,
@@ -101,6 +101,12 @@ export function imageFrom(row: Row): Image {
 /** The root in a row that has one. */
 export function rootFrom(row: Row): Digest {
   return digestFromBytes(row["root"] as Uint8Array);
+}
+
+/** What `LivenessTable.roots` answers of a row. */
+export function liveRootFrom(row: Row): LiveRoot {
+  const isGarbage = row["is_garbage"] === 1;
+  return { lineage: row["lineage"] as string, root: rootFrom(row), isGarbage };
 }
 
 /** The lock in a row. */

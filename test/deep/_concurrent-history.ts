@@ -189,7 +189,9 @@ export async function checkReferences(core: Core): Promise<number> {
     for (const name of await catalog.liveness.manifests(domain)) await check(domain, name);
     const { names } = await catalog.liveness.pendingNames(domain, undefined, 10_000);
     for (const name of names) if (name !== ZERO_BLOCK_NAME) await check(domain, name);
-    for (const { root } of await catalog.liveness.roots(domain)) {
+    for (const { root, isGarbage } of await catalog.liveness.roots(domain)) {
+      // A copy whose source had gone before it was noted is removed at once, and reaches nothing.
+      if (isGarbage) continue;
       for (const name of await core.blocks.records.namesOf(domain, [root]))
         await check(domain, name);
     }

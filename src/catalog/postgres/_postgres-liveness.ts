@@ -1,7 +1,7 @@
 import { type Digest, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
-import { pendingNamesFrom, rootFrom } from "../rows.ts";
+import { liveRootFrom, pendingNamesFrom, rootFrom } from "../rows.ts";
 import { refer, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 
@@ -22,19 +22,20 @@ export class PostgresLivenessTable implements LivenessTable {
 
   async roots(domain: Domain): Promise<LiveRoot[]> {
     const rows = await this.#database.all(
-      `SELECT lineage, root FROM (
-         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms FROM snapshots WHERE domain = $1
-         UNION ALL
-         SELECT 'writers ' || lineage, writers_root, start_time_ms FROM snapshots
+      `SELECT lineage, root, is_garbage FROM (
+         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms, 0 AS is_garbage FROM snapshots
          WHERE domain = $1
          UNION ALL
-         SELECT '', source_root, 0 FROM snapshot_copies WHERE source_domain = $1
+         SELECT 'writers ' || lineage, writers_root, start_time_ms, 0 FROM snapshots
+         WHERE domain = $1
          UNION ALL
-         SELECT lineage, root, start_time_ms FROM garbage_roots WHERE domain = $1
+         SELECT '', source_root, 0, 0 FROM snapshot_copies WHERE source_domain = $1
+         UNION ALL
+         SELECT lineage, root, start_time_ms, 1 FROM garbage_roots WHERE domain = $1
        ) AS needed WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
       domain,
     );
-    return rows.map((row) => ({ lineage: row["lineage"] as string, root: rootFrom(row) }));
+    return rows.map(liveRootFrom);
   }
 
   async nearestRoots(

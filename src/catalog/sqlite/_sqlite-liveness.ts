@@ -7,7 +7,7 @@ import {
 import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
-import { pendingNamesFrom, rootFrom } from "../rows.ts";
+import { liveRootFrom, pendingNamesFrom, rootFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
 import { isWholeWrite } from "./_write-sums.ts";
 
@@ -52,20 +52,20 @@ export class SqliteLivenessTable implements LivenessTable {
 
   async roots(domain: Domain): Promise<LiveRoot[]> {
     const rows = this.#database.all(
-      `SELECT lineage, root FROM (
-         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms FROM snapshots WHERE domain = ?
-         UNION ALL
-         SELECT 'writers ' || lineage, writers_root, start_time_ms FROM snapshots
+      `SELECT lineage, root, is_garbage FROM (
+         SELECT lineage, ${NEEDED_ROOT} AS root, start_time_ms, 0 AS is_garbage FROM snapshots
          WHERE domain = ?
          UNION ALL
-         SELECT '' AS lineage, source_root AS root, 0 AS start_time_ms FROM snapshot_copies
-         WHERE source_domain = ?
+         SELECT 'writers ' || lineage, writers_root, start_time_ms, 0 FROM snapshots
+         WHERE domain = ?
          UNION ALL
-         SELECT lineage, root, start_time_ms FROM garbage_roots WHERE domain = ?
+         SELECT '', source_root, 0, 0 FROM snapshot_copies WHERE source_domain = ?
+         UNION ALL
+         SELECT lineage, root, start_time_ms, 1 FROM garbage_roots WHERE domain = ?
        ) WHERE root IS NOT NULL ORDER BY lineage, start_time_ms`,
       ...[domain, domain, domain, domain],
     );
-    return rows.map((row) => ({ lineage: row["lineage"] as string, root: rootFrom(row) }));
+    return rows.map(liveRootFrom);
   }
 
   async nearestRoots(

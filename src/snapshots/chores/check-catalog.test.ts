@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -32,9 +32,11 @@ test("what the catalog says of something and the journal does not is found", asy
   assert.deepEqual(await findCatalogFaults(first.core), []);
   await first.close();
   const path = join(dataDirectory, "catalog.sqlite");
-  await copyFile(path, `${path}.kept`);
+  const kept = await temporaryDirectory(t);
+  await cp(dataDirectory, kept, { recursive: true });
   for (const [sql, told] of CHANGES) {
-    await copyFile(`${path}.kept`, path);
+    await rm(dataDirectory, { recursive: true });
+    await cp(kept, dataDirectory, { recursive: true });
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
     // As rot changes a row: no trigger hears of it.
     const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'");

@@ -15,6 +15,7 @@ import {
 } from "../../model/limits.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
 import { reachable } from "../../tree/reachable.ts";
+import { walkLiveRoots } from "./_walk-live-roots.ts";
 
 /** What the collector works with. */
 export interface CollectorParts {
@@ -351,25 +352,8 @@ export class Collector {
       await nextTurn();
     }
     // After the writes under way: a snapshot that is completed in between is found by its root.
-    return (await this.#walkRoots(domain, reach)) ? left : undefined;
-  }
-
-  /** Each tree is compared with the one before of its lineage, which has been walked already. */
-  async #walkRoots(
-    domain: Domain,
-    reach: (names: readonly RecordName[]) => void,
-  ): Promise<boolean> {
-    const { catalog, blocks, maps } = this.#parts;
-    const roots = await catalog.liveness.roots(domain);
-    for (const [i, { lineage, root }] of roots.entries()) {
-      const before = roots[i - 1];
-      const others = before?.lineage === lineage ? [before.root] : [];
-      for await (const reached of reachable(maps(domain), root, { others })) {
-        reach(await blocks.records.namesOf(domain, [reached.node, ...reached.blocks]));
-        if (this.#isEnding()) return false;
-      }
-    }
-    return true;
+    const walk = { domain, reach, isEnding: () => this.#isEnding() };
+    return (await walkLiveRoots(this.#parts, walk)) ? left : undefined;
   }
 }
 
