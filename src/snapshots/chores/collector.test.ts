@@ -319,6 +319,38 @@ test("a tree deleted while a run begins is noted before any of it is removed", a
   await store.checkNothingElse();
 });
 
+test("a tree of which nothing is there any more stops no run", async (t) => {
+  const store = await openCollectedStore(t);
+  const gone = await store.snapshot(undefined, [[0, 1]]);
+  const source = await store.core.catalog.snapshots.get(gone as SnapshotId);
+  assert.ok(source);
+  await store.delete(gone);
+  for (let run = 0; run < 3; run++) await store.collect();
+  const doomed = await store.snapshot(undefined, [[0, 2]]);
+  const root = (await store.core.catalog.snapshots.get(doomed as SnapshotId))?.root as Digest;
+  await store.delete(doomed);
+  await store.collect();
+  // What was read before is forgotten with the process.
+  await store.restart();
+  const { catalog, blocks } = store.core;
+  const [name] = await blocks.records.namesOf(store.account, [root]);
+  assert.ok(name && (await catalog.blocks.locate(store.account, name)), "it is doomed only");
+  // As a copy does that took its time, and finds that its source is no more.
+  const { garbage } = catalog;
+  const begin = garbage.begin.bind(garbage);
+  garbage.begin = async (nowMs) => {
+    garbage.begin = begin;
+    const copy = { ...source, id: "snap-0c0" as SnapshotId };
+    assert.equal(await catalog.snapshots.start(copy, undefined), undefined);
+    await catalog.snapshots.delete(copy.id, { nowMs: 0, binnedUntilMs: undefined });
+    return begin(nowMs);
+  };
+  await store.collect();
+  assert.equal(await catalog.blocks.locate(store.account, name), undefined);
+  for (let run = 0; run < 2; run++) await store.collect();
+  await store.checkNothingElse();
+});
+
 test("a child is deleted at the cost of itself, long after its parent", async (t) => {
   const store = await openCollectedStore(t);
   const kept = await store.snapshot(undefined, [
