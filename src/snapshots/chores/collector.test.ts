@@ -340,7 +340,7 @@ test("a tree of which nothing is there any more stops no run", async (t) => {
   const begin = garbage.begin.bind(garbage);
   garbage.begin = async (nowMs) => {
     garbage.begin = begin;
-    const copy = { ...source, id: "snap-0c0" as SnapshotId };
+    const copy = { ...source, id: "snap-0c0" as SnapshotId, manifest: undefined };
     assert.equal(await catalog.snapshots.start(copy, undefined), undefined);
     await catalog.snapshots.delete(copy.id, { nowMs: 0, binnedUntilMs: undefined });
     return begin(nowMs);
