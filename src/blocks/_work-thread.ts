@@ -1,30 +1,8 @@
-// What a thread of `WorkThreads` runs. Its tasks are whole: no state is left between two of them.
+// What a thread of `WorkThreads` runs. Only a type of it may be imported: loaded, it listens.
 
 import { parentPort } from "node:worker_threads";
-import { freeMemory } from "../base/free-memory.ts";
 import { CorruptionError } from "../model/errors.ts";
-import { decodeWhole, type EncodedWhole } from "./block-work.ts";
-import { decodePayloadSync, type EncodedPayload, encodePayloadSync } from "./codec.ts";
-import { digestOf } from "./hash.ts";
-import { decryptBytes, encryptBytes, type Sealing } from "./sealed-bytes.ts";
-
-/** What a thread is asked to do; the bytes lie in memory that both threads see. */
-export type Task =
-  | { readonly kind: "digest"; readonly bytes: Uint8Array }
-  | { readonly kind: "encode"; readonly bytes: Uint8Array; readonly isToBeSealed: boolean }
-  | { readonly kind: "encrypt"; readonly sealing: Sealing; readonly payload: Uint8Array }
-  | {
-      readonly kind: "decode";
-      readonly payload: EncodedPayload;
-      readonly plainLength: number;
-      readonly sealing: Sealing | undefined;
-    }
-  | { readonly kind: "decode-all"; readonly encoded: readonly EncodedWhole[] };
-
-/** Bytes that a thread made: themselves, or how many lie in the place of what it was given. */
-export interface Made {
-  readonly made: Uint8Array | number;
-}
+import { runTask, type Task } from "./_block-task.ts";
 
 /** A task on its way to a thread. */
 export interface Asked {
@@ -43,7 +21,7 @@ export interface Answered {
 const port = parentPort;
 port?.on("message", ({ number, task }: Asked) => {
   try {
-    const { answer, moved } = run(task);
+    const { answer, moved } = runTask(task);
     port.postMessage({ number, answer } satisfies Answered, moved);
   } catch (error) {
     const { message } = error as Error;
@@ -51,61 +29,3 @@ port?.on("message", ({ number, task }: Asked) => {
     port.postMessage({ number, ...told } satisfies Answered);
   }
 });
-
-interface Done {
-  readonly answer: unknown;
-  /** Memory that is handed over with the answer rather than copied. */
-  readonly moved: ArrayBuffer[];
-}
-
-/** Does a task in the thread that calls it. */
-export function run(task: Task): Done {
-  if (task.kind === "digest") return { answer: digestOf(task.bytes), moved: [] };
-  if (task.kind === "encrypt") {
-    return hand(encryptBytes(task.sealing, task.payload), { place: task.payload });
-  }
-  if (task.kind === "decode") {
-    const { payload, plainLength, sealing } = task;
-    const bytes = sealing ? decryptBytes(sealing, payload.bytes) : payload.bytes;
-    const plain = decodePayloadSync({ ...payload, bytes }, plainLength);
-    return hand(plain, { place: payload.bytes, facts: { digest: digestOf(plain) } });
-  }
-  if (task.kind === "decode-all") {
-    const decoded = task.encoded.map(decodeWhole);
-    return {
-      answer: decoded,
-      moved: decoded.flatMap((each) => (each ? memoryOf(each.plain) : [])),
-    };
-  }
-  const { codec, bytes } = encodePayloadSync(task.bytes);
-  // Raw, it is what the other side has already.
-  if (bytes === task.bytes) return { answer: { codec }, moved: [] };
-  const digest = task.isToBeSealed ? digestOf(bytes) : undefined;
-  return hand(bytes, { place: task.bytes, facts: { codec, digest } });
-}
-
-/**
- * Puts bytes that were made where those were that they were made of, which nobody needs any more.
- * Handed over, their own memory would be left to the main thread's collector: so only where that
- * place is not shared or has no room.
- */
-function hand(
-  made: Uint8Array,
-  { place, facts = {} }: { readonly place: Uint8Array; readonly facts?: object },
-): Done {
-  const { buffer, byteOffset } = place;
-  const hasRoom = byteOffset + made.length <= buffer.byteLength;
-  if (!(buffer instanceof SharedArrayBuffer && hasRoom)) {
-    return { answer: { ...facts, made } satisfies Made, moved: memoryOf(made) };
-  }
-  const { length } = made;
-  new Uint8Array(buffer, byteOffset, length).set(made);
-  // Of what zstd has packed, there is more room than it took. All of it is ours: what is handed to
-  // a thread is larger than what Node makes in memory that others' bytes lie in.
-  freeMemory(new Uint8Array(made.buffer));
-  return { answer: { ...facts, made: length } satisfies Made, moved: [] };
-}
-
-function memoryOf({ buffer }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer ? [buffer] : [];
-}

@@ -2,7 +2,8 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Digest } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
-import { type Answered, type Asked, type Made, run, type Task } from "./_work-thread.ts";
+import { type Made, runTask, type Task } from "./_block-task.ts";
+import type { Answered, Asked } from "./_work-thread.ts";
 import {
   type BlockWork,
   type DecodedPayload,
@@ -137,7 +138,7 @@ export class WorkThreads implements ThreadedWork {
   #ask(task: Task, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     const thread = this.#leastBusy();
     // Where the system has no more threads to give, the main one does what they would have done.
-    if (thread === undefined) return new Promise((resolve) => resolve(run(task).answer));
+    if (thread === undefined) return new Promise((resolve) => resolve(runTask(task).answer));
     const { worker, waiting } = thread;
     const number = this.#number++;
     return new Promise((resolve, reject) => {
