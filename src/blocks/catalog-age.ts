@@ -1,8 +1,8 @@
 import type { Catalog } from "../catalog/catalog.ts";
-import type { JournalEntry } from "../catalog/journal.ts";
 import { CorruptionError, KeyDestroyedError } from "../model/errors.ts";
 import type { SegmentInfo, SegmentStore } from "../segments/segment-store.ts";
 import type { BlockStore } from "./block-store.ts";
+import { decodeEntry } from "./journaler.ts";
 import { RECORD_KIND } from "./record.ts";
 import { scanSegment } from "./scan-segment.ts";
 
@@ -53,8 +53,7 @@ async function latestSequence({ segments, blocks }: AgeParts, info: SegmentInfo)
     if (header?.kind !== RECORD_KIND.entry) continue;
     try {
       const { plain } = await blocks.records.openAt(placement);
-      const { sequence } = JSON.parse(Buffer.from(plain).toString()) as JournalEntry;
-      latest = Math.max(latest, sequence);
+      latest = Math.max(latest, decodeEntry(plain).sequence);
     } catch (error) {
       // Torn by a crash, or of a key that is gone.
       if (!(error instanceof CorruptionError || error instanceof KeyDestroyedError)) throw error;

@@ -1,4 +1,4 @@
-import type { JournalChange, JournalTable } from "../catalog/journal.ts";
+import type { JournalChange, JournalEntry, JournalTable } from "../catalog/journal.ts";
 import { CorruptionError } from "../model/errors.ts";
 import type { AccountId, KeyDomain } from "../model/ids.ts";
 import { NAMING_ATTEMPTS_MAX } from "../model/limits.ts";
@@ -9,6 +9,11 @@ export const OPEN_DOMAIN = "000000000000" as AccountId;
 
 /** Version of an entry's contents. */
 export const ENTRY_FORMAT_VERSION = 1;
+
+/** An entry from the contents of its record. */
+export function decodeEntry(contents: Uint8Array): JournalEntry {
+  return JSON.parse(Buffer.from(contents).toString()) as JournalEntry;
+}
 
 /** Changes that are written together (ours: a sync for each, but shared with what else is put). */
 const CHANGES_AT_ONCE = 100;

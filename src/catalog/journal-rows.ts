@@ -1,4 +1,3 @@
-import type { Image } from "../model/image.ts";
 import type { Row } from "./rows.ts";
 
 /* The rows that the journal keeps, as the same JSON whatever engine holds them. */
@@ -34,12 +33,6 @@ export const PARTS = ["snapshot_permissions", "snapshot_locks", "recycled_snapsh
 export interface JournaledRow {
   readonly columns: JournaledColumns;
   readonly parts?: Readonly<Record<string, readonly JournaledColumns[]>>;
-}
-
-/** Ids of the snapshots that an image holds, from the column that has all of it as JSON. */
-export function snapshotsOfImage(contents: string): Set<string> {
-  const { devices } = JSON.parse(contents) as Image;
-  return new Set(devices.flatMap(({ snapshotId }) => snapshotId ?? []));
 }
 
 /** What kind of thing a key names. */

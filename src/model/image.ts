@@ -40,3 +40,8 @@ export interface Image {
   /** Undefined for an image that was registered. */
   readonly source?: ImageSource;
 }
+
+/** Ids of the snapshots that an image is made of, each once. */
+export function snapshotsOf({ devices }: Image): Set<string> {
+  return new Set(devices.flatMap(({ snapshotId }) => snapshotId ?? []));
+}

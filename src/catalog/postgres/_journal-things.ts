@@ -1,3 +1,4 @@
+import { type Image, snapshotsOf } from "../../model/image.ts";
 import {
   fromJournal,
   type JournaledColumns,
@@ -7,7 +8,6 @@ import {
   partsOf,
   SOURCES,
   type Source,
-  snapshotsOfImage,
   toJournal,
 } from "../journal-rows.ts";
 import { SNAPSHOT_COLUMNS } from "../rows.ts";
@@ -72,7 +72,7 @@ async function holdSnapshots(queries: Queries, imageId: string, contents: string
     `INSERT INTO image_snapshots (image, snapshot)
      SELECT $1, number FROM snapshots WHERE id = ANY ($2::text[]) ON CONFLICT DO NOTHING`,
     imageId,
-    [...snapshotsOfImage(contents)],
+    [...snapshotsOf(JSON.parse(contents) as Image)],
   );
 }
 

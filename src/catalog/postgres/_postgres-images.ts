@@ -1,5 +1,5 @@
 import type { AccountId } from "../../model/ids.ts";
-import type { Image } from "../../model/image.ts";
+import { type Image, snapshotsOf } from "../../model/image.ts";
 import type { ImageRefusal, ImageTable } from "../catalog.ts";
 import { imageFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
@@ -16,7 +16,7 @@ export class PostgresImageTable implements ImageTable {
   async add(image: Image): Promise<ImageRefusal | undefined> {
     const { id, account, name } = image;
     const named = "SELECT 1 AS one FROM images WHERE account = $1 AND name = $2";
-    const ids = new Set(image.devices.flatMap(({ snapshotId }) => snapshotId ?? []));
+    const ids = snapshotsOf(image);
     return this.#database.transaction(async (queries) => {
       if (await queries.get(named, account, name)) return "name-taken";
       // Shared, so that none of them is deleted before the image holds it.

@@ -1,5 +1,5 @@
 import type { AccountId } from "../../model/ids.ts";
-import type { Image } from "../../model/image.ts";
+import { type Image, snapshotsOf } from "../../model/image.ts";
 import type { ImageRefusal, ImageTable } from "../catalog.ts";
 import { imageFrom } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
@@ -17,13 +17,11 @@ export class SqliteImageTable implements ImageTable {
     return this.#database.transaction(() => {
       const named = "SELECT 1 FROM images WHERE account = ? AND name = ?";
       if (this.#database.get(named, account, name)) return "name-taken";
-      const numbers = image.devices.flatMap(({ snapshotId }) =>
-        snapshotId === undefined ? [] : [this.#numberOf(snapshotId)],
-      );
+      const numbers = [...snapshotsOf(image)].map((snapshotId) => this.#numberOf(snapshotId));
       if (numbers.includes(undefined)) return "unknown-snapshot";
       const insert = "INSERT INTO images (id, account, name, contents) VALUES (?, ?, ?, ?)";
       this.#database.run(insert, id, account, name, JSON.stringify(image));
-      for (const number of new Set(numbers)) {
+      for (const number of numbers) {
         const sql = "INSERT INTO image_snapshots (image, snapshot) VALUES (?, ?)";
         this.#database.run(sql, id, number as number);
       }

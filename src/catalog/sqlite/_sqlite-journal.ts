@@ -1,5 +1,6 @@
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
+import { type Image, snapshotsOf } from "../../model/image.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
 import {
   fromJournal,
@@ -11,7 +12,6 @@ import {
   partsOf,
   SOURCES,
   type Source,
-  snapshotsOfImage,
   toJournal,
 } from "../journal-rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
@@ -111,7 +111,7 @@ export class SqliteJournalTable implements JournalTable {
 
   /** An image's snapshots are not deleted while there is the image. */
   #holdSnapshots(imageId: string, contents: string): void {
-    for (const snapshotId of snapshotsOfImage(contents)) {
+    for (const snapshotId of snapshotsOf(JSON.parse(contents) as Image)) {
       this.#database.run(
         `INSERT INTO image_snapshots (image, snapshot)
          SELECT ?, number FROM snapshots WHERE id = ? ON CONFLICT DO NOTHING`,

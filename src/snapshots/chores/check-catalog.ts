@@ -1,6 +1,5 @@
 import type { BlockStore } from "../../blocks/block-store.ts";
-import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
-import type { JournalEntry } from "../../catalog/journal.ts";
+import { decodeEntry, OPEN_DOMAIN } from "../../blocks/journaler.ts";
 import type { Location } from "../../catalog/location.ts";
 import { CorruptionError } from "../../model/errors.ts";
 import type { AccountId, Domain } from "../../model/ids.ts";
@@ -75,7 +74,7 @@ async function readJournal({ catalog, blocks, keys }: Core, owner: AccountId): P
       if (!location) missing.push(`The journal's entry ${name} is nowhere`);
       const plain = location && (await readEntry(blocks, location));
       if (!plain) isWhole = false;
-      const entry = plain && (JSON.parse(Buffer.from(plain).toString()) as JournalEntry);
+      const entry = plain && decodeEntry(plain);
       if (entry?.value !== undefined) entries.set(entry.key, entry.value);
     }
   }

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { forEachConcurrent, mapAhead } from "../../base/concurrency.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
 import { keyOf } from "../../blocks/damaged-records.ts";
-import { OPEN_DOMAIN } from "../../blocks/journaler.ts";
+import { decodeEntry, OPEN_DOMAIN } from "../../blocks/journaler.ts";
 import { RECORD_KIND } from "../../blocks/record.ts";
 import type { OpenedRecord } from "../../blocks/record-reader.ts";
 import type { Catalog, Location, NewLocation } from "../../catalog/catalog.ts";
@@ -200,7 +200,7 @@ async function readJournal(
   const read = (entry: Named) => open(parts, entry, unreadable);
   for await (const opened of mapAhead(entries, RECORDS_AHEAD, read)) {
     if (!opened) continue;
-    const entry = JSON.parse(Buffer.from(opened.plain).toString()) as JournalEntry;
+    const entry = decodeEntry(opened.plain);
     if ((latest.get(entry.key)?.sequence ?? -1) < entry.sequence) latest.set(entry.key, entry);
   }
   return latest;
