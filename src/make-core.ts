@@ -1,6 +1,6 @@
 import { assert } from "./base/assert.ts";
 import { LruCache } from "./base/lru-cache.ts";
-import { Compactor } from "./blocks/compactor.ts";
+import { Compactor, type CompactorParts } from "./blocks/compactor.ts";
 import { Journaler } from "./blocks/journaler.ts";
 import { Scrubber } from "./blocks/scrubber.ts";
 import { KeyRing } from "./keys/key-ring.ts";
@@ -65,6 +65,7 @@ export async function makeCore(
   return composeCore({
     ...{ catalog, segments, blocks, keys, owner, clock, random, scrubDays },
     ...{ region, recycleBinDays, checkRoom: () => room.checkRoom() },
+    hasRoomToMove: (sizeBytes) => room.hasRoomToMove(sizeBytes),
     leads: () => member?.isLeader() ?? true,
     tokenSecretSpreadMs: member && TOKEN_SECRET_SPREAD_MS,
     seenPending: member && new LruCache(PENDING_SEEN_COUNT_MAX, () => 1),
@@ -81,6 +82,8 @@ export interface CoreParts
   extends Pick<Core, "catalog" | "blocks" | "keys" | "clock" | "random" | "leads">,
     Pick<Core, "region" | "recycleBinDays" | "checkRoom" | "startOptions" | "seenPending"> {
   readonly segments: SegmentStore;
+  /** Where there is a disk that can be full; see `Room`. */
+  readonly hasRoomToMove?: CompactorParts["hasRoomToMove"];
   /** The first account, which the journal's key is made for. */
   readonly owner: AccountId;
   /** 0 for no scrub but those asked for. */
@@ -116,10 +119,12 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   });
   const compactor = new Compactor({
     ...{ segments, table: catalog.segments, blocks },
+    hasRoomToMove: parts.hasRoomToMove,
     onError: tell("A segment could not be given back", "segment"),
   });
   const collector = new Collector({
     ...{ catalog, blocks, maps, compactor, clock },
+    journal: () => journaler.flush(),
     onError: tell("A domain could not be collected", "domain"),
   });
   const collections = new Collections({ collector, clock, table: catalog.requests, leads });

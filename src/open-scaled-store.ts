@@ -70,6 +70,7 @@ function storeOf(engines: Engines, member: Membership, { clock, random }: StoreP
     // A bucket has no end that it would tell of beforehand; a write that it refuses has failed.
     room: {
       checkRoom: () => undefined,
+      hasRoomToMove: async () => true,
       look: async () => undefined,
       freeBytes: async () => undefined,
     },

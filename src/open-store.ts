@@ -45,6 +45,8 @@ export interface Store {
 export interface Room {
   /** Throws a `DiskFullError` while it does not. */
   checkRoom(): void;
+  /** True when so many bytes may be moved now, which makes room in the end, also on a full disk. */
+  hasRoomToMove(sizeBytes: number): Promise<boolean>;
   /** Looks whether it has changed; to be called again and again. */
   look(): Promise<void>;
   /** Bytes free on the disk; undefined where segments lie on none. */
@@ -103,10 +105,10 @@ export async function openEmbeddedStore(
   }
 }
 
-/** The segments of a disk that may be full; then nothing is appended. */
+/** The segments of a disk that may be full; then nothing is appended but what makes room. */
 function refusingWhenFull(segments: SegmentStore, disk: DiskSpace): SegmentStore {
   return {
-    append: (batch) => disk.write(() => segments.append(batch)),
+    append: (batch, purpose = "new-data") => disk.write(purpose, () => segments.append(batch)),
     read: (placement, buffer) => segments.read(placement, buffer),
     list: () => segments.list(),
     remove: (segment) => segments.remove(segment),
@@ -119,7 +121,7 @@ function tellDiskSpace(log: Logger, isFull: boolean): void {
   const neededMib = (DISK_ROOM_BYTES_MIN + RESERVE_SIZE_BYTES) / 1024 / 1024;
   const message = isFull
     ? "The disk of the data folder is full: new data is refused, reading and deleting go on; " +
-      `delete snapshots or give it room, up to ${neededMib} MiB more than it has`
+      `delete snapshots and collect, or give it room, up to ${neededMib} MiB more than it has`
     : "The disk of the data folder has room again: new data is taken";
   log(message, {}, isFull ? "error" : "info");
 }

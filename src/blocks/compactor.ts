@@ -15,6 +15,8 @@ export interface CompactorParts {
   readonly segments: SegmentStore;
   readonly table: SegmentTable;
   readonly blocks: BlockStore;
+  /** True when so many bytes may be moved now: not always on a full disk; always, unless told. */
+  readonly hasRoomToMove?: ((sizeBytes: number) => Promise<boolean>) | undefined;
   /** Hears of a segment that could not be given back; the next run tries it again. */
   readonly onError: (segment: number, error: unknown) => void;
 }
@@ -25,6 +27,18 @@ export interface Compacted {
   readonly segmentBytes: number;
   /** Bytes that were still needed and were moved to new segments. */
   readonly movedBytes: number;
+}
+
+/** What is needed of a segment cannot be moved on a full disk. */
+class NoRoomError extends Error {
+  override readonly name = "NoRoomError";
+
+  constructor(neededBytes: number) {
+    super(
+      `The disk is full: the ${neededBytes} bytes that are needed of the emptiest segment find ` +
+        "no room to be moved to; delete more or give the disk room",
+    );
+  }
 }
 
 /** Records of one segment on their way at once: each takes up to a block's size of memory. */
@@ -38,14 +52,18 @@ const RECORDS_AT_ONCE = 8;
  */
 export class Compactor {
   readonly #parts: CompactorParts;
-  #isStopped = false;
 
   constructor(parts: CompactorParts) {
     this.#parts = parts;
   }
 
-  /** Gives back what can be given back now. */
-  async compact(): Promise<Compacted> {
+  /**
+   * Gives back what can be given back now, of what nothing is appended to any more. Batches of one
+   * process are committed one after another, so what lies in segments that it has closed has
+   * entered the catalog or never will; of several processes the catalog knows (`isRemovable`).
+   * Ends after the records under way where it is told to.
+   */
+  async compact(isEnding: () => boolean = () => false): Promise<Compacted> {
     const removed: SegmentInfo[] = [];
     let movedBytes = 0;
     const live = await this.#parts.table.liveBytes();
@@ -54,57 +72,58 @@ export class Compactor {
     // One that a crash left with no more than its header, or part of that, holds nothing at all.
     const isWorthwhile = (info: SegmentInfo) =>
       needed(info) === 0 || needed(info) < (info.sizeBytes - info.firstOffset) * COMPACT_LIVE_SHARE;
-    const worthwhile = (await this.#closedSegments())
-      .filter(isWorthwhile)
+    const all = await this.#parts.segments.list();
+    const newest = all.at(-1)?.segment;
+    const worthwhile = all
+      .filter((info) => info.isClosed && isWorthwhile(info))
       .sort((a, b) => needed(a) - needed(b));
     for (const info of worthwhile) {
-      if (this.#isStopped) break;
+      if (isEnding()) break;
       try {
-        if (needed(info) > 0) await this.#moveAll(info);
+        await this.#moveAll(info, needed(info), isEnding);
+        if (info.segment === newest && (await this.#isNewest(info))) continue;
         if (!(await this.#removeIfEmpty(info))) continue;
         movedBytes += needed(info);
         removed.push(info);
       } catch (error) {
         if (await this.#wasRemoved(info, error)) continue;
         this.#parts.onError(info.segment, error);
+        // There is none for the fuller ones either.
+        if (error instanceof NoRoomError) break;
       }
     }
     const segmentBytes = removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { segmentCount: removed.length, segmentBytes, movedBytes };
   }
 
-  /** Ends after the record under way. */
-  stop(): void {
-    this.#isStopped = true;
+  /** The newest stays even when it is empty: numbers of segments are never given twice. */
+  async #isNewest({ segment }: SegmentInfo): Promise<boolean> {
+    return (await this.#parts.segments.list()).at(-1)?.segment === segment;
   }
 
-  /**
-   * All that nothing is appended to any more. Batches of one process are committed one after
-   * another, so what lies in its segments before its newest one has entered the catalog or never
-   * will; of segments of several processes the catalog knows (`isRemovable`). The newest stays even
-   * when it is empty: numbers of segments are never given twice.
-   */
-  async #closedSegments(): Promise<SegmentInfo[]> {
-    const all = await this.#parts.segments.list();
-    return all.slice(0, -1).filter(({ isClosed }) => isClosed);
-  }
-
-  async #moveAll(info: SegmentInfo): Promise<void> {
-    await forEachConcurrent(this.#located(info), RECORDS_AT_ONCE, async ({ placement }) => {
-      try {
-        await this.#parts.blocks.moveRecord(placement);
-      } catch (error) {
-        // A damaged record stays where it is, and its segment with it, to be healed or salvaged.
-        if (!(error instanceof CorruptionError) || isMissing(error)) throw error;
-        this.#parts.onError(info.segment, error);
-      }
-    });
+  async #moveAll(info: SegmentInfo, neededBytes: number, isEnding: () => boolean): Promise<void> {
+    if (neededBytes === 0) return;
+    const { hasRoomToMove = async () => true } = this.#parts;
+    if (!(await hasRoomToMove(neededBytes))) throw new NoRoomError(neededBytes);
+    await forEachConcurrent(
+      this.#located(info, isEnding),
+      RECORDS_AT_ONCE,
+      async ({ placement }) => {
+        try {
+          await this.#parts.blocks.moveRecord(placement);
+        } catch (error) {
+          // A damaged record stays where it is, and its segment with it, to be healed or salvaged.
+          if (!(error instanceof CorruptionError) || isMissing(error)) throw error;
+          this.#parts.onError(info.segment, error);
+        }
+      },
+    );
   }
 
   /** The records of a segment that are found there under their names. */
-  async *#located(info: SegmentInfo): AsyncGenerator<Scanned> {
+  async *#located(info: SegmentInfo, isEnding: () => boolean): AsyncGenerator<Scanned> {
     for await (const scanned of scanSegment(this.#parts.segments, info)) {
-      if (this.#isStopped) return;
+      if (isEnding()) return;
       if (!scanned.header) continue;
       const { domain, name } = scanned.header;
       if (await this.#parts.table.isLocated(domain, name, scanned.placement)) yield scanned;

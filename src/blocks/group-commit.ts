@@ -1,5 +1,6 @@
 import { nextTurn } from "../base/next-turn.ts";
 import { UnavailableError } from "../base/unavailable.ts";
+import type { WritePurpose } from "../base/write-purpose.ts";
 import type { BlockTable, Location, PendingWrite, WriteRefusal } from "../catalog/catalog.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { Domain } from "../model/ids.ts";
@@ -95,12 +96,13 @@ export class GroupCommit {
     this.#running = undefined;
   }
 
-  /** The oldest changes, at least one, together at most the batch size. */
+  /** The oldest changes of one purpose, at least one, together at most the batch size. */
   #takeBatch(): Waiting[] {
     let sizeBytes = 0;
-    const fits = ({ sizeBytes: size }: Waiting, i: number) => {
-      sizeBytes += size;
-      return i === 0 || sizeBytes <= this.#batchSizeBytesMax;
+    const first = purposeOf(this.#waiting[0]);
+    const fits = (change: Waiting, i: number) => {
+      sizeBytes += change.sizeBytes;
+      return i === 0 || (sizeBytes <= this.#batchSizeBytesMax && purposeOf(change) === first);
     };
     const end = this.#waiting.findIndex((change, i) => !fits(change, i));
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
@@ -121,7 +123,8 @@ export class GroupCommit {
 
   async #append(records: readonly NewRecord[]): Promise<readonly Placement[]> {
     if (records.length === 0) return [];
-    const appending = this.#segments.append(records.map(({ entry }) => entry));
+    const entries = records.map(({ entry }) => entry);
+    const appending = this.#segments.append(entries, purposeOf({ record: records[0] }));
     this.#appending = appending;
     try {
       return await appending;
@@ -129,4 +132,9 @@ export class GroupCommit {
       this.#appending = undefined;
     }
   }
+}
+
+/** What is only moved goes on a full disk too, and so never in one batch with new data. */
+function purposeOf(change: Pick<Change, "record"> | undefined): WritePurpose {
+  return change?.record?.movedFrom ? "upkeep" : "new-data";
 }

@@ -29,6 +29,24 @@ test("DiskSpace gives up the reserve for upkeep, never for new data", async (t) 
   assert.deepEqual(told, [true]);
 });
 
+test("DiskSpace gives up the reserve that an earlier process has made", async (t) => {
+  const { disk, reserve, open } = await setUp(t);
+  await disk.look();
+  assert.equal(open().makeRoom("upkeep"), true, "before anybody has looked");
+  assert.equal(statSync(reserve, { throwIfNoEntry: false }), undefined);
+});
+
+test("DiskSpace lets a full disk move what fits, and keeps its reserve for others", async (t) => {
+  const { disk, reserve } = await setUp(t);
+  await disk.look();
+  assert.equal(await disk.hasRoomToMove(Number.MAX_SAFE_INTEGER), true, "it is not full yet");
+  disk.makeRoom("new-data");
+  assert.equal(await disk.hasRoomToMove(Number.MAX_SAFE_INTEGER), false);
+  assert.equal(await disk.hasRoomToMove(1), true);
+  assert.equal(statSync(reserve).size, RESERVE_SIZE_BYTES);
+  assert.equal(await disk.write("upkeep", async () => 7), 7);
+});
+
 test("DiskSpace takes new data again when the reserve is there again", async (t) => {
   const { disk, reserve, told } = await setUp(t);
   await disk.look();
@@ -60,12 +78,12 @@ test("DiskSpace refuses writes from the first that finds no room on", async (t) 
       tries += 1;
       throw Object.assign(new Error("no room"), { code });
     };
-    await assert.rejects(disk.write(write), DiskFullError);
-    await assert.rejects(disk.write(write), DiskFullError);
+    await assert.rejects(disk.write("new-data", write), DiskFullError);
+    await assert.rejects(disk.write("new-data", write), DiskFullError);
     assert.equal(tries, 1);
     await disk.look();
   }
-  assert.equal(await disk.write(async () => 7), 7);
+  assert.equal(await disk.write("new-data", async () => 7), 7);
   assert.deepEqual(told, [true, false, true, false]);
 });
 
@@ -73,7 +91,7 @@ test("DiskSpace takes another failure for what it is, not for a full disk", asyn
   const { disk, told } = await setUp(t);
   const broken = Object.assign(new Error("broken"), { code: "EIO" });
   await assert.rejects(
-    disk.write(() => Promise.reject(broken)),
+    disk.write("new-data", () => Promise.reject(broken)),
     { code: "EIO" },
   );
   disk.checkRoom();

@@ -1,10 +1,10 @@
-import { truncateSync, unlinkSync } from "node:fs";
-import { open, stat, statfs, unlink } from "node:fs/promises";
+import { statSync, truncateSync, unlinkSync } from "node:fs";
+import { open, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
+import type { WritePurpose } from "../base/write-purpose.ts";
 import { DiskFullError } from "../model/errors.ts";
-import { DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES } from "../model/limits.ts";
-import { ignoringMissing } from "./_ignoring-missing.ts";
+import { CATALOG_ROOM_BYTES, DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES } from "../model/limits.ts";
 
 /** Bytes of the reserve written at once. */
 const PIECE_BYTES = 1024 * 1024;
@@ -30,6 +30,7 @@ export class DiskSpace {
   readonly #options: DiskSpaceOptions;
   readonly #path: string;
   #isFull = false;
+  /** False until it is found or made. */
   #hasReserve = false;
 
   constructor(options: DiskSpaceOptions) {
@@ -43,11 +44,11 @@ export class DiskSpace {
   }
 
   /**
-   * Writes new data. Rejects with a `DiskFullError` when there is no room for it, and without
-   * having tried while the disk is known to be full.
+   * Writes data. Rejects with a `DiskFullError` when there is no room for it; new data, without
+   * having tried while the disk is known to be full. Upkeep asks `hasRoomToMove` before.
    */
-  async write<T>(work: () => Promise<T>): Promise<T> {
-    this.checkRoom();
+  async write<T>(purpose: WritePurpose, work: () => Promise<T>): Promise<T> {
+    if (purpose === "new-data") this.checkRoom();
     try {
       return await work();
     } catch (cause) {
@@ -62,9 +63,30 @@ export class DiskSpace {
    * it may have some now, for the reserve has been given up: never for new data, which is what
    * the reserve is kept from. Synchronous, because the catalog is.
    */
-  makeRoom(purpose: "new-data" | "upkeep"): boolean {
+  makeRoom(purpose: WritePurpose): boolean {
     this.#change(true);
-    if (purpose === "new-data" || !this.#hasReserve) return false;
+    return purpose === "upkeep" && this.#giveUpReserve();
+  }
+
+  /**
+   * Whether so many bytes may be written for upkeep. On a full disk, what is still needed of a
+   * segment has to be moved before the rest of it is given back: part of the reserve may be spent
+   * on that, the other part stays for the catalog.
+   */
+  async hasRoomToMove(sizeBytes: number): Promise<boolean> {
+    if (!this.#isFull) return true;
+    this.#hasReserve ||= this.#isReserveThere();
+    const freeBytes = await this.freeBytes();
+    if (this.#hasReserve && freeBytes >= sizeBytes) return true;
+    const reserveBytes = this.#hasReserve ? RESERVE_SIZE_BYTES : 0;
+    if (freeBytes + reserveBytes - CATALOG_ROOM_BYTES < sizeBytes) return false;
+    return !this.#hasReserve || this.#giveUpReserve();
+  }
+
+  /** Answers whether there was one to be given up, and it was. */
+  #giveUpReserve(): boolean {
+    // A process that starts on a full disk needs it before it has looked.
+    if (!this.#hasReserve && !this.#isReserveThere()) return false;
     this.#hasReserve = false;
     try {
       // Whoever still has it open keeps the file when it is unlinked, but not its bytes.
@@ -82,16 +104,15 @@ export class DiskSpace {
    */
   async look(): Promise<void> {
     if (this.#hasReserve && !this.#isFull) return;
-    this.#hasReserve ||= await this.#isReserveThere();
+    this.#hasReserve ||= this.#isReserveThere();
     const needed = DISK_ROOM_BYTES_MIN + (this.#hasReserve ? 0 : RESERVE_SIZE_BYTES);
     if ((await this.freeBytes()) < needed) return this.#change(true);
     if (!this.#hasReserve) this.#hasReserve = await this.#makeReserve();
     this.#change(!this.#hasReserve);
   }
 
-  async #isReserveThere(): Promise<boolean> {
-    const found = await stat(this.#path).catch(ignoringMissing);
-    return found?.size === RESERVE_SIZE_BYTES;
+  #isReserveThere(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_SIZE_BYTES;
   }
 
   /** Bytes that this user may still write on the disk. */

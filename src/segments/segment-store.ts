@@ -1,3 +1,5 @@
+import type { WritePurpose } from "../base/write-purpose.ts";
+
 /** Where an entry lies: a range of one segment. */
 export interface Placement {
   readonly segment: number;
@@ -32,13 +34,14 @@ export class RangeMissingError extends Error {
  *   entry, in order. When it rejects, nothing is known of the batch: it may lie in the store in
  *   part, and no placement for it may be recorded. A failed sync is never tried again on the same
  *   segment; the next append begins a new one.
- * - Only one `append` is in progress at a time; a second call is a mistake and throws.
+ * - Only one `append` is in progress at a time; a second call is a mistake and throws. What it is
+ *   for, new data unless told, matters on a full disk: there new data is refused.
  * - `read` answers exactly `length` bytes, at the start of `buffer` if one is given that is large
  *   enough, else in a buffer of its own; or it rejects: with a `RangeMissingError` when the segment
  *   or that part of it is known not to be there, with another error when that is not known.
  */
 export interface SegmentStore {
-  append(batch: readonly Entry[]): Promise<Placement[]>;
+  append(batch: readonly Entry[], purpose?: WritePurpose): Promise<Placement[]>;
   read(placement: Placement, buffer?: Uint8Array): Promise<Uint8Array>;
   /** All segments, in order of their numbers; a new one always has the greatest. */
   list(): Promise<SegmentInfo[]>;

@@ -32,10 +32,11 @@ export interface StoreWatch {
 /** Segments whose appends are watched. */
 export function watchedSegments(segments: SegmentStore, watch: StoreWatch): SegmentStore {
   return {
-    append(batch) {
+    append(batch, purpose) {
       let sizeBytes = 0;
       for (const entry of batch) for (const piece of entry) sizeBytes += piece.length;
-      return watch.append({ recordCount: batch.length, sizeBytes }, () => segments.append(batch));
+      const facts = { recordCount: batch.length, sizeBytes };
+      return watch.append(facts, () => segments.append(batch, purpose));
     },
     read: (placement, buffer) => segments.read(placement, buffer),
     list: () => segments.list(),

@@ -31,6 +31,7 @@ const service = await serveStore(
     segments: await segmentsAt(place),
     room: {
       checkRoom: () => undefined,
+      hasRoomToMove: async () => true,
       look: async () => undefined,
       freeBytes: async () => undefined,
     },
