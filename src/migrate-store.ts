@@ -96,11 +96,12 @@ async function withEngines(
     const here = sideOf(folder.catalog, folder.segments, source);
     const there = sideOf(catalog, counting, source);
     const { onProgress } = config;
+    const { clock } = parts;
     if (config.direction === "in") {
-      return await migrateStore({ source: there, target: here, onProgress });
+      return await migrateStore({ source: there, target: here, clock, onProgress });
     }
     await claim(mark, folder.catalog, (account) => markStore(bucket, account));
-    const migrated = await migrateStore({ source: here, target: there, onProgress });
+    const migrated = await migrateStore({ source: here, target: there, clock, onProgress });
     // Also what an interrupted run wrote and did not come to commit.
     await catalog.segments.pass(next - 1);
     return migrated;

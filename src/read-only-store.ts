@@ -24,7 +24,7 @@ const READS: { readonly [Table in keyof Catalog]: readonly (keyof Catalog[Table]
   copies: ["all"],
   settings: ["get"],
   garbage: ["seenMs"],
-  liveness: ["roots", "nearestRoots", "manifests", "pendingNames", "sealings"],
+  liveness: ["roots", "nearestRoots", "manifests", "pendingNames", "sealings", "findMissing"],
   segments: ["liveBytes", "endOf", "isLocated", "isRemovable"],
   requests: ["get"],
   journal: ["sequence", "all"],

@@ -7,7 +7,11 @@ import { systemRandom } from "./base/random.ts";
 import { BlockStore } from "./blocks/block-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { DamagedRecord } from "./catalog/integrity.ts";
-import { openSqliteCatalog, StoreInUseError } from "./catalog/sqlite/sqlite-catalog.ts";
+import {
+  NewerCatalogError,
+  openSqliteCatalog,
+  StoreInUseError,
+} from "./catalog/sqlite/sqlite-catalog.ts";
 import { ownKeyEncryptionKey } from "./data-folder/key-file.ts";
 import { catalogPaths, replaceCatalog } from "./data-folder/replace-catalog.ts";
 import { KeyRing } from "./keys/key-ring.ts";
@@ -65,7 +69,7 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   const dataDirectory = resolve(config.dataDirectory);
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
   const wasThere = existsSync(path);
-  const existing = openExisting(path);
+  const existing = openExisting(path, config.force);
   const rebuilding = rebuildBeside(existing, { ...config, dataDirectory }, rebuiltPath);
   const found = await rebuilding.catch(async (error: unknown) => {
     await existing?.close();
@@ -129,11 +133,13 @@ async function remove(catalogPath: string): Promise<void> {
  * The catalog that is there, or an empty one, which thereby is locked; undefined when it cannot be
  * opened.
  */
-function openExisting(path: string): Catalog | undefined {
+function openExisting(path: string, force = false): Catalog | undefined {
   try {
     return openSqliteCatalog(path);
   } catch (error) {
     if (error instanceof StoreInUseError) throw error;
+    // What is in it cannot be compared. That may be a flipped bit, so it can be insisted on.
+    if (error instanceof NewerCatalogError && !force) throw error;
     // Lost or damaged: that is what this is for.
     return undefined;
   }
@@ -197,10 +203,11 @@ async function compare(
   // Put back as it once was, it knows nothing that the segments do not tell better.
   const isOlder = (await catalog.journal.sequence()) < (await journal.sequence());
   if (isOlder) return "replaced";
-  const [known, rebuilt] = [await catalog.journal.all(), await journal.all()];
-  const lacks = [...rebuilt.keys()].some((key) => !known.has(key));
-  if (!lacks && !(await hasGap(there, incomplete))) return "healthy";
-  const knowsMore = [...known.keys()].some((key) => !rebuilt.has(key));
+  // Keys alone, one after the other, for a large store's things fill much memory.
+  const known = new Set((await catalog.journal.all()).keys());
+  const rebuilt = new Set((await journal.all()).keys());
+  if (rebuilt.isSubsetOf(known) && !(await hasGap(there, incomplete))) return "healthy";
+  const knowsMore = !known.isSubsetOf(rebuilt);
   return knowsMore ? "differs" : "replaced";
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, gate, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents, pick, printSeed, seededFraction } from "../../test/support/property.ts";
+import { diskError } from "../../test/support/unreadable.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import { type Digest, ZERO_BLOCK_DIGEST, ZERO_BLOCK_NAME } from "../model/digest.ts";
 import { CorruptionError } from "../model/errors.ts";
@@ -171,6 +172,33 @@ test("BlockStore stores damaged contents anew when they are put again", async ()
   assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
   await put(store, { contents: 7, blockIndex: 2 });
   assert.equal(segments.entries.length, 2, "healed once, then known again");
+});
+
+test("BlockStore reads once more where the disk fails, and then takes it for damage", async () => {
+  const { store, segments, catalog } = setUp();
+  const digest = await put(store, { contents: 7 });
+  const read = segments.read.bind(segments);
+  let failures = 1;
+  segments.read = async (placement) => {
+    if (placement.segment === 0 && failures-- > 0) throw diskError();
+    return read(placement);
+  };
+  assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
+  assert.equal(catalog.damagedRecords.size, 0, "it may have passed");
+  failures = Number.POSITIVE_INFINITY;
+  await assert.rejects(store.getBlock(DOMAIN, digest), { name: "CorruptionError" });
+  assert.equal(catalog.damagedRecords.size, 1);
+  await put(store, { contents: 7, blockIndex: 1 });
+  assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
+  assert.equal(segments.entries.length, 2);
+});
+
+test("BlockStore knows nothing of a record while an engine is away", async () => {
+  const { store, segments, catalog } = setUp();
+  const digest = await put(store, { contents: 7 });
+  segments.read = () => Promise.reject(new UnavailableError("S3 is away"));
+  await assert.rejects(store.getBlock(DOMAIN, digest), UnavailableError);
+  assert.equal(catalog.damagedRecords.size, 0);
 });
 
 test("BlockStore lets the later of two puts to one block index count", async () => {

@@ -198,15 +198,24 @@ export class BlockStore {
   }
 
   /**
-   * Stores a whole record of another store, under the name that it has there; durable when it
-   * resolves, and read again and hashed by then. Throws a `CorruptionError` where that fails.
+   * Stores a whole record of another store, under the name that it has there, also in place of one
+   * that is known to be damaged; durable when it resolves, and read again and hashed by then.
+   * Throws a `CorruptionError` where that fails, and then it is known to be damaged.
    */
   async addRecord({ domain, name }: RecordHeader, record: Uint8Array): Promise<void> {
-    const added = { domain, name, entry: [record], replaces: false };
+    const replaces = await this.#damaged.has({ domain, name });
+    const added = { domain, name, entry: [record], replaces };
     await this.#commits.commit({ record: added, write: undefined });
+    if (replaces) this.#damaged.forget({ domain, name });
     const location = await this.#catalog.locate(domain, name);
     if (!location) throw new CorruptionError(`The record ${name} was stored, and is not there`);
-    await this.records.openAt(location);
+    const state = await this.records.verify({ domain, name, ...location });
+    if (state === "locked") throw new Error(`The key of what was stored as ${name} cannot be had`);
+    if (state === "whole") return;
+    // What is not known as damaged would be taken for stored the next time.
+    const isKnown = state !== "damaged" || (await this.#catalog.isDamaged(domain, name));
+    if (!isKnown) throw new Error("The catalog did not take note of a damaged record");
+    throw new CorruptionError(`The record ${name} was stored, and is ${state} when it is read`);
   }
 
   /** Blocks written to a pending snapshot from a block index on, ascending, at most `limit`. */

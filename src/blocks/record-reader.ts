@@ -10,6 +10,7 @@ import {
   type SegmentStore,
 } from "../segments/segment-store.ts";
 import { readTogether } from "./_read-together.ts";
+import { readTwice } from "./_read-twice.ts";
 import { type BlockWork, type EncodedWhole, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
@@ -138,7 +139,7 @@ export class RecordReader {
     try {
       await this.#checkRecord(record, cipher);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!(error instanceof CorruptionError)) throw error;
       const location = await this.#table.locate(domain, name);
       if (!location || !isSamePlace(location, record)) return "elsewhere";
       await this.#damaged.add(record, error.message);
@@ -155,7 +156,7 @@ export class RecordReader {
   }
 
   async #checkRecord(record: StoredRecord, cipher: DomainCipher | "locked" | undefined) {
-    const bytes = await this.#readAgain(record);
+    const bytes = await this.#read(record);
     const { header } = decodeRecord(bytes);
     if (header.domain !== record.domain || header.name !== record.name) {
       throw new CorruptionError("The record there says that it is another one");
@@ -165,14 +166,6 @@ export class RecordReader {
     if (nameOf(digest, cipher) !== record.name) {
       throw new CorruptionError("The record does not hash to its name");
     }
-  }
-
-  /** A disk that fails to read may do so once; one that fails twice has lost what lies there. */
-  async #readAgain(location: Location): Promise<Uint8Array> {
-    return this.#read(location).catch((error: unknown) => {
-      if (!isDiskError(error)) throw error;
-      return this.#read(location);
-    });
   }
 
   /** The cipher of an encrypted domain, looked up again if `isFresh`; undefined for others. */
@@ -267,10 +260,13 @@ export class RecordReader {
     });
   }
 
-  /** A segment that is gone or too short lost what was acknowledged; other failures may pass. */
+  /**
+   * A segment that is gone or too short, or that the disk cannot read, lost what was acknowledged;
+   * other failures may pass.
+   */
   async #read(location: Location, buffer?: Uint8Array): Promise<Uint8Array> {
     try {
-      return await this.#segments.read(location, buffer);
+      return await readTwice(this.#segments, location, buffer);
     } catch (cause) {
       if (!(cause instanceof RangeMissingError)) throw cause;
       throw new CorruptionError(cause.message, { cause });
@@ -295,15 +291,6 @@ function readableRecord(
 /** Without a cipher a record is called by its digest. */
 export function nameOf(digest: Digest, cipher: DomainCipher | undefined): RecordName {
   return cipher ? cipher.nameOf(digest) : (digest as string as RecordName);
-}
-
-/** True for what a record that is damaged or not readable is answered with. */
-function isDamage(error: unknown): error is Error {
-  return error instanceof CorruptionError || isDiskError(error);
-}
-
-function isDiskError(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && error.code === "EIO";
 }
 
 function isSamePlace(a: Location, b: Location): boolean {

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { blockContents, seededBytes } from "../../test/support/property.ts";
 import { encodeRecord } from "../../test/support/records.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
+import { diskError, unreadable } from "../../test/support/unreadable.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { AccountId } from "../model/ids.ts";
 import { FileSegments } from "../segments/file-segments.ts";
@@ -52,7 +53,7 @@ test("scanSegment ends at a torn tail, wherever it was torn", async (t) => {
     const end = last.offset + left;
     await damage((bytes) => bytes.subarray(0, end));
     const found = await scan();
-    const torn = { placement: { ...last, length: left }, header: undefined };
+    const torn = { placement: { ...last, length: left }, header: undefined, unread: undefined };
     assert.deepEqual(found.slice(3), [torn], `${left} bytes are left of the last record`);
   }
 });
@@ -69,6 +70,39 @@ test("scanSegment takes no payload for a record that is none, and finds far ones
     placements,
   );
   assert.equal(found[0]?.header, undefined);
+});
+
+test("scanSegment passes over a header that the disk cannot read, and says so", async (t) => {
+  const { scan, placements } = await setUp(t);
+  const [, second] = placements as [Placement, Placement];
+  // In the search for the next one these sectors are met again.
+  const { undo } = unreadable(t, [{ ...second, offset: second.offset + 20, length: 8_192 }]);
+  const found = await scan();
+  assert.deepEqual(
+    found.map(({ placement }) => placement),
+    placements,
+  );
+  const told = found.map((each) => each.header === undefined && each.unread?.message);
+  assert.deepEqual(told, [false, told[1], false, false]);
+  assert.match(String(told[1]), /The disk cannot read segment 1 at offset \d+: EIO/);
+  undo();
+});
+
+test("scanSegment reads once more what a disk fails to read once", async (t) => {
+  const { scan, placements } = await setUp(t);
+  const { read } = FileSegments.prototype;
+  let count = 0;
+  t.mock.method(
+    FileSegments.prototype,
+    "read",
+    function (this: FileSegments, place: Placement, buffer?: Uint8Array) {
+      count += 1;
+      return count % 2 === 1 ? Promise.reject(diskError()) : read.call(this, place, buffer);
+    },
+  );
+  const found = await scan();
+  assert.ok(found.length === placements.length && found.every(({ header }) => header));
+  t.mock.restoreAll();
 });
 
 /** A closed segment of four records, two of them larger than what is searched at once. */

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents } from "../../test/support/property.ts";
-import type { SegmentScrub, StoredRecord } from "../catalog/integrity.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../catalog/integrity.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { AccountId } from "../model/ids.ts";
 import { MS_PER_DAY, SCRUB_BYTES_PER_SECOND_MAX } from "../model/limits.ts";
 import { BlockStore } from "./block-store.ts";
-import { rateOf } from "./scrubber.ts";
+import type { RecordState } from "./record-reader.ts";
+import { rateOf, Scrubber } from "./scrubber.ts";
 
 const DOMAIN = "111122223333" as AccountId;
 const MIB = 1024 * 1024;
@@ -35,6 +37,53 @@ test("rateOf counts what is left of a segment under way", () => {
   const scrub = { ...scrubOf(1, -9 * MS_PER_DAY), startedAtMs: 0, nextOffset: 128 * MIB };
   const bytesPerSecond = rateOf([scrub], new Map([[1, 256 * MIB]]), PERIOD);
   assert.equal(Math.round(bytesPerSecond * 86_400), 128 * MIB);
+});
+
+test("Scrubber lists a bucket once an hour, however many objects it has", async () => {
+  const store = new ManySegments(2_000);
+  await store.scrubUntil(() => store.read.length >= 2_000);
+  assert.deepEqual(store.read.slice(0, 2_000), store.numbers.toReversed());
+  const hours = (store.nowMs() - START_MS) / 3_600_000;
+  assert.ok(hours < 27 * 24, `in time: after ${hours} hours`);
+  assert.ok(store.listCount <= hours + 2, `${store.listCount} listings in ${hours} hours`);
+});
+
+test("Scrubber passes over segments that were removed since the plan was made", async () => {
+  const store = new ManySegments(20);
+  await store.scrubUntil(() => store.read.length >= 5);
+  for (const segment of [14, 13, 1]) store.remove(segment);
+  await store.scrubUntil(() => store.read.length >= 17);
+  assert.deepEqual(store.read, [20, 19, 18, 17, 16, 15, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+});
+
+test("Scrubber reads first what was verified while the clock ran ahead", async () => {
+  const store = new ManySegments(20);
+  store.verified.set(7, START_MS + 365 * MS_PER_DAY);
+  await store.scrubUntil(() => store.read.length >= 3);
+  assert.deepEqual(store.read, [7, 20, 19]);
+});
+
+test("Scrubber goes on after a restart where it was, and reads none twice", async () => {
+  const store = new ManySegments(20);
+  for (let restart = 1; restart <= 20; restart++) {
+    await store.scrubUntil(() => store.read.length >= restart);
+  }
+  assert.deepEqual(store.read, store.numbers.toReversed());
+});
+
+test("Scrubber makes its plan anew when another process has read in between", async () => {
+  const store = new ManySegments(20);
+  const scrubbing = store.scrubUntil(() => store.read.length >= 10);
+  await store.until(() => store.read.length >= 3);
+  store.leads = false;
+  for (const segment of [15, 14, 13, 12]) store.verified.set(segment, store.nowMs());
+  await store.until(() => store.notLeadingCount > 0);
+  store.leads = true;
+  await scrubbing;
+  assert.deepEqual(
+    store.read.filter((segment) => segment >= 12 && segment <= 15),
+    [],
+  );
 });
 
 test("BlockStore.verifyRecord tells whole, damaged and elsewhere apart", async () => {
@@ -95,4 +144,91 @@ async function setUp() {
 
 function scrubOf(segment: number, verifiedAtMs: number): SegmentScrub {
   return { segment, verifiedAtMs, startedAtMs: undefined, nextOffset: 0 };
+}
+
+const START_MS = Date.UTC(2026, 0, 1);
+
+/**
+ * A store of segments with one record each, the greatest number verified longest ago, and a clock
+ * that stands still but while somebody sleeps on it.
+ */
+class ManySegments implements Clock, Pick<ScrubTable, "recordsFrom" | "scrubs" | "noteScrub"> {
+  readonly verified = new Map<number, number>();
+  /** Segments in the order in which they were read. */
+  readonly read: number[] = [];
+  readonly numbers: readonly number[];
+  listCount = 0;
+  leads = true;
+  notLeadingCount = 0;
+  #nowMs = START_MS;
+
+  constructor(count: number) {
+    this.numbers = Array.from({ length: count }, (_, i) => i + 1);
+    for (const segment of this.numbers) this.verified.set(segment, START_MS - segment * 1_000);
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+    await new Promise(setImmediate);
+    signal?.throwIfAborted();
+    this.#nowMs += durationMs;
+  }
+
+  remove(segment: number): void {
+    this.verified.delete(segment);
+  }
+
+  async recordsFrom(place: Place): Promise<StoredRecord[]> {
+    const name = "ab".repeat(32) as RecordName;
+    const found = [...this.verified.keys()].filter((segment) => segment >= place.segment);
+    const records = found.map((segment) => {
+      return { segment, offset: 0, length: 4 * MIB, domain: DOMAIN, name };
+    });
+    return records.filter(({ segment }) => segment > place.segment || place.offset === 0);
+  }
+
+  async scrubs(): Promise<SegmentScrub[]> {
+    return [...this.verified].map(([segment, verifiedAtMs]) => scrubOf(segment, verifiedAtMs));
+  }
+
+  async noteScrub({ segment, verifiedAtMs }: SegmentScrub): Promise<void> {
+    if (this.verified.has(segment)) this.verified.set(segment, verifiedAtMs);
+  }
+
+  /** Has a scrubber of its own read until then; ends between two segments. */
+  async scrubUntil(isOver: () => boolean): Promise<void> {
+    const verify = async ({ segment }: StoredRecord): Promise<RecordState> => {
+      this.read.push(segment);
+      return "whole";
+    };
+    const list = async () => {
+      this.listCount += 1;
+      const info = { sizeBytes: 4 * MIB, firstOffset: 0, isClosed: true };
+      return [...this.verified.keys()].map((segment) => ({ segment, ...info }));
+    };
+    const leads = () => {
+      if (!this.leads) this.notLeadingCount += 1;
+      return this.leads;
+    };
+    const scrubber = new Scrubber({
+      blocks: { busyCount: 0, records: { verify } },
+      table: this as unknown as ScrubTable,
+      ...{ segments: { list }, clock: this, days: 30, leads },
+      onError: (error) => assert.fail(error as Error),
+    });
+    scrubber.start();
+    await this.until(isOver);
+    await scrubber.stop();
+  }
+
+  async until(isOver: () => boolean): Promise<void> {
+    while (!isOver()) await new Promise(setImmediate);
+  }
 }

@@ -75,7 +75,9 @@ export class Scrubber {
   #verifiedCount = 0;
   #verifiedBytes = 0;
   #latestStep: { readonly step: ScrubStep; readonly endMs: number } | undefined;
-  #plan: { readonly bytesPerSecond: number; readonly madeMs: number } | undefined;
+  #plan: Plan | undefined;
+  /** Sizes of the segments when a scrub began that somebody asked for, and that goes on. */
+  #sizes: ReadonlyMap<number, number> | undefined;
 
   constructor(parts: ScrubberParts) {
     this.#parts = parts;
@@ -109,6 +111,8 @@ export class Scrubber {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const leads = this.#parts.leads?.() ?? true;
+      // Another process reads on meanwhile, and notes how far it is.
+      if (!leads) this.#plan = undefined;
       const turn = leads ? this.#readPage() : this.#sleep(LEAD_INTERVAL_MS);
       await turn.catch(async (error: unknown) => {
         if (signal.aborted) return;
@@ -121,7 +125,7 @@ export class Scrubber {
   /** Verifies the next records of the segment whose turn it is. */
   async #readPage(): Promise<void> {
     const { table, clock } = this.#parts;
-    const scrub = inTurn(await table.scrubs(clock.nowMs()))[0];
+    const scrub = await this.#nextInTurn();
     if (!scrub) return this.#sleep(PLAN_MS);
     const { segment, nextOffset } = scrub;
     const startedAtMs = scrub.startedAtMs ?? clock.nowMs();
@@ -136,14 +140,28 @@ export class Scrubber {
       next = record.offset + 1;
       count += 1;
     }
-    if (count === PAGE_COUNT || count < records.length) {
-      await table.noteScrub({ ...scrub, startedAtMs, nextOffset: next });
-    } else {
-      // Its first records were verified when it was begun, so that is what can be said of all.
-      const verified = { segment, verifiedAtMs: startedAtMs, startedAtMs: undefined };
-      await table.noteScrub({ ...verified, nextOffset: 0 });
-      this.#plan = undefined;
-    }
+    const isThrough = count < PAGE_COUNT && count === records.length;
+    // Its first records were verified when it was begun, so that is what can be said of all.
+    const verified = { segment, verifiedAtMs: startedAtMs, startedAtMs: undefined, nextOffset: 0 };
+    const underWay = { ...scrub, startedAtMs, nextOffset: next };
+    await table.noteScrub(isThrough ? verified : underWay);
+    this.#goOn(segment, isThrough ? undefined : underWay);
+  }
+
+  /** The segment whose turn it is; of one that was removed meanwhile no record will be found. */
+  async #nextInTurn(): Promise<SegmentScrub | undefined> {
+    const isExhausted = this.#plan?.left.length === 0;
+    const { left } = await this.#followed(isExhausted);
+    return left.at(-1);
+  }
+
+  /** Has the plan go on in that segment from there, or with the next one. */
+  #goOn(segment: number, scrub: SegmentScrub | undefined): void {
+    const left = this.#plan?.left;
+    // The plan may have been made anew while it was read.
+    if (left?.at(-1)?.segment !== segment) return;
+    left.pop();
+    if (scrub) left.push(scrub);
   }
 
   async #verify(record: StoredRecord) {
@@ -160,25 +178,33 @@ export class Scrubber {
   /** Waits until that many bytes may be read. */
   async #earn(bytes: number): Promise<void> {
     for (let left = bytes; left >= 1; ) {
-      const bytesPerSecond = await this.#rate();
+      const { bytesPerSecond } = await this.#followed();
       const waitMs = Math.min(PLAN_MS, (left / bytesPerSecond) * 1_000);
       await this.#sleep(waitMs);
       left -= (waitMs / 1_000) * bytesPerSecond;
     }
   }
 
-  async #rate(): Promise<number> {
-    const { table, segments, clock, days } = this.#parts;
+  /** The plan, made anew when it is old or has come to its end: of a bucket that lists all. */
+  async #followed(isExhausted = false): Promise<Plan> {
+    const { table, clock, days } = this.#parts;
     const nowMs = clock.nowMs();
     const isFresh = this.#plan && Math.abs(nowMs - this.#plan.madeMs) < PLAN_MS;
-    if (this.#plan && isFresh) return this.#plan.bytesPerSecond;
-    const sizes = new Map(
-      (await segments.list()).map(({ segment, sizeBytes }) => [segment, sizeBytes]),
-    );
+    if (this.#plan && isFresh && !isExhausted) return this.#plan;
+    const sizes = await this.#listSizes();
     const periodMs = days * MS_PER_DAY * PERIOD_SHARE;
-    const bytesPerSecond = rateOf(await table.scrubs(nowMs), sizes, { nowMs, periodMs });
-    this.#plan = { bytesPerSecond, madeMs: nowMs };
-    return bytesPerSecond;
+    // One verified while the clock ran ahead would else not be read for as long.
+    const isAhead = ({ verifiedAtMs }: SegmentScrub) => verifiedAtMs > nowMs;
+    const known = await table.scrubs(nowMs);
+    const scrubs = inTurn(known.map((one) => (isAhead(one) ? { ...one, verifiedAtMs: 0 } : one)));
+    const bytesPerSecond = rateOf(scrubs, sizes, { nowMs, periodMs });
+    this.#plan = { bytesPerSecond, madeMs: nowMs, left: scrubs.reverse() };
+    return this.#plan;
+  }
+
+  async #listSizes(): Promise<ReadonlyMap<number, number>> {
+    const all = await this.#parts.segments.list();
+    return new Map(all.map(({ segment, sizeBytes }) => [segment, sizeBytes]));
   }
 
   #sleep(durationMs: number): Promise<void> {
@@ -212,20 +238,30 @@ export class Scrubber {
         if (state === "damaged") damaged.push(record);
       }
     }
-    const step = { ...totals, damaged, next, ...(await this.#measure(next)) };
+    if (from === FIRST || !this.#sizes) this.#sizes = await this.#listSizes();
+    const step = { ...totals, damaged, next, ...measure(this.#sizes, next) };
+    if (!next) this.#sizes = undefined;
     this.#latestStep = { step, endMs: clock.monotonicMs() };
     return step;
   }
+}
 
-  async #measure(next: Place | undefined) {
-    let [bytesTotal, bytesDone] = [0, 0];
-    for (const { segment, sizeBytes } of await this.#parts.segments.list()) {
-      bytesTotal += sizeBytes;
-      if (!next || segment < next.segment) bytesDone += sizeBytes;
-      else if (segment === next.segment) bytesDone += Math.min(sizeBytes, next.offset);
-    }
-    return { bytesTotal, bytesDone };
+/** What is followed for a while: in which order segments are read, and how fast. */
+interface Plan {
+  readonly bytesPerSecond: number;
+  readonly madeMs: number;
+  /** The segments that have not been read by it; the last of them is the next. */
+  readonly left: SegmentScrub[];
+}
+
+function measure(sizes: ReadonlyMap<number, number>, next: Place | undefined) {
+  let [bytesTotal, bytesDone] = [0, 0];
+  for (const [segment, sizeBytes] of sizes) {
+    bytesTotal += sizeBytes;
+    if (!next || segment < next.segment) bytesDone += sizeBytes;
+    else if (segment === next.segment) bytesDone += Math.min(sizeBytes, next.offset);
   }
+  return { bytesTotal, bytesDone };
 }
 
 const FIRST: Place = { segment: 0, offset: 0 };

@@ -72,6 +72,8 @@ export type StateChange = {
   readonly state: SnapshotState;
   /** The attempt to seal that makes it, as `beginSealing` numbered it: only the latest one may. */
   readonly attempt?: number;
+  /** Under what names `root` and `writersRoot` lie, of those that there are. */
+  readonly rootNames?: readonly RecordName[];
 } & Partial<
   Pick<
     Snapshot,
@@ -117,7 +119,10 @@ export interface SnapshotTable {
   relatives(snapshot: Snapshot, limit: number): Promise<Snapshot[]>;
   /** Every snapshot in a state, whoever owns it. */
   inState(state: SnapshotState): Promise<Snapshot[]>;
-  /** Changes the state if it still is `from`; false when it is not (someone else was first). */
+  /**
+   * Changes the state if it still is `from`; false when it is not (someone else was first). Asserts
+   * that `from` is no end, and of what becomes `completed` that its roots and manifest are located.
+   */
   changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean>;
   /** Moves every pending snapshot whose time is up to `error`; answers how many. */
   expire(nowMs: number, stateMessage: string): Promise<number>;
@@ -127,9 +132,15 @@ export interface SnapshotTable {
    * are settled by that, and left to `forgetSettledWrites`.
    */
   delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome>;
-  /** Replaces all tags of a snapshot. */
-  setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void>;
+  /**
+   * Replaces all tags of a snapshot, by these or by what is made of those that it has. Reading,
+   * changing and writing are one; where the change throws, nothing is changed.
+   */
+  changeTags(id: SnapshotId, change: TagsChange): Promise<void>;
 }
+
+/** What is made of a snapshot's tags. It may be asked again, when others get in its way. */
+export type TagsChange = (tags: readonly Tag[]) => readonly Tag[];
 
 /** A snapshot that is being copied, block by block, from another domain. */
 export interface SnapshotCopy {

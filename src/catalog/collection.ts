@@ -1,5 +1,6 @@
 import type { Digest, RecordName } from "../model/digest.ts";
 import type { Domain, SnapshotId } from "../model/ids.ts";
+import { COLLECT_SKEW_SECONDS_MAX } from "../model/limits.ts";
 import type { Location } from "./location.ts";
 
 /*
@@ -12,7 +13,12 @@ import type { Location } from "./location.ts";
  * - What lost a reference since a run began stays noted, though that run may still have reached it.
  * - A record is removed by the second run that finds it unreachable, and not before a grace.
  * - Locations go first, bytes last. An earlier run can change nothing once a later one has begun.
+ *
+ * They are asserted where the data is; docs/decisions/0027 says which is where.
  */
+
+/** By how many milliseconds the latest time seen may be ahead without being wrong. */
+export const SEEN_AHEAD_MS_MAX = COLLECT_SKEW_SECONDS_MAX * 1_000;
 
 /** One run of the collector. */
 export interface CollectionRun {
@@ -44,6 +50,13 @@ export interface GarbageCandidate {
   readonly doomedAtMs: number | undefined;
 }
 
+/** What a run asks to be removed. */
+export interface Sweep {
+  readonly names: readonly RecordName[];
+  /** Each must have been doomed at that time or before: its grace is over. */
+  readonly doomedByMs: number;
+}
+
 /** A tree that is needed, and in which lineage. */
 export interface LiveRoot {
   readonly lineage: string;
@@ -59,20 +72,29 @@ export class FencedError extends Error {
 
 /** What may be garbage, and what is none. */
 export interface GarbageTable {
-  /** Begins a run. Every earlier one is over. */
+  /**
+   * Begins a run. Every earlier one is over. Where what was seen is further ahead than clocks may
+   * differ, that is forgotten: whoever begins all the same believes the time of now.
+   */
   begin(nowMs: number): Promise<CollectionRun>;
   /** Latest time that a run has begun at; 0 before the first. */
   seenMs(): Promise<number>;
   /** The oldest garbage roots, at most `limit`. */
   roots(limit: number): Promise<GarbageRoot[]>;
-  /** Notes records as possible garbage, as of now; those noted already stay doomed if they were. */
+  /**
+   * Notes records as possible garbage, as of now; those noted already stay doomed if they were.
+   * Also for a run that is over: what is noted is looked at once more and nothing else.
+   */
   addCandidates(domain: Domain, names: readonly RecordName[]): Promise<void>;
   /**
    * Names of all records of a domain after `afterName`, in order, up to `limit`: for one in which
    * trees cannot be walked any more.
    */
   stored(domain: Domain, afterName: RecordName | undefined, limit: number): Promise<RecordName[]>;
-  /** Forgets a garbage root: all below it has been noted. */
+  /**
+   * Forgets a garbage root: all below it has been noted. Of no run, and whoever was faster has
+   * noted the same: a number is never given twice.
+   */
   removeRoot(number: number): Promise<void>;
   /** Domains that have candidates. */
   domains(): Promise<Domain[]>;
@@ -92,12 +114,13 @@ export interface GarbageTable {
   ): Promise<void>;
   /**
    * Removes the locations of doomed candidates and forgets these, but for those that were referred
-   * to since the run's cutoff, which begin anew as candidates. Answers what became free.
+   * to since the run's cutoff, which begin anew as candidates. Answers what became free. Asserts,
+   * of all of them before any is removed, that an earlier run doomed them, and by that time.
    */
   sweep(
     run: CollectionRun,
     domain: Domain,
-    names: readonly RecordName[],
+    sweep: Sweep,
   ): Promise<{ readonly recordCount: number; readonly sizeBytes: number }>;
 }
 
@@ -130,6 +153,12 @@ export interface LivenessTable {
    * no living process did.
    */
   sealings(takesOver: boolean): Promise<SnapshotId[]>;
+  /**
+   * One of these block indexes that was written to a snapshot under way and whose block is not
+   * located. There is none: a write is taken when its block is, and both stay until the snapshot is
+   * settled.
+   */
+  findMissing(id: SnapshotId, blockIndexes: readonly number[]): Promise<number | undefined>;
   /**
    * True when the record is stored; it is then referred to as of now, so that no run which has
    * begun by now removes it.
@@ -174,7 +203,11 @@ export interface RequestTable {
 /** Collections remembered: far more than anybody follows at once (ours). */
 export const REQUESTS_KEPT_COUNT = 100;
 
-/** How much of each segment is still needed. */
+/**
+ * How much of each segment is still needed. Whoever gives segments back is of no run and needs no
+ * fence: a record is moved from the one place where it was found, and a segment that is removable
+ * stays so.
+ */
 export interface SegmentTable {
   /** Bytes of located records by segment; segments without any may be missing. */
   liveBytes(): Promise<ReadonlyMap<number, number>>;
@@ -187,6 +220,6 @@ export interface SegmentTable {
    * time, too. Of a segment to which nothing is appended any more.
    */
   isRemovable(segment: number): Promise<boolean>;
-  /** Forgets a segment that has been removed. */
+  /** Forgets a segment that has been removed. Asserts that nothing is located in it. */
   forget(segment: number): Promise<void>;
 }

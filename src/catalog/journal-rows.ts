@@ -1,3 +1,4 @@
+import type { JournalEntry } from "./journal.ts";
 import type { Row } from "./rows.ts";
 
 /* The rows that the journal keeps, as the same JSON whatever engine holds them. */
@@ -44,6 +45,11 @@ export function kindOf(key: string): string {
 export function partsOf(key: string, count: number): string[] {
   const parts = key.split("/");
   return [...parts.slice(0, count), parts.slice(count).join("/")];
+}
+
+/** The greatest sequence of entries, of which there may be more than a function takes arguments. */
+export function greatestSequence(entries: readonly JournalEntry[]): number {
+  return entries.reduce((greatest, { sequence }) => Math.max(greatest, sequence), 0);
 }
 
 /** A row as the journal writes it. */

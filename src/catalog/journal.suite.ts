@@ -6,6 +6,7 @@ import type { Image } from "../model/image.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Catalog } from "./catalog.ts";
 import type { JournalEntry } from "./journal.ts";
+import { sealed } from "./rules.suite.ts";
 
 interface Subject {
   readonly open: (t: TestContext) => Promise<{ readonly catalog: Catalog }>;
@@ -19,7 +20,7 @@ const AT_ONCE = { nowMs: 0, binnedUntilMs: undefined };
 
 /** Which snapshots' ends every `Catalog` must have journaled. */
 export function journalSuite(name: string, subject: Subject): void {
-  const { open, snapshot } = subject;
+  const { open, accounts, snapshot } = subject;
   restoreSuite(name, subject);
   for (const state of ["sealing", "completed", "error"] as const) {
     test(`${name} is told of a snapshot's end from ${state}: it may have a manifest`, async (t) => {
@@ -28,7 +29,8 @@ export function journalSuite(name: string, subject: Subject): void {
       await catalog.snapshots.start(snapshot(id), undefined);
       const completion = { changedBlocksCount: 0, linearDigest: undefined };
       await catalog.snapshots.changeState(id, "pending", { state: "sealing", completion });
-      if (state !== "sealing") await catalog.snapshots.changeState(id, "sealing", { state });
+      const settled = state === "completed" ? await sealed(catalog, accounts[0]) : { state };
+      if (state !== "sealing") await catalog.snapshots.changeState(id, "sealing", settled);
       assert.deepEqual(await endsOf(catalog), [`snapshot/${id}`]);
     });
   }
@@ -37,6 +39,31 @@ export function journalSuite(name: string, subject: Subject): void {
     const { catalog } = await open(t);
     await catalog.snapshots.start(snapshot("snap-01"), undefined);
     assert.deepEqual(await endsOf(catalog), []);
+  });
+  pendingSuite(name, subject);
+}
+
+/** What is done to a snapshot before it is completed must not be told as its end. */
+function pendingSuite(name: string, { open, accounts, snapshot }: Subject): void {
+  test(`${name} is told of a lock and a share once their snapshot is completed`, async (t) => {
+    const { catalog } = await open(t);
+    const { id } = snapshot("snap-01");
+    const lock = { mode: "compliance", createdAtMs: 1, expiresAtMs: 5, coolOffHours: 1 } as const;
+    const told = async () => {
+      const changes = await catalog.journal.changes(100);
+      const entry = changes.find((change) => change.entry.key === `snapshot/${id}`)?.entry;
+      return entry && Object.keys(JSON.parse(entry.value ?? "{}").parts ?? {}).sort();
+    };
+    await catalog.snapshots.start(snapshot(id), undefined);
+    await catalog.retention.changeLock(id, { from: undefined, to: { ...lock, coolOffHours: 0 } });
+    await catalog.retention.changeLock(id, { from: { ...lock, coolOffHours: 0 }, to: lock });
+    await catalog.sharing.changeGrantees(id, { add: ["all", accounts[1]], remove: [] });
+    await catalog.sharing.changeGrantees(id, { add: [], remove: ["all"] });
+    assert.equal(await told(), undefined);
+    const completion = { changedBlocksCount: 0, linearDigest: undefined };
+    await catalog.snapshots.changeState(id, "pending", { state: "sealing", completion });
+    await catalog.snapshots.changeState(id, "sealing", await sealed(catalog, accounts[0]));
+    assert.deepEqual(await told(), ["snapshot_locks", "snapshot_permissions"]);
   });
 }
 
@@ -76,7 +103,19 @@ function restoreSuite(name: string, { open, accounts, snapshot }: Subject): void
     assert.equal((await target.retention.lock(id))?.expiresAtMs, 9);
     assert.deepEqual(await target.journal.all(), await source.journal.all());
   });
+
+  test(`${name} takes the journal of a large store`, async (t) => {
+    const { catalog } = await open(t);
+    const gone = Array.from({ length: LARGE_COUNT }, (_, i) => {
+      return { key: `snapshot/${i}`, sequence: i + 1, value: undefined };
+    });
+    await catalog.journal.restore(gone);
+    assert.equal(await catalog.journal.sequence(), LARGE_COUNT);
+  });
 }
+
+/** More things than a function takes arguments. */
+const LARGE_COUNT = 200_000;
 
 /** The snapshot that `addImage` has an image hold. */
 export const HELD = "snap-01" as SnapshotId;

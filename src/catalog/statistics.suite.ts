@@ -6,6 +6,7 @@ import type { AccountId, SnapshotId } from "../model/ids.ts";
 import { MS_PER_DAY, MS_PER_HOUR } from "../model/limits.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Catalog } from "./catalog.ts";
+import { settle } from "./rules.suite.ts";
 import type { Notice, StoreMeasure } from "./statistics.ts";
 
 interface Subject {
@@ -109,17 +110,15 @@ function noticesSuite(name: string, { open, account, snapshot }: Subject): void 
 
   test(`${name} has one for each snapshot completed or failed, once turned on`, async (t) => {
     const { catalog, reopen } = await open(t);
-    const settle = async (id: string, to: "completed" | "error") => {
+    const end = async (id: string, to: "completed" | "error") => {
       await catalog.snapshots.start(snapshot(id), undefined);
-      await catalog.snapshots.changeState(id as SnapshotId, "pending", { state: "sealing" });
-      const change = to === "completed" ? completed : { state: to };
-      await catalog.snapshots.changeState(id as SnapshotId, "sealing", change);
+      await settle(catalog, id as SnapshotId, to);
     };
-    await settle("snap-01", "completed");
+    await end("snap-01", "completed");
     assert.equal(await catalog.notices.count(), 0, "they are off at first");
     await catalog.notices.turn(true);
-    await settle("snap-02", "completed");
-    await settle("snap-03", "error");
+    await end("snap-02", "completed");
+    await end("snap-03", "error");
     await catalog.snapshots.start(snapshot("snap-04", { expiresAtMs: 10 }), undefined);
     await catalog.snapshots.expire(20, "Too late");
     await catalog.snapshots.start(snapshot("snap-05", completed), undefined);

@@ -12,9 +12,11 @@ export async function keepCredentials(
   key: { readonly accessKeyId: string; readonly secretAccessKey: string },
 ): Promise<string> {
   const path = join(dataDirectory, "credentials");
-  // People add profiles to this file; it is left alone as long as it names the key.
+  // People add profiles to this file; it is left alone as long as it holds the key. One that was
+  // cut off in the middle of the secret names it, too, and would open nothing.
   const existing = await readFile(path, "utf8").catch(ignoringMissing);
-  if (existing?.includes(key.accessKeyId)) return path;
+  const holds = (text: string) => existing?.includes(text) ?? false;
+  if (holds(key.accessKeyId) && holds(key.secretAccessKey)) return path;
   const contents =
     `[default]\naws_access_key_id = ${key.accessKeyId}\n` +
     `aws_secret_access_key = ${key.secretAccessKey}\n`;

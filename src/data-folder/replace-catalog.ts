@@ -1,4 +1,4 @@
-import { access, open, rename } from "node:fs/promises";
+import { access, open, rename, rm } from "node:fs/promises";
 import { ignoringMissing } from "./_ignoring-missing.ts";
 
 /** Where the catalog of a data folder lies, and a new one while it is made. */
@@ -8,11 +8,13 @@ export function catalogPaths(dataDirectory: string) {
 }
 
 /**
- * Puts a new catalog in the place of the one that is there, which is kept beside it under another
- * name. Answers that name; undefined when there was none.
+ * Puts a new catalog, which has been closed, in the place of the one that is there, which is kept
+ * beside it under another name. Answers that name; undefined when there was none. Rejects, and
+ * changes nothing, where the new one is not whole.
  */
 export async function replaceCatalog(dataDirectory: string): Promise<string | undefined> {
   const { path, rebuilt } = catalogPaths(dataDirectory);
+  await checkWhole(rebuilt);
   const kept = await freeName(`${path}.before-rebuild`);
   const wasThere = await rename(path, kept).then(() => true, ignoringMissing);
   // Its log belongs to it; beside the new one it would be taken for that one's.
@@ -23,10 +25,27 @@ export async function replaceCatalog(dataDirectory: string): Promise<string | un
   return wasThere ? kept : undefined;
 }
 
+/**
+ * A database that is closed has its log carried over and removed. Where that failed nobody is told,
+ * and the file holds a part of it alone: as the store's catalog it would know less than there is.
+ */
+async function checkWhole(rebuilt: string): Promise<void> {
+  if (!(await isThere(`${rebuilt}-wal`))) return;
+  // A full disk has better use for the room.
+  for (const end of ["", "-wal"]) await rm(rebuilt + end, { force: true });
+  throw new Error(
+    `The new catalog could not be written to ${rebuilt}: its disk is full, or failed. Nothing ` +
+      "was replaced; give the disk room and rebuild once more",
+  );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await access(path).then(() => true, ignoringMissing)) ?? false;
+}
+
 async function freeName(path: string): Promise<string> {
   for (let number = 1; ; number++) {
     const name = `${path}-${number}`;
-    const isTaken = await access(name).then(() => true, ignoringMissing);
-    if (!isTaken) return name;
+    if (!(await isThere(name))) return name;
   }
 }

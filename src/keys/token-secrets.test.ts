@@ -50,6 +50,16 @@ test("TokenSecrets revokes: the new secrets are all there are, also after a rest
   }
 });
 
+test("TokenSecrets revokes what another process has added since it looked", async (t) => {
+  const { secrets, table, reopen } = await setUp(t);
+  const other = await TokenSecrets.open({ table, clock: systemClock, random: systemRandom });
+  await other.rotate({ revokes: false });
+  await secrets.rotate({ revokes: true });
+  for (const each of [secrets, await reopen()]) {
+    assert.deepEqual([numbersOf(each.tokens), numbersOf(each.sessions)], [[2], [2]]);
+  }
+});
+
 test("TokenSecrets changes nothing when the catalog cannot keep the new secrets", async (t) => {
   const { secrets, table } = await setUp(t);
   const before = [...secrets.tokens.secrets];

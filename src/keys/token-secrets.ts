@@ -101,6 +101,8 @@ export class TokenSecrets {
 
   async #rotate(revokes: boolean): Promise<number> {
     const { table, clock, random } = this.#parts;
+    // What another process has added just now is revoked too, and its numbers are not given again.
+    await this.#look();
     const nowMs = clock.nowMs();
     if (!revokes) this.#checkCount(nowMs);
     const added = USES.map((use) => {
@@ -128,17 +130,19 @@ export class TokenSecrets {
 
   /** Takes note of what other processes have added and forgotten. */
   refresh(): Promise<void> {
-    return this.#changing.run("", async () => {
-      for (const use of USES) {
-        const ring = this.#rings[use];
-        const found = await this.#parts.table.secrets(NAMES[use].name);
-        // The same objects for the same secrets: what was made of one is kept with it.
-        const secrets = found.map(
-          (each) => ring.secrets.find((known) => isSame(known, each)) ?? each,
-        );
-        if (secrets.length > 0) this.#fill(ring, secrets);
-      }
-    });
+    return this.#changing.run("", () => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    for (const use of USES) {
+      const ring = this.#rings[use];
+      const found = await this.#parts.table.secrets(NAMES[use].name);
+      // The same objects for the same secrets: what was made of one is kept with it.
+      const secrets = found.map(
+        (each) => ring.secrets.find((known) => isSame(known, each)) ?? each,
+      );
+      if (secrets.length > 0) this.#fill(ring, secrets);
+    }
   }
 
   #checkCount(nowMs: number): void {

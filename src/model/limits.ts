@@ -45,6 +45,17 @@ export const TAG_KEY_CHARACTERS_MAX = 127;
 export const TAG_VALUE_CHARACTERS_MAX = 255;
 /** Tags on one snapshot (AWS). */
 export const TAGS_COUNT_MAX = 50;
+/** Snapshots and images that one EC2 request may name (AWS: of CreateTags). */
+export const NAMED_RESOURCES_COUNT_MAX = 1_000;
+/** Values of all filters of one EC2 request (AWS). */
+export const FILTER_VALUES_COUNT_MAX = 200;
+/** Characters of one of them (AWS). */
+export const FILTER_VALUE_CHARACTERS_MAX = 255;
+/**
+ * Characters of those that hold wildcards, in all (ours: some tens of milliseconds for a snapshot
+ * with the most and longest tags, whatever the wildcards).
+ */
+export const FILTER_PATTERN_CHARACTERS_MAX = 8_192;
 
 /** Milliseconds of a day, an hour and a minute. */
 export const MS_PER_MINUTE = 60_000;
@@ -97,8 +108,12 @@ export const DOMAIN_SECRET_BYTES = 32;
 /** Bytes in a digest (SHA-256). */
 export const DIGEST_SIZE_BYTES = 32;
 
-/** A JSON or form body a caller may send: far above any real request (ours). */
-export const BODY_SIZE_BYTES_MAX = 65_536;
+/**
+ * Bytes of a JSON or form body that a caller may send: above the largest real one (ours). That is
+ * CreateTags with the most and longest tags of characters that a form writes as nine bytes, 50 ×
+ * (127 + 255) × 9 = 171,900, and 1,000 ids of 39 with their names: 212,300 in all.
+ */
+export const BODY_SIZE_BYTES_MAX = 256 * 1024;
 /** The header section of a request; Node answers 431 above it (ours). */
 export const HEADERS_SIZE_BYTES_MAX = 8_192;
 /** Headers of a request: signed ones have about a dozen, and proxies add some (ours). */
@@ -125,7 +140,9 @@ export const UNPROVEN_BODY_MS_MAX = 13_000;
  */
 export const BLOCKS_UNDER_WAY_COUNT_MAX = 64;
 export const BLOCK_UNDER_WAY_MS = 100;
-/** Blocks read at once before their signature can be verified: a bound on memory (ours). */
+/** Bytes of a body read before its signature can be verified, of however many at once (ours). */
+export const UNPROVEN_BODY_BYTES_MAX = 64 * 1024;
+/** Blocks, and larger bodies, read at once before that: a bound on memory (ours). */
 export const UNPROVEN_BLOCKS_COUNT_MAX = 32;
 /** Path and query of a request; the longest real one carries a 256-character token (ours). */
 export const TARGET_CHARACTERS_MAX = 2_048;
@@ -193,8 +210,15 @@ export const EMULATION_SEED_MAX = 2 ** 32 - 1;
 
 /** Characters of a policy, white space not counted (AWS: of a managed policy). */
 export const POLICY_CHARACTERS_MAX = 6_144;
-/** Actions, resources, or context entries of one simulation of a policy (ours). */
+/** Actions, resources, context entries, or values of all of these, of one simulation (ours). */
 export const SIMULATED_COUNT_MAX = 100;
+/** Actions times resources of one simulation: its answer has one entry for each (ours: 2 MiB). */
+export const SIMULATED_PAIRS_COUNT_MAX = 1_000;
+/**
+ * Characters of all context values of one simulation (ours: with the longest policy there may be,
+ * some 25 million comparisons for a resource, tens of milliseconds).
+ */
+export const SIMULATED_CONTEXT_CHARACTERS_MAX = 4_096;
 /** Accounts of one store, and access keys of one account: each fits in one answer (ours). */
 export const ACCOUNTS_COUNT_MAX = 10_000;
 export const ACCESS_KEYS_COUNT_MAX = 1_000;
@@ -220,6 +244,8 @@ export const SEGMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 export const BATCH_SIZE_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes kept for deletions on a full disk: several times the catalog's log (ours). */
 export const RESERVE_SIZE_BYTES = 16 * 1024 * 1024;
+/** Of those, what stays for the catalog when records are moved to make room (ours: half). */
+export const CATALOG_ROOM_BYTES = RESERVE_SIZE_BYTES / 2;
 /** Free bytes, beside those, at which a full disk takes new data again: one batch (ours). */
 export const DISK_ROOM_BYTES_MIN = 16 * 1024 * 1024;
 /** Rows changed after which the catalog's log is carried over: about 4 MiB of it (ours). */
@@ -245,6 +271,8 @@ export const COLLECT_MINUTES_MAX = 20_160;
 export const COLLECT_GRACE_SECONDS_DEFAULT = 3_600;
 /** Seconds that the clock may differ from what it should be before nothing is collected (ours). */
 export const COLLECT_SKEW_SECONDS_MAX = 300;
+/** How long a clock goes on straight until what it showed earlier is forgotten (ours: a day). */
+export const CLOCK_BELIEVED_MS = MS_PER_DAY;
 /** A segment of which less than this share is needed is rewritten (ours: half, as others do). */
 export const COMPACT_LIVE_SHARE = 0.5;
 /** Days in which everything stored is read again: monthly, as backup systems advise (ours). */
@@ -257,8 +285,8 @@ export const SCRUB_BYTES_PER_SECOND_MAX = 64 * 1024 * 1024;
 export const SCRUB_SAMPLES_COUNT_MAX = 10_000;
 /** Extents of bad blocks told of a snapshot; their blocks are counted beyond that (ours). */
 export const BAD_EXTENTS_COUNT_MAX = 1_000;
-/** Pending writes read at once while a snapshot is sealed: a bound on memory (ours). */
-export const SEAL_PAGE_COUNT = 10_000;
+/** Pending writes read at once while a snapshot is sealed: some 15 ms of the processor (ours). */
+export const SEAL_PAGE_COUNT = 2_000;
 /** Entries on a page of the audit log at most (ours). */
 export const AUDIT_PAGE_COUNT_MAX = 1_000;
 /** The same, where nothing is said (ours). */

@@ -6,7 +6,10 @@
  */
 
 const MAGIC = "VARVESEG";
-/** Version of the segment's own header. */
+/**
+ * Version of the segment's own header. Each has an odd number of bits set, as 1, 2, 4, 7 and 8: the
+ * header has no checksum, and so no bit that flips makes one version of another.
+ */
 export const SEGMENT_FORMAT_VERSION = 1;
 /** Bytes before the first entry. */
 export const SEGMENT_HEADER_BYTES = 16;
@@ -18,6 +21,23 @@ export function segmentHeader(segment: number): Uint8Array {
   header.writeUInt32LE(SEGMENT_FORMAT_VERSION, 8);
   header.writeUInt32LE(segment, 12);
   return header;
+}
+
+/**
+ * The version of a header that a newer Varve wrote; undefined for any other, and for one that is
+ * torn or damaged, which says nothing: records are found and verified without it.
+ */
+export function newerVersionOf(header: Uint8Array, segment: number): number | undefined {
+  if (header.length < SEGMENT_HEADER_BYTES) return undefined;
+  const version = Buffer.from(header).readUInt32LE(8);
+  const expected = Buffer.from(segmentHeader(segment));
+  expected.writeUInt32LE(version, 8);
+  const isWhole = expected.equals(header) && hasOddBitCount(version);
+  return isWhole && version > SEGMENT_FORMAT_VERSION ? version : undefined;
+}
+
+function hasOddBitCount(number: number): boolean {
+  return number.toString(2).replaceAll("0", "").length % 2 === 1;
 }
 
 /** The name of a segment's file or object: ten digits, so that names sort as numbers do. */

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { type FileHandle, open, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import {
+  type FileHandle,
+  open,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { seededBytes } from "../../test/support/property.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
-import { FileSegments, SEGMENT_HEADER_BYTES } from "./file-segments.ts";
+import { FileSegments, SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./file-segments.ts";
 import { segmentStoreSuite } from "./segment-store.suite.ts";
 import type { Placement } from "./segment-store.ts";
 
@@ -78,6 +86,94 @@ test("FileSegments goes on after the highest number, whatever gaps there are", a
   const store = await openSegments(directory);
   t.after(() => store.close());
   assert.equal((await appendOne(store, "a", 1)).segment, 42);
+});
+
+test("FileSegments refuses a folder in which a newer Varve wrote", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openSegments(directory);
+  for (let i = 0; i < 3; i++) await appendOne(first, i, SEGMENT_SIZE_BYTES_MAX);
+  await first.close();
+  const path = pathOf(directory, 3);
+  const before = await readFile(path);
+  for (const version of [2, 4, 7, 8, 100, 2 ** 31]) {
+    const newer = Buffer.from(before);
+    newer.writeUInt32LE(version, 8);
+    await writeFile(path, newer);
+    const message =
+      `Segment 3 has version ${version}; this Varve reads up to ${SEGMENT_FORMAT_VERSION}. ` +
+      "Start the newer Varve that wrote it.";
+    await assert.rejects(openSegments(directory), { message });
+    assert.deepEqual(await readFile(path), newer);
+    assert.equal((await readdir(join(directory, "segments"))).length, 3);
+    // It died as it began the next one.
+    for (const length of [0, 15]) {
+      await writeFile(pathOf(directory, 4), newer.subarray(0, length));
+      await assert.rejects(openSegments(directory), { message });
+    }
+    await rm(pathOf(directory, 4));
+  }
+});
+
+test("FileSegments reads on whatever bit of a header has flipped", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openSegments(directory);
+  const placement = await appendOne(first, "kept", 100);
+  await first.close();
+  const path = pathOf(directory, 1);
+  const whole = await readFile(path);
+  const readsOn = async (bytes: Uint8Array, what: string) => {
+    await writeFile(path, bytes);
+    const store = await openSegments(directory);
+    assert.deepEqual(await store.read(placement), seededBytes("kept", 100), what);
+    await store.close();
+  };
+  for (let bit = 0; bit < 8 * SEGMENT_HEADER_BYTES; bit++) {
+    const flipped = Buffer.from(whole);
+    flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    await readsOn(flipped, `bit ${bit}`);
+  }
+  await readsOn(Buffer.from(whole).fill(0, 0, SEGMENT_HEADER_BYTES), "zeroed");
+  // Another segment's, or no segment's, is not taken for that of a newer Varve.
+  for (const [offset, value] of [
+    [12, 2],
+    [0, 0],
+  ] as const) {
+    const other = Buffer.from(whole);
+    other.writeUInt32LE(2, 8);
+    other.writeUInt32LE(value, offset);
+    await readsOn(other, `offset ${offset}`);
+  }
+});
+
+test("FileSegments opens a folder whatever a header's read answers", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openSegments(directory);
+  const placement = await appendOne(first, "kept", 100);
+  await first.close();
+  const mock = t.mock.method(await fileHandlePrototype(t), "read", async () => {
+    throw Object.assign(new Error("the disk is broken"), { code: "EIO" });
+  });
+  const store = await openSegments(directory);
+  t.after(() => store.close());
+  assert.equal(mock.mock.callCount(), 1);
+  await assert.rejects(store.read(placement), { code: "EIO" });
+  mock.mock.restore();
+  assert.deepEqual(await store.read(placement), seededBytes("kept", 100));
+});
+
+test("FileSegments looks at few headers, however many segments there are", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openSegments(directory);
+  for (let i = 0; i < 20; i++) await appendOne(first, i, SEGMENT_SIZE_BYTES_MAX);
+  await first.close();
+  const prototype = await fileHandlePrototype(t);
+  const original = prototype.read as (...parameters: unknown[]) => Promise<unknown>;
+  const mock = t.mock.method(prototype, "read", function (this: FileHandle, ...given: unknown[]) {
+    return original.apply(this, given);
+  });
+  const store = await openSegments(directory);
+  t.after(() => store.close());
+  assert.equal(mock.mock.callCount(), 4);
 });
 
 test("FileSegments rejects a read from a truncated segment, and reads what is left", async (t) => {
@@ -221,6 +317,10 @@ function checkFullDisk(seen: {
 function openSegments(directory: string): Promise<FileSegments> {
   const options = { segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX };
   return FileSegments.open({ directory: join(directory, "segments"), ...options });
+}
+
+function pathOf(directory: string, segment: number): string {
+  return join(directory, "segments", `000000000${segment}.segment`);
 }
 
 async function appendOne(

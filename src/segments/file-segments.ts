@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { OpenFiles } from "./_open-files.ts";
 import {
+  newerVersionOf,
   SEGMENT_FORMAT_VERSION,
   SEGMENT_HEADER_BYTES,
   segmentHeader,
@@ -27,6 +28,11 @@ import {
 export { SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES };
 
 const OPEN_FILES_MAX = 64;
+/**
+ * Segments whose headers are looked at when a folder is opened, the newest (ours): a newer Varve
+ * that was there wrote one of them, unless it died as it began each of so many.
+ */
+const SEGMENTS_LOOKED_AT = 4;
 
 /** Options of `FileSegments.open`. */
 export interface FileSegmentsOptions {
@@ -58,11 +64,14 @@ export class FileSegments implements SegmentStore {
     this.#openFiles = new OpenFiles(OPEN_FILES_MAX, (segment) => this.#pathOf(segment));
   }
 
-  /** Opens the folder, making it if needed. */
+  /** Opens the folder, making it if needed. Throws when a newer Varve wrote there. */
   static async open(options: FileSegmentsOptions): Promise<FileSegments> {
     await mkdir(options.directory, { mode: 0o700 }).catch(toleratingExisting);
     await syncDirectory(join(options.directory, ".."));
     const numbers = await segmentNumbers(options.directory);
+    for (const segment of numbers.slice(-SEGMENTS_LOOKED_AT)) {
+      await refuseNewer(join(options.directory, segmentName(segment)), segment);
+    }
     return new FileSegments(options, (numbers.at(-1) ?? 0) + 1);
   }
 
@@ -190,6 +199,33 @@ export class FileSegments implements SegmentStore {
 
   #pathOf(segment: number): string {
     return join(this.#directory, segmentName(segment));
+  }
+}
+
+/**
+ * Throws when that segment is of a later format. Asked when the folder is opened, and never before
+ * a record is read: records are verified by their hashes, and damage to a header must not cost what
+ * lies behind it.
+ */
+async function refuseNewer(path: string, segment: number): Promise<void> {
+  // A file that cannot be read, or is too short, is left to whoever wants a record in it.
+  const header = await readHeader(path, segment).catch(() => undefined);
+  const version = header && newerVersionOf(header, segment);
+  if (version === undefined) return;
+  const known = `this Varve reads up to ${SEGMENT_FORMAT_VERSION}`;
+  throw new Error(
+    `Segment ${segment} has version ${version}; ${known}. Start the newer Varve that wrote it.`,
+  );
+}
+
+async function readHeader(path: string, segment: number): Promise<Uint8Array> {
+  const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  const file = await open(path, "r");
+  try {
+    await fill(header, file, { segment, offset: 0, length: header.length });
+    return header;
+  } finally {
+    await file.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { nextTurn } from "../base/next-turn.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Core, isVisible } from "./core.ts";
+import type { Matcher } from "./filters.ts";
 
 /** Snapshots read from the catalog at once while looking for those that match. */
 const SCAN_COUNT = 1_000;
@@ -9,7 +10,7 @@ const SCAN_COUNT = 1_000;
 /** Which snapshots to describe, and from where. */
 export interface DescribeSnapshotsInput {
   /** True for the snapshots wanted. */
-  readonly matches: (snapshot: Snapshot) => boolean | Promise<boolean>;
+  readonly matches: Matcher<Snapshot>;
   /** Those shared with the account, too, or only its own. */
   readonly withShared: boolean;
   /** Only snapshots with greater ids; "" for the beginning. */

@@ -1,10 +1,17 @@
+import { nextTurn } from "../base/next-turn.ts";
 import type { AccountId } from "../model/ids.ts";
 import type { Tag } from "../model/snapshot.ts";
 import type { Core } from "./core.ts";
 import { describeSnapshots } from "./describe-snapshots.ts";
-import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
+import {
+  type Filter,
+  type FilterFields,
+  filterMatcher,
+  type Matcher,
+  unknownNames,
+} from "./filters.ts";
 import { describeImages } from "./images/images.ts";
-import type { ResourceType } from "./tagging.ts";
+import { type ResourceType, resourceTypeOf } from "./tagging.ts";
 
 /** A tag and what carries it. */
 export interface TagDescription extends Tag {
@@ -12,23 +19,60 @@ export interface TagDescription extends Tag {
   readonly ResourceType: ResourceType;
 }
 
-/** Every tag of the account's snapshots and images, in order of resource and key. */
-export async function describeTags(core: Core, account: AccountId): Promise<TagDescription[]> {
+/** Which tags to describe, and from where. */
+export interface DescribeTagsInput {
+  readonly matches: Matcher<TagDescription>;
+  /** Only tags of a greater place; "" for the beginning. */
+  readonly afterId: string;
+  /** Most tags to answer, at least 1. */
+  readonly limit: number;
+}
+
+/** Tags that are looked at before others get their turn (ours). */
+const TAGS_BETWEEN_TURNS = 1_000;
+
+/** The matching tags of the account's snapshots and images in order of place. */
+export async function describeTags(
+  core: Core,
+  account: AccountId,
+  { matches, afterId, limit }: DescribeTagsInput,
+): Promise<{ readonly tags: readonly TagDescription[]; readonly hasMore: boolean }> {
+  const tags: TagDescription[] = [];
+  let lookedAtCount = 0;
+  for (const tag of tagsOf(await taggedResources(core, account))) {
+    lookedAtCount += 1;
+    if (lookedAtCount % TAGS_BETWEEN_TURNS === 0) await nextTurn();
+    if (placeOf(tag) <= afterId || !(await matches(tag))) continue;
+    if (tags.length === limit) return { tags, hasMore: true };
+    tags.push(tag);
+  }
+  return { tags, hasMore: false };
+}
+
+/** What may carry tags. */
+interface Tagged {
+  readonly id: string;
+  readonly tags: readonly Tag[];
+}
+
+/** The account's images and snapshots in order of id. */
+async function taggedResources(core: Core, account: AccountId): Promise<readonly Tagged[]> {
   const everything = { afterId: "", limit: Number.POSITIVE_INFINITY };
   const isOwn = (resource: { readonly account: string }) => resource.account === account;
   const { images } = await describeImages(core, account, { matches: isOwn, ...everything });
   const all = { matches: isOwn, withShared: false, ...everything };
   const { snapshots } = await describeSnapshots(core, account, all);
-  const tagsOf = (
-    resources: readonly { readonly id: string; readonly tags: readonly Tag[] }[],
-    ResourceType: ResourceType,
-  ) =>
-    resources.flatMap(({ id, tags }) =>
-      tags.map((tag) => ({ ResourceId: id, ResourceType, ...tag })),
-    );
-  return [...tagsOf(images, "image"), ...tagsOf(snapshots, "snapshot")].sort((a, b) =>
-    placeOf(a) < placeOf(b) ? -1 : 1,
-  );
+  return [...images, ...snapshots];
+}
+
+/** The tags of resources, those of each in order of key. */
+function* tagsOf(resources: readonly Tagged[]): Generator<TagDescription> {
+  for (const { id, tags } of resources) {
+    const ResourceType = resourceTypeOf(id);
+    if (ResourceType === undefined) continue;
+    const inOrder = [...tags].sort((a, b) => (a.Key < b.Key ? -1 : 1));
+    for (const tag of inOrder) yield { ResourceId: id, ResourceType, ...tag };
+  }
 }
 
 /** Where a tag stands among all. */
@@ -50,6 +94,6 @@ export function unknownTagFilters(filters: readonly Filter[]): string[] {
 }
 
 /** True for tags that match every filter. */
-export function tagMatcher(filters: readonly Filter[]): (tag: TagDescription) => boolean {
+export function tagMatcher(filters: readonly Filter[]): Matcher<TagDescription> {
   return filterMatcher(FIELDS, filters, (tag) => [tag]);
 }

@@ -173,7 +173,7 @@ test("encodeManifest keeps what survives completion, and nothing else", () => {
   assert.deepEqual(encodeManifest({ ...SNAPSHOT, ...pending }), encodeManifest(SNAPSHOT));
 });
 
-function matches(Name: string, ...Values: string[]): boolean {
+function matches(Name: string, ...Values: string[]) {
   return snapshotMatcher([{ Name, Values }])(SNAPSHOT);
 }
 

@@ -2,7 +2,13 @@ import { formatTimeMs } from "../base/clock.ts";
 import { isKeyDomain } from "../model/ids.ts";
 import { BLOCK_SIZE_BYTES } from "../model/limits.ts";
 import { type Snapshot, visibleState } from "../model/snapshot.ts";
-import { type Filter, type FilterFields, filterMatcher, unknownNames } from "./filters.ts";
+import {
+  type Filter,
+  type FilterFields,
+  filterMatcher,
+  type Matcher,
+  unknownNames,
+} from "./filters.ts";
 
 /** What each filter of DescribeSnapshots looks at. */
 const FIELDS: FilterFields<Snapshot> = {
@@ -30,6 +36,6 @@ export function unknownFilters(filters: readonly Filter[]): string[] {
 }
 
 /** True for snapshots that match every filter. */
-export function snapshotMatcher(filters: readonly Filter[]): (snapshot: Snapshot) => boolean {
+export function snapshotMatcher(filters: readonly Filter[]): Matcher<Snapshot> {
   return filterMatcher(FIELDS, filters, ({ tags }) => tags);
 }

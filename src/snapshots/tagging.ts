@@ -1,4 +1,4 @@
-import type { AccountId } from "../model/ids.ts";
+import { type AccountId, parseSnapshotId } from "../model/ids.ts";
 import type { Image } from "../model/image.ts";
 import type { Snapshot, Tag } from "../model/snapshot.ts";
 import { type Core, findOwned } from "./core.ts";
@@ -23,15 +23,29 @@ export async function findOwnedResource(
   return isImage ? findOwnedImage(core, account, id) : findOwned(core, account, id);
 }
 
-/** Replaces all tags of a snapshot or an image. */
-export async function setTags(
+/** The snapshot of that id, if it is in this account's recycle bin. */
+export async function findRecycledSnapshot(
+  core: Core,
+  account: AccountId,
+  snapshotId: string,
+): Promise<Snapshot | undefined> {
+  const id = parseSnapshotId(snapshotId);
+  const found = id && (await core.catalog.snapshots.get(id));
+  return found?.account === account && found.state === "recycled" ? found : undefined;
+}
+
+/**
+ * Puts what `change` makes of the tags of a snapshot or an image in their place, as one step: of
+ * two changes at once, neither is lost. Nothing is changed when `change` throws.
+ */
+export async function changeTags(
   core: Core,
   { id }: Snapshot | Image,
-  tags: readonly Tag[],
+  change: (tags: readonly Tag[]) => readonly Tag[],
 ): Promise<void> {
   if (resourceTypeOf(id) === "image") {
-    await core.catalog.images.change(id, (image) => ({ ...image, tags }));
+    await core.catalog.images.change(id, (image) => ({ ...image, tags: change(image.tags) }));
   } else {
-    await core.catalog.snapshots.setTags(id as Snapshot["id"], tags);
+    await core.catalog.snapshots.changeTags(id as Snapshot["id"], change);
   }
 }

@@ -1,4 +1,6 @@
+import { assert } from "../../base/assert.ts";
 import { digestToBytes } from "../../model/digest.ts";
+import { assertMove } from "../assertions.ts";
 import type { NewLocation } from "../catalog.ts";
 import type { Row } from "../rows.ts";
 import { type Named, UsageChanges } from "./_notes.ts";
@@ -115,12 +117,14 @@ async function replaceAll(
   );
 }
 
+/** What was removed, healed or moved by another meanwhile stays as it is. */
 async function moveAll(
   queries: Queries,
   usage: UsageChanges,
   locations: readonly NewLocation[],
 ): Promise<void> {
   if (locations.length === 0) return;
+  for (const location of locations) assertMove(location);
   const sorted = locations.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const rows = await queries.all(
     `UPDATE locations SET segment = given.segment, at_byte = given.at_byte
@@ -128,6 +132,7 @@ async function moveAll(
        $7::bigint[]) AS given (domain, name, segment, at_byte, length, from_segment, from_byte)
      WHERE locations.domain = given.domain AND locations.name = given.name
        AND locations.segment = given.from_segment AND locations.at_byte = given.from_byte
+       AND locations.length = given.length
      RETURNING given.segment, given.from_segment, locations.length`,
     ...columnsOf(sorted),
     sorted.map(({ movedFrom }) => movedFrom?.segment ?? 0),
@@ -137,6 +142,24 @@ async function moveAll(
     count(usage, row, 1);
     usage.add(row["from_segment"] as number, -(row["length"] as number));
   }
+  if (rows.length < locations.length) await assertNoneLeft(queries, sorted);
+}
+
+/** Throws when one of the records is still found where it was moved from. */
+async function assertNoneLeft(queries: Queries, moved: readonly NewLocation[]): Promise<void> {
+  const row = await queries.get(
+    `SELECT 1 AS one
+     FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])
+       AS given (domain, name, from_segment, from_byte)
+     JOIN locations ON locations.domain = given.domain AND locations.name = given.name
+       AND locations.segment = given.from_segment AND locations.at_byte = given.from_byte
+     LIMIT 1`,
+    moved.map(({ domain }) => domain),
+    moved.map(({ name }) => digestToBytes(name)),
+    moved.map(({ movedFrom }) => movedFrom?.segment ?? 0),
+    moved.map(({ movedFrom }) => movedFrom?.offset ?? 0),
+  );
+  assert(row === undefined, "what is moved is as long as before");
 }
 
 function count(usage: UsageChanges, row: Row, sign: 1 | -1): void {

@@ -6,12 +6,15 @@ import {
   recordNameFromBytes,
 } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
+import { assertSweepable } from "../assertions.ts";
 import {
   type CollectionRun,
   FencedError,
   type GarbageCandidate,
   type GarbageRoot,
   type GarbageTable,
+  SEEN_AHEAD_MS_MAX,
+  type Sweep,
 } from "../collection.ts";
 import { candidateFrom, keyAfter } from "../rows.ts";
 import { noteCandidates, shareGeneration, UsageChanges } from "./_notes.ts";
@@ -31,8 +34,10 @@ export class PostgresGarbageTable implements GarbageTable {
       // Waits for whoever is stamping; whoever comes later stamps with the new generation.
       const row = (await queries.get(
         `UPDATE collection SET generation = generation + 1, epoch = epoch + 1,
-           seen_ms = greatest(seen_ms, $1) WHERE one = 1 RETURNING generation, epoch`,
+           seen_ms = CASE WHEN seen_ms > $2 THEN $1 ELSE greatest(seen_ms, $1) END
+         WHERE one = 1 RETURNING generation, epoch`,
         nowMs,
+        nowMs + SEEN_AHEAD_MS_MAX,
       )) as { generation: number; epoch: number };
       const { generation, epoch } = row;
       const sealing = await queries.get(
@@ -138,9 +143,16 @@ export class PostgresGarbageTable implements GarbageTable {
     );
   }
 
-  async sweep(run: CollectionRun, domain: Domain, names: readonly RecordName[]) {
-    const bytes = names.map(digestToBytes);
+  async sweep(run: CollectionRun, domain: Domain, sweep: Sweep) {
+    const bytes = sweep.names.map(digestToBytes);
     return this.#change(run, async (queries) => {
+      const known = await queries.all(
+        `SELECT name, doomed_generation, doomed_at_ms FROM garbage_candidates
+         WHERE domain = $1 AND name = ANY ($2::bytea[])`,
+        domain,
+        bytes,
+      );
+      assertSweepable(run, sweep, known.map(candidateFrom));
       // In order, before any is removed; what is referred to meanwhile is seen as it then is.
       const removed = await queries.all(
         `WITH old AS (

@@ -1,12 +1,14 @@
 import { digestToBytes, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
-import { type JournaledRow, kindOf, SOURCES } from "../journal-rows.ts";
+import { greatestSequence, type JournaledRow, kindOf, SOURCES } from "../journal-rows.ts";
 import { describeThing, restoreRow } from "./_journal-things.ts";
 import { type Named, noteCandidates, noteChanges, refer, shareGeneration } from "./_notes.ts";
 import type { PostgresDatabase, Queries } from "./_postgres-database.ts";
 
 const ORDER = Object.keys(SOURCES);
+/** Changes noted in one statement: all of a large store's would take longer than one may. */
+const NOTED_AT_ONCE = 10_000;
 
 /**
  * `JournalTable` on PostgreSQL. Two journalers at once, of which one has lost its lead and does not
@@ -63,14 +65,16 @@ export class PostgresJournalTable implements JournalTable {
         await restoreRow(queries, source, JSON.parse(value) as JournaledRow);
       }
       // Also that one is gone, or one day only what it left behind would be found.
-      await noteChanges(
-        queries,
-        entries.map(({ key }) => key),
-      );
-      const greatest = Math.max(0, ...entries.map(({ sequence }) => sequence));
+      for (let start = 0; start < entries.length; start += NOTED_AT_ONCE) {
+        const some = entries.slice(start, start + NOTED_AT_ONCE);
+        await noteChanges(
+          queries,
+          some.map(({ key }) => key),
+        );
+      }
       await queries.run(
         "UPDATE journal_sequence SET sequence = greatest(sequence, $1) WHERE one = 1",
-        greatest,
+        greatestSequence(entries),
       );
     });
   }

@@ -1,4 +1,10 @@
-import { type Digest, type RecordName, recordNameFromBytes } from "../../model/digest.ts";
+import {
+  type Digest,
+  digestToBytes,
+  type RecordName,
+  recordNameFromBytes,
+  ZERO_BLOCK_NAME,
+} from "../../model/digest.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { GarbageRoot, LivenessTable, LiveRoot, PendingPlace } from "../collection.ts";
 import { liveRootFrom, pendingNamesFrom, rootFrom } from "../rows.ts";
@@ -8,6 +14,8 @@ import type { PostgresDatabase } from "./_postgres-database.ts";
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
   WHEN state IN ('pending', 'sealing') THEN parent_root END`;
+
+const IS_UNDER_WAY = "state IN ('pending', 'sealing', 'copying')";
 
 /** `LivenessTable` on PostgreSQL. */
 export class PostgresLivenessTable implements LivenessTable {
@@ -66,7 +74,7 @@ export class PostgresLivenessTable implements LivenessTable {
       `SELECT snapshot, block_index, name FROM pending_writes
        WHERE (snapshot, block_index) > ($1, $2) AND snapshot IN (
          SELECT number FROM snapshots
-         WHERE domain = $3 AND state IN ('pending', 'sealing', 'copying'))
+         WHERE domain = $3 AND ${IS_UNDER_WAY})
        ORDER BY snapshot, block_index LIMIT $4`,
       after?.snapshot ?? -1,
       after?.blockIndex ?? -1,
@@ -101,6 +109,25 @@ export class PostgresLivenessTable implements LivenessTable {
       takesOver ? 1 : 0,
     );
     return rows.map((row) => row["id"] as SnapshotId);
+  }
+
+  async findMissing(id: SnapshotId, blockIndexes: readonly number[]): Promise<number | undefined> {
+    // LIMIT has each looked up: to read whole tables instead would cost what the store holds.
+    const row = await this.#database.get(
+      `SELECT min(asked.block_index) AS missing
+       FROM snapshots CROSS JOIN unnest($2::bigint[]) AS asked (block_index)
+       CROSS JOIN LATERAL (
+         SELECT name FROM pending_writes
+         WHERE snapshot = number AND block_index = asked.block_index LIMIT 1) AS written
+       WHERE id = $1 AND ${IS_UNDER_WAY} AND name <> $3 AND (
+         SELECT 1 FROM locations
+         WHERE locations.domain = snapshots.domain AND locations.name = written.name
+         LIMIT 1) IS NULL`,
+      id,
+      blockIndexes,
+      digestToBytes(ZERO_BLOCK_NAME),
+    );
+    return (row?.["missing"] as number | null) ?? undefined;
   }
 
   async refer(domain: Domain, name: RecordName): Promise<boolean> {

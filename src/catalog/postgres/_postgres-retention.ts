@@ -5,6 +5,7 @@ import { isSame, lockFrom, snapshotFrom } from "../rows.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
 import { purgeRecycled } from "./_snapshot-ends.ts";
+import { isLasting } from "./_snapshot-rows.ts";
 
 /** `RetentionTable` on PostgreSQL. */
 export class PostgresRetentionTable implements RetentionTable {
@@ -43,7 +44,8 @@ export class PostgresRetentionTable implements RetentionTable {
           coolOffHours,
         );
       }
-      if (snapshot) await noteChanges(queries, [`snapshot/${id}`]);
+      // One under way is journaled when it is completed: till then, an entry would say it is gone.
+      if (isLasting(snapshot?.["state"])) await noteChanges(queries, [`snapshot/${id}`]);
       return to === undefined || isPut;
     });
   }

@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { Location } from "../catalog.ts";
@@ -62,7 +63,12 @@ export class PostgresSegmentTable implements SegmentTable {
   }
 
   async forget(segment: number): Promise<void> {
-    await this.#database.run("DELETE FROM segment_usage WHERE segment = $1", segment);
+    await this.#database.transaction(async (queries) => {
+      const sql = "SELECT 1 AS one FROM locations WHERE segment = $1 LIMIT 1";
+      const isUnused = (await queries.get(sql, segment)) === undefined;
+      assert(isUnused, `nothing is located in a segment that is gone: ${segment}`);
+      await queries.run("DELETE FROM segment_usage WHERE segment = $1", segment);
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import { snapshotFrom } from "../rows.ts";
 import { Gathered } from "./_gathered.ts";
 import { noteChanges } from "./_notes.ts";
 import type { PostgresDatabase } from "./_postgres-database.ts";
+import { isLasting } from "./_snapshot-rows.ts";
 
 interface Asked {
   readonly account: AccountId;
@@ -31,7 +32,7 @@ export class PostgresSharingTable implements SharingTable {
 
   async changeGrantees(id: SnapshotId, { add, remove }: GranteesChange): Promise<void> {
     await this.#database.transaction(async (queries) => {
-      const locked = "SELECT number FROM snapshots WHERE id = $1 FOR NO KEY UPDATE";
+      const locked = "SELECT number, state FROM snapshots WHERE id = $1 FOR NO KEY UPDATE";
       const row = await queries.get(locked, id);
       if (!row) return;
       const number = row["number"] as number;
@@ -47,7 +48,8 @@ export class PostgresSharingTable implements SharingTable {
         number,
         remove,
       );
-      await noteChanges(queries, [`snapshot/${id}`]);
+      // One under way is journaled when it is completed: till then, an entry would say it is gone.
+      if (isLasting(row["state"])) await noteChanges(queries, [`snapshot/${id}`]);
     });
   }
 

@@ -1,6 +1,12 @@
-import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import {
+  digestFromBytes,
+  digestToBytes,
+  type RecordName,
+  recordNameFromBytes,
+} from "../../model/digest.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
-import type { Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
+import type { Snapshot, SnapshotState } from "../../model/snapshot.ts";
+import { assertChange, assertLocated, neededBy } from "../assertions.ts";
 import type {
   ClientTokenUse,
   DeletionOutcome,
@@ -9,6 +15,7 @@ import type {
   SnapshotTable,
   StartRefusal,
   StateChange,
+  TagsChange,
 } from "../catalog.ts";
 import type { Row } from "../rows.ts";
 import { snapshotFrom, snapshotValues } from "../rows.ts";
@@ -107,8 +114,12 @@ export class PostgresSnapshotTable implements SnapshotTable {
   }
 
   async changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean> {
-    const { attempt, ...fields } = change;
+    assertChange(from, change);
+    const { attempt, rootNames: _, ...fields } = change;
+    const needed = neededBy(change);
     return this.#database.transaction(async (queries) => {
+      // Before the snapshot: that is the order of locks.
+      const located = await holdLocated(queries, id, needed);
       const row = await queries.get(
         `SELECT * FROM snapshots WHERE id = $1 AND state = $2
            AND seal_attempt = coalesce($3, seal_attempt) FOR UPDATE`,
@@ -117,6 +128,7 @@ export class PostgresSnapshotTable implements SnapshotTable {
         attempt ?? null,
       );
       if (!row) return false;
+      assertLocated(needed, located);
       const changed = { ...snapshotFrom(row), ...fields };
       const number = row["number"] as number;
       await queries.run(UPDATE_SNAPSHOT, ...snapshotValues(changed), number);
@@ -176,14 +188,14 @@ export class PostgresSnapshotTable implements SnapshotTable {
     });
   }
 
-  async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
+  async changeTags(id: SnapshotId, change: TagsChange): Promise<void> {
     await this.#database.transaction(async (queries) => {
-      const row = await queries.get(
-        "UPDATE snapshots SET tags = $1 WHERE id = $2 RETURNING state",
-        JSON.stringify(tags),
-        id,
-      );
-      if (row && isLasting(row["state"])) await noteChanges(queries, [`snapshot/${id}`]);
+      const row = await queries.get("SELECT * FROM snapshots WHERE id = $1 FOR UPDATE", id);
+      if (!row) return;
+      const changed = change(snapshotFrom(row).tags);
+      const sql = "UPDATE snapshots SET tags = $1 WHERE id = $2";
+      await queries.run(sql, JSON.stringify(changed), id);
+      if (isLasting(row["state"])) await noteChanges(queries, [`snapshot/${id}`]);
     });
   }
 }
@@ -221,6 +233,23 @@ async function start(
   // A copy within a domain shares everything and is completed from the start.
   if (state === "completed") await noticeSnapshot(queries, snapshot);
   return undefined;
+}
+
+/** Those of the records of a snapshot's domain that are located, and stay so until the commit. */
+async function holdLocated(
+  queries: Queries,
+  id: SnapshotId,
+  names: readonly RecordName[],
+): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const rows = await queries.all(
+    `SELECT name FROM locations
+     WHERE domain = (SELECT domain FROM snapshots WHERE id = $1) AND name = ANY ($2::bytea[])
+     ORDER BY name FOR KEY SHARE`,
+    id,
+    names.map(digestToBytes),
+  );
+  return new Set(rows.map((row) => recordNameFromBytes(row["name"] as Uint8Array)));
 }
 
 /** What comes back from the recycle bin was completed before. */

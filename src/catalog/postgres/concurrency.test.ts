@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { pendingSnapshot } from "../../../test/support/pending-snapshot.ts";
 import { POSTGRES_MISSING, postgresDatabase } from "../../../test/support/postgres.ts";
@@ -9,7 +8,7 @@ import { waitUntil } from "../../../test/support/wait-until.ts";
 import { systemClock } from "../../base/clock.ts";
 import { seededFraction } from "../../base/random.ts";
 import { UnavailableError } from "../../base/unavailable.ts";
-import { digestFromBytes, type RecordName } from "../../model/digest.ts";
+import { type Digest, digestFromBytes, type RecordName } from "../../model/digest.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import type { NewLocation } from "../catalog.ts";
 import { FencedError } from "../collection.ts";
@@ -20,6 +19,9 @@ const ACCOUNT = "111122223333" as AccountId;
 /** Whoever waits for the transaction that asks this; one that serves waits for others, too. */
 const WAITING_FOR_ME = `SELECT 1 FROM pg_locks
   WHERE NOT granted AND locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid`;
+/** Whoever waits for one that waits for the transaction that asks this. */
+const WAITING_BEHIND = `SELECT 1 FROM pg_locks, unnest(pg_blocking_pids(pg_locks.pid)) AS blocking
+  WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(blocking))`;
 
 for (const isMember of [false, true]) {
   const who = isMember ? "a process that serves" : "whoever is alone";
@@ -47,11 +49,15 @@ for (const isMember of [false, true]) {
       () => holding.query(WAITING_FOR_ME),
       ({ rows }) => rows.length > 0,
     );
+    assert.deepEqual((await holding.query(WAITING_BEHIND)).rows, []);
     const begun = garbage.begin(0).then((run) => {
       order.push("begun");
       return run;
     });
-    await sleep(500);
+    await waitUntil(
+      () => holding.query(WAITING_BEHIND),
+      ({ rows }) => rows.length > 0,
+    );
     assert.deepEqual(order, []);
     await holding.query("ROLLBACK");
     await committed;
@@ -99,7 +105,7 @@ test("nothing that is referred to is swept, whoever refers to it and whenever", 
       try {
         await garbage.keep(run, ACCOUNT, namesOf(kept));
         await garbage.doom(run, ACCOUNT, { names: namesOf(fresh), nowMs: 0 });
-        await garbage.sweep(run, ACCOUNT, namesOf(doomed));
+        await garbage.sweep(run, ACCOUNT, { names: namesOf(doomed), doomedByMs: 0 });
       } catch (error) {
         if (!(error instanceof FencedError)) throw error;
       }
@@ -117,6 +123,30 @@ test("nothing that is referred to is swept, whoever refers to it and whenever", 
       assert.ok(await first.blocks.locate(ACCOUNT, write.name), `${id} ${write.blockIndex}`);
     }
   }
+});
+
+test("a snapshot waits for a sweep under way, and is not completed when it took its root", {
+  skip,
+}, async (t) => {
+  const { url, catalogs } = await open(t, 1);
+  const [{ snapshots, blocks }] = catalogs;
+  const id = "snap-01" as SnapshotId;
+  await snapshots.start(pendingSnapshot(id, ACCOUNT, { state: "sealing" }), undefined);
+  await blocks.commit([location(1, 100), location(2, 200)], []);
+  const sweeping = new Client({ connectionString: url });
+  await sweeping.connect();
+  t.after(() => sweeping.end());
+  await sweeping.query("BEGIN; DELETE FROM locations WHERE at_byte = 100");
+  const roots = { root: name(1) as string as Digest, rootNames: [name(1)] };
+  const change = { state: "completed", ...roots, manifest: name(2) } as const;
+  const completed = snapshots.changeState(id, "sealing", change);
+  await waitUntil(
+    () => sweeping.query(WAITING_FOR_ME),
+    ({ rows }) => rows.length > 0,
+  );
+  await sweeping.query("COMMIT");
+  await assert.rejects(completed, /Assertion failed: what a completed snapshot names is located/);
+  assert.equal((await snapshots.get(id))?.state, "sealing");
 });
 
 test("at two processes at once there is one start of a client token and one change of state", {

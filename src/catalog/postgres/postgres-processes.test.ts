@@ -174,7 +174,9 @@ test("two processes never seal one snapshot: only who began last may", { skip },
   assert.deepEqual(await other.catalog.liveness.sealings(false), []);
   assert.deepEqual(await other.catalog.liveness.sealings(true), [SNAPSHOT]);
   const second = await other.catalog.liveness.beginSealing(SNAPSHOT);
-  const change = { state: "completed" } as const;
+  const segment = await other.member.nextSegment();
+  await other.catalog.blocks.commit([location(1, segment)], []);
+  const change = { state: "completed", manifest: name(1) } as const;
   const late = { ...change, attempt: first };
   assert.equal(await one.catalog.snapshots.changeState(SNAPSHOT, "sealing", late), false);
   const latest = { ...change, attempt: second };

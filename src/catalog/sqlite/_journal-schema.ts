@@ -23,16 +23,18 @@ const journalTriggers = Object.entries(JOURNALED).flatMap(([table, key]) =>
   }),
 );
 
-const snapshotPartTriggers = JOURNALED_WITH_SNAPSHOT.flatMap((table) =>
-  (["INSERT", "DELETE"] as const).map((event) => {
-    const row = event === "DELETE" ? "old" : "new";
-    const key = `SELECT 'snapshot/' || id, 0 FROM snapshots WHERE number = ${row}.snapshot`;
-    return `CREATE TRIGGER ${table}_${event.toLowerCase()}_journaled AFTER ${event} ON ${table}
-    BEGIN ${noteKey(key)}; END;`;
-  }),
-);
-
 const LASTING = "('completed', 'recycled')";
+
+/** Triggers on the parts of those snapshots that meet a condition. */
+const snapshotPartTriggers = (condition: string) =>
+  JOURNALED_WITH_SNAPSHOT.flatMap((table) =>
+    (["INSERT", "DELETE"] as const).map((event) => {
+      const row = event === "DELETE" ? "old" : "new";
+      const key = `SELECT 'snapshot/' || id, 0 FROM snapshots WHERE number = ${row}.snapshot`;
+      return `CREATE TRIGGER ${table}_${event.toLowerCase()}_journaled AFTER ${event} ON ${table}
+    BEGIN ${noteKey(`${key}${condition}`)}; END;`;
+    }),
+  );
 
 /**
  * What the catalog knows and segments would not: each change of a row is noted here by a trigger,
@@ -52,7 +54,7 @@ CREATE TABLE journal_sequence (one INTEGER PRIMARY KEY CHECK (one = 1), sequence
 INSERT INTO journal_sequence (one, sequence) VALUES (1, 0);
 
 ${journalTriggers.join("\n")}
-${snapshotPartTriggers.join("\n")}
+${snapshotPartTriggers("").join("\n")}
 CREATE TRIGGER snapshots_update_journaled AFTER UPDATE OF state, tags ON snapshots
   WHEN new.state IN ${LASTING}
   BEGIN ${noteKey("VALUES ('snapshot/' || new.id, 0)")}; END;
@@ -79,4 +81,18 @@ export const DELETIONS_JOURNALED = `
 DROP TRIGGER snapshots_delete_journaled;
 CREATE TRIGGER snapshots_delete_journaled AFTER DELETE ON snapshots WHEN old.state <> 'pending'
   BEGIN ${noteKey("VALUES ('snapshot/' || old.id, 0)")}; END;
+`;
+
+/**
+ * What a snapshot under way is given is journaled with its completion: an entry before would have
+ * no value, and a rebuild from a journal that ends there would take the snapshot for deleted.
+ */
+export const PENDING_UNJOURNALED = `
+${JOURNALED_WITH_SNAPSHOT.flatMap((table) => [
+  `DROP TRIGGER ${table}_insert_journaled;`,
+  `DROP TRIGGER ${table}_delete_journaled;`,
+]).join("\n")}
+${snapshotPartTriggers(` AND state IN ${LASTING}`).join("\n")}
+DELETE FROM journal_changes WHERE key IN (
+  SELECT 'snapshot/' || id FROM snapshots WHERE state NOT IN ${LASTING});
 `;

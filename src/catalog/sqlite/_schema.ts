@@ -4,7 +4,7 @@
  * released never changes.
  */
 
-import { DELETIONS_JOURNALED, JOURNAL } from "./_journal-schema.ts";
+import { DELETIONS_JOURNALED, JOURNAL, PENDING_UNJOURNALED } from "./_journal-schema.ts";
 import { SIGNALS } from "./_signals-schema.ts";
 
 const VERSION_1 = `
@@ -347,6 +347,11 @@ FROM images, json_each(images.contents, '$.devices') AS device
 JOIN snapshots ON snapshots.id = json_extract(device.value, '$.snapshotId');
 `;
 
+/** Whoever looks for a tree's neighbours finds them without reading every snapshot. */
+const LINEAGES_FOUND = `
+CREATE INDEX IF NOT EXISTS snapshots_by_lineage ON snapshots (lineage, start_time_ms);
+`;
+
 /** What brings a catalog from each version to the next; an empty file has version 0. */
 export const MIGRATIONS: readonly string[] = [
   VERSION_1,
@@ -364,6 +369,7 @@ export const MIGRATIONS: readonly string[] = [
   WRITE_SUMS,
   PARENTS_NOTED_ONCE,
   IMAGES_HOLD,
+  `${PENDING_UNJOURNALED}${LINEAGES_FOUND}`,
 ];
 
 /** Version of the schema that this code reads and writes; a store with a newer one is refused. */

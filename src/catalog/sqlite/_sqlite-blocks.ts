@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import {
   digestToBytes,
   type RecordName,
@@ -6,6 +7,7 @@ import {
 } from "../../model/digest.ts";
 import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
+import { assertMove } from "../assertions.ts";
 import type {
   BlockTable,
   BlockWrite,
@@ -26,6 +28,8 @@ const ADD_LOCATION = `${NEW_LOCATION} ON CONFLICT DO NOTHING`;
 const REPLACE_LOCATION = `${NEW_LOCATION} ON CONFLICT DO UPDATE SET segment = excluded.segment,
   offset = excluded.offset, length = excluded.length, generation = excluded.generation`;
 const MOVE_LOCATION = `UPDATE locations SET segment = ?, offset = ?
+  WHERE domain = ? AND name = ? AND segment = ? AND offset = ? AND length = ?`;
+const IS_AT = `SELECT 1 FROM locations
   WHERE domain = ? AND name = ? AND segment = ? AND offset = ?`;
 const ADD_WRITE = `INSERT INTO pending_writes (snapshot, block_index, name, sum)
   VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name, sum = excluded.sum`;
@@ -51,27 +55,43 @@ export class SqliteBlockTable extends SqliteDamageTable implements BlockTable {
     locations: readonly NewLocation[],
     writes: readonly PendingWrite[],
   ): Promise<(WriteRefusal | undefined)[]> {
-    return this.#database.transaction(() => {
-      for (const location of locations) this.#addLocation(location);
-      const refusals = this.#addWrites(writes);
-      this.#noteUnreferenced(
-        locations,
-        writes.filter((_, i) => refusals[i] === undefined),
-      );
-      return refusals;
-    }, "new-data");
+    // What is moved makes room in the end, so it may take some.
+    const isUpkeep = writes.length === 0 && locations.every(({ movedFrom }) => movedFrom);
+    return this.#database.transaction(
+      () => {
+        for (const location of locations) this.#addLocation(location);
+        const refusals = this.#addWrites(writes);
+        this.#noteUnreferenced(
+          locations,
+          writes.filter((_, i) => refusals[i] === undefined),
+        );
+        return refusals;
+      },
+      isUpkeep ? "upkeep" : "new-data",
+    );
   }
 
-  #addLocation({ domain, name, segment, offset, length, replaces, movedFrom }: NewLocation): void {
-    const bytes = digestToBytes(name);
+  #addLocation(location: NewLocation): void {
+    const { domain, name, segment, offset, length, replaces, movedFrom } = location;
     if (movedFrom) {
-      const from = [movedFrom.segment, movedFrom.offset];
-      this.#database.run(MOVE_LOCATION, segment, offset, domain, bytes, ...from);
+      this.#moveLocation(location, movedFrom);
       return;
     }
+    const bytes = digestToBytes(name);
     const sql = replaces ? REPLACE_LOCATION : ADD_LOCATION;
     this.#database.run(sql, domain, bytes, segment, offset, length);
     if (replaces) this.#database.run(REMOVE_DAMAGED, domain, bytes);
+  }
+
+  /** What was removed, healed or moved by another meanwhile stays as it is. */
+  #moveLocation(location: NewLocation, from: Location): void {
+    assertMove(location);
+    const { domain, name, segment, offset, length } = location;
+    const was = [domain, digestToBytes(name), from.segment, from.offset] as const;
+    const moved = this.#database.run(MOVE_LOCATION, segment, offset, ...was, length);
+    if (moved > 0) return;
+    const isThere = this.#database.get(IS_AT, ...was) !== undefined;
+    assert(!isThere, `what is moved is as long as before: ${name}`);
   }
 
   /** Records that nothing refers to yet; the collector finds out whether anything ever will. */

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import type { WritePurpose } from "../../base/write-purpose.ts";
 import { DiskFullError } from "../../model/errors.ts";
-import { SqliteDatabase, type WritePurpose } from "./_sqlite-database.ts";
+import { SqliteDatabase } from "./_sqlite-database.ts";
 
 test("SqliteDatabase keeps nothing of a transaction that finds the disk full", async (t) => {
   const { database, isRoomy, asked } = await setUp(t);

@@ -1,12 +1,10 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { LruCache } from "../../base/lru-cache.ts";
+import type { WritePurpose } from "../../base/write-purpose.ts";
 import { DiskFullError } from "../../model/errors.ts";
 import { CHECKPOINT_ROWS } from "../../model/limits.ts";
 import type { Row } from "../rows.ts";
-
-/** What a write is for: data that may as well be refused, or the keeping of what is there. */
-export type WritePurpose = "new-data" | "upkeep";
 
 /** What a database tells its owner, and asks of it. */
 export interface SqliteDatabaseHooks {

@@ -6,12 +6,15 @@ import {
   recordNameFromBytes,
 } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
+import { assertSweepable } from "../assertions.ts";
 import {
   type CollectionRun,
   FencedError,
   type GarbageCandidate,
   type GarbageRoot,
   type GarbageTable,
+  SEEN_AHEAD_MS_MAX,
+  type Sweep,
 } from "../collection.ts";
 import { candidateFrom, keyAfter } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
@@ -34,7 +37,9 @@ export class SqliteGarbageTable implements GarbageTable {
       ) as { generation: number; epoch: number; sealed: number };
       this.#database.run(
         `UPDATE collection SET generation = generation + 1, epoch = epoch + 1,
-           seen_ms = max(seen_ms, ?)`,
+           seen_ms = CASE WHEN seen_ms > ? THEN ? ELSE max(seen_ms, ?) END`,
+        nowMs + SEEN_AHEAD_MS_MAX,
+        nowMs,
         nowMs,
       );
       return {
@@ -133,8 +138,10 @@ export class SqliteGarbageTable implements GarbageTable {
     });
   }
 
-  async sweep(run: CollectionRun, domain: Domain, names: readonly RecordName[]) {
+  async sweep(run: CollectionRun, domain: Domain, sweep: Sweep) {
+    const { names } = sweep;
     return this.#change(run, () => {
+      assertSweepable(run, sweep, this.#known(domain, names));
       let recordCount = 0;
       let sizeBytes = 0;
       for (const name of names) {
@@ -159,6 +166,12 @@ export class SqliteGarbageTable implements GarbageTable {
     });
   }
 
+  /** What is noted of these now. */
+  #known(domain: Domain, names: readonly RecordName[]): GarbageCandidate[] {
+    const rows = names.map((name) => this.#database.get(CANDIDATE, domain, digestToBytes(name)));
+    return rows.filter((row) => row !== undefined).map(candidateFrom);
+  }
+
   /** One transaction of a run, unless a later run has begun. */
   #change<T>(run: CollectionRun, work: () => T): T {
     return this.#database.transaction(() => {
@@ -173,6 +186,8 @@ export class SqliteGarbageTable implements GarbageTable {
 export const ADD_CANDIDATE = `INSERT INTO garbage_candidates (domain, name, noted_generation)
   SELECT ?, ?, generation FROM collection WHERE true
   ON CONFLICT DO UPDATE SET noted_generation = excluded.noted_generation`;
+const CANDIDATE = `SELECT name, doomed_generation, doomed_at_ms FROM garbage_candidates
+  WHERE domain = ? AND name = ?`;
 /** What was noted since the run began may have lost, meanwhile, what the run reached it by. */
 const KEEP_CANDIDATE = `DELETE FROM garbage_candidates
   WHERE domain = ? AND name = ? AND noted_generation < ?`;

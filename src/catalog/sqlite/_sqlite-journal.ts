@@ -1,9 +1,11 @@
+import { nextTurn } from "../../base/next-turn.ts";
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import { type Image, snapshotsOf } from "../../model/image.ts";
 import type { JournalChange, JournalEntry, JournalTable } from "../journal.ts";
 import {
   fromJournal,
+  greatestSequence,
   type Journaled,
   type JournaledColumns,
   type JournaledRow,
@@ -19,6 +21,8 @@ import { ADD_CANDIDATE } from "./_sqlite-garbage.ts";
 import { refer } from "./_sqlite-liveness.ts";
 
 const ORDER = Object.keys(SOURCES);
+/** Things read in one turn (ours: some milliseconds). */
+const READ_AT_ONCE = 100;
 
 const NOTE_CHANGE = `INSERT INTO journal_changes (key, stamp) VALUES (?, 0)
   ON CONFLICT DO NOTHING`;
@@ -83,8 +87,8 @@ export class SqliteJournalTable implements JournalTable {
         // That it is gone is noted again, or one day only what it left behind would be found.
         else this.#database.run(NOTE_CHANGE, key);
       }
-      const greatest = Math.max(0, ...entries.map(({ sequence }) => sequence));
-      this.#database.run("UPDATE journal_sequence SET sequence = max(sequence, ?)", greatest);
+      const sql = "UPDATE journal_sequence SET sequence = max(sequence, ?)";
+      this.#database.run(sql, greatestSequence(entries));
     });
   }
 
@@ -154,6 +158,8 @@ export class SqliteJournalTable implements JournalTable {
         const key = [kind, ...keys.map((name) => row[name] as string)].join("/");
         const value = this.#valueOf(key);
         if (value !== undefined) found.set(key, value);
+        // A large store's take long, and requests have their turn meanwhile.
+        if (found.size % READ_AT_ONCE === 0) await nextTurn();
       }
     }
     return found;

@@ -3,6 +3,7 @@ import {
   digestToBytes,
   type RecordName,
   recordNameFromBytes,
+  ZERO_BLOCK_NAME,
 } from "../../model/digest.ts";
 import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
@@ -14,6 +15,8 @@ import { isWholeWrite } from "./_write-sums.ts";
 /** The parent's root is needed until a snapshot is settled, its own from then on. */
 const NEEDED_ROOT = `CASE WHEN state IN ('completed', 'recycled') THEN root
   WHEN state IN ('pending', 'sealing') THEN parent_root END`;
+
+const IS_UNDER_WAY = "state IN ('pending', 'sealing', 'copying')";
 
 /**
  * The latest attempt to seal each snapshot. One process has the file, so all attempts that may be
@@ -97,7 +100,7 @@ export class SqliteLivenessTable implements LivenessTable {
       `SELECT *, (SELECT id FROM snapshots WHERE number = snapshot) AS id FROM pending_writes
        WHERE (snapshot, block_index) > (?, ?) AND snapshot IN (
          SELECT number FROM snapshots
-         WHERE domain = ? AND state IN ('pending', 'sealing', 'copying'))
+         WHERE domain = ? AND ${IS_UNDER_WAY})
        ORDER BY snapshot, block_index LIMIT ?`,
       after?.snapshot ?? -1,
       after?.blockIndex ?? -1,
@@ -121,6 +124,22 @@ export class SqliteLivenessTable implements LivenessTable {
   async sealings(_takesOver: boolean): Promise<SnapshotId[]> {
     const rows = this.#database.all("SELECT id FROM snapshots WHERE state = 'sealing'");
     return rows.map((row) => row["id"] as SnapshotId);
+  }
+
+  async findMissing(id: SnapshotId, blockIndexes: readonly number[]): Promise<number | undefined> {
+    // In this order, so that each is a look-up.
+    const row = this.#database.get(
+      `SELECT block_index FROM snapshots CROSS JOIN json_each(?) AS asked
+       CROSS JOIN pending_writes ON snapshot = number AND block_index = asked.value
+       WHERE snapshots.id = ? AND ${IS_UNDER_WAY} AND pending_writes.name <> ? AND NOT EXISTS (
+         SELECT 1 FROM locations
+         WHERE locations.domain = snapshots.domain AND locations.name = pending_writes.name)
+       LIMIT 1`,
+      JSON.stringify(blockIndexes),
+      id,
+      digestToBytes(ZERO_BLOCK_NAME),
+    );
+    return row?.["block_index"] as number | undefined;
   }
 
   async refer(domain: Domain, name: RecordName): Promise<boolean> {

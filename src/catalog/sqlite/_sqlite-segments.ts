@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { digestToBytes, type RecordName } from "../../model/digest.ts";
 import type { Domain } from "../../model/ids.ts";
 import type { Location } from "../catalog.ts";
@@ -40,11 +41,18 @@ export class SqliteSegmentTable implements SegmentTable {
   }
 
   async isRemovable(segment: number): Promise<boolean> {
-    const sql = "SELECT 1 FROM locations WHERE segment = ? LIMIT 1";
-    return this.#database.get(sql, segment) === undefined;
+    return this.#isUnused(segment);
   }
 
   async forget(segment: number): Promise<void> {
-    this.#database.run("DELETE FROM segment_usage WHERE segment = ?", segment);
+    this.#database.transaction(() => {
+      assert(this.#isUnused(segment), `nothing is located in a segment that is gone: ${segment}`);
+      this.#database.run("DELETE FROM segment_usage WHERE segment = ?", segment);
+    });
+  }
+
+  #isUnused(segment: number): boolean {
+    const sql = "SELECT 1 FROM locations WHERE segment = ? LIMIT 1";
+    return this.#database.get(sql, segment) === undefined;
   }
 }

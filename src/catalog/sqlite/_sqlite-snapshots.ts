@@ -1,6 +1,7 @@
-import { digestFromBytes, digestToBytes } from "../../model/digest.ts";
-import type { AccountId, SnapshotId } from "../../model/ids.ts";
-import type { Snapshot, SnapshotState, Tag } from "../../model/snapshot.ts";
+import { digestFromBytes, digestToBytes, type RecordName } from "../../model/digest.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { Snapshot, SnapshotState } from "../../model/snapshot.ts";
+import { assertChange, assertLocated, neededBy } from "../assertions.ts";
 import type {
   ClientTokenUse,
   DeletionOutcome,
@@ -9,6 +10,7 @@ import type {
   SnapshotTable,
   StartRefusal,
   StateChange,
+  TagsChange,
 } from "../catalog.ts";
 import { SNAPSHOT_COLUMNS, snapshotFrom, snapshotValues } from "../rows.ts";
 import type { SqliteDatabase } from "./_sqlite-database.ts";
@@ -115,14 +117,16 @@ export class SqliteSnapshotTable implements SnapshotTable {
   }
 
   async changeState(id: SnapshotId, from: SnapshotState, change: StateChange): Promise<boolean> {
-    const { attempt, ...fields } = change;
+    assertChange(from, change);
+    const { attempt } = change;
     if (attempt !== undefined && !this.#attempts.isLatest(id, attempt)) return false;
-    const isChanged = this.#changeState(id, from, fields);
+    const isChanged = this.#changeState(id, from, change);
     if (isChanged && from === "sealing") this.#attempts.end(id);
     return isChanged;
   }
 
-  #changeState(id: SnapshotId, from: SnapshotState, fields: StateChange): boolean {
+  #changeState(id: SnapshotId, from: SnapshotState, change: StateChange): boolean {
+    const { attempt: _, rootNames: __, ...fields } = change;
     return this.#database.transaction(() => {
       const row = this.#database.get(
         "SELECT * FROM snapshots WHERE id = ? AND state = ?",
@@ -130,11 +134,20 @@ export class SqliteSnapshotTable implements SnapshotTable {
         from,
       );
       if (!row) return false;
+      const before = snapshotFrom(row);
+      const needed = neededBy(change);
+      assertLocated(needed, this.#located(before.domain, needed));
       const assignments = SNAPSHOT_COLUMNS.map((column) => `${column} = ?`).join(", ");
-      const values = snapshotValues({ ...snapshotFrom(row), ...fields });
+      const values = snapshotValues({ ...before, ...fields });
       this.#database.run(`UPDATE snapshots SET ${assignments} WHERE id = ?`, ...values, id);
       return true;
     });
+  }
+
+  /** Those of the records that are located. */
+  #located(domain: Domain, names: readonly RecordName[]): ReadonlySet<string> {
+    const sql = "SELECT 1 FROM locations WHERE domain = ? AND name = ?";
+    return new Set(names.filter((name) => this.#database.get(sql, domain, digestToBytes(name))));
   }
 
   async expire(nowMs: number, stateMessage: string): Promise<number> {
@@ -181,7 +194,13 @@ export class SqliteSnapshotTable implements SnapshotTable {
     );
   }
 
-  async setTags(id: SnapshotId, tags: readonly Tag[]): Promise<void> {
-    this.#database.run("UPDATE snapshots SET tags = ? WHERE id = ?", JSON.stringify(tags), id);
+  async changeTags(id: SnapshotId, change: TagsChange): Promise<void> {
+    this.#database.transaction(() => {
+      const row = this.#database.get("SELECT * FROM snapshots WHERE id = ?", id);
+      if (!row) return;
+      const changed = change(snapshotFrom(row).tags);
+      const sql = "UPDATE snapshots SET tags = ? WHERE id = ?";
+      this.#database.run(sql, JSON.stringify(changed), id);
+    });
   }
 }

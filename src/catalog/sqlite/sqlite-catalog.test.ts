@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import type { Digest } from "../../model/digest.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import { catalogSuite } from "../catalog.suite.ts";
 import { addImage, HELD } from "../journal.suite.ts";
@@ -163,6 +164,74 @@ test("openSqliteCatalog has images hold snapshots that a rebuild had let go of",
   const { snapshots, close } = openSqliteCatalog(path);
   t.after(close);
   assert.equal(await snapshots.delete(HELD, { nowMs: 0, binnedUntilMs: undefined }), "in-use");
+});
+
+test("openSqliteCatalog forgets to tell the end of a snapshot that is under way", async (t) => {
+  const path = await catalogPath(t);
+  const database = new DatabaseSync(path);
+  const version = MIGRATIONS.findIndex((sql) => sql.includes("snapshots_by_lineage"));
+  for (const migration of MIGRATIONS.slice(0, version)) database.exec(migration);
+  const insert = (id: string, state: string) => `
+    INSERT INTO snapshots (id, account, state, lineage, volume_size_gib, tags, start_time_ms,
+      timeout_minutes, expires_at_ms, parent_block_count, block_count, written_block_count)
+    VALUES ('${id}', '111122223333', '${state}', '${id}', 1, '[]', 0, 60, 0, 0, 0, 0);
+    INSERT INTO snapshot_permissions (snapshot, grantee)
+      SELECT number, 'all' FROM snapshots WHERE id = '${id}';`;
+  database.exec(`
+    INSERT INTO accounts (id, position) VALUES ('111122223333', 0);
+    ${insert("snap-01", "pending")} ${insert("snap-02", "completed")}
+    INSERT INTO journal_changes (key, stamp) VALUES ('snapshot/snap-03', 0);
+    PRAGMA user_version = ${version}`);
+  database.close();
+  const { journal, close } = openSqliteCatalog(path);
+  t.after(close);
+  const told = (await journal.changes(100)).map(({ entry }) => [entry.key, !entry.value]);
+  assert.deepEqual(told, [
+    ["account/111122223333", false],
+    ["snapshot/snap-02", false],
+    ["snapshot/snap-03", true],
+  ]);
+});
+
+test("SqliteCatalog.journal lets others have their turn while it reads all things", async (t) => {
+  const { journal, close } = openSqliteCatalog(await catalogPath(t));
+  t.after(close);
+  const things = Array.from({ length: 1_000 }, (_, i) => {
+    const columns = { id: String(i).padStart(12, "0"), position: i };
+    return { key: `account/${columns.id}`, sequence: 0, value: JSON.stringify({ columns }) };
+  });
+  await journal.restore(things);
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    if (turns < 1_000) setImmediate(count);
+  };
+  setImmediate(count);
+  assert.equal((await journal.all()).size, 1_000);
+  assert.ok(turns >= 5, `${turns} turns`);
+  turns = 1_000;
+});
+
+test("SqliteCatalog finds a tree's neighbours without a look at all snapshots", async (t) => {
+  const path = await catalogPath(t);
+  const statements: string[] = [];
+  const { prepare } = DatabaseSync.prototype;
+  t.mock.method(DatabaseSync.prototype, "prepare", function (this: DatabaseSync, sql: string) {
+    statements.push(sql);
+    return prepare.call(this, sql);
+  });
+  const { liveness, close } = openSqliteCatalog(path);
+  const [domain, root] = ["111122223333" as AccountId, "ab".repeat(32) as Digest];
+  await liveness.nearestRoots({ number: 1, domain, lineage: "snap-01", startTimeMs: 5, root }, 2);
+  await close();
+  t.mock.restoreAll();
+  const database = new DatabaseSync(path);
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${statements.at(-1)}`).all();
+  database.close();
+  const searches = plan.map((row) => row["detail"]).filter((it) => /SCAN|SEARCH/.test(String(it)));
+  const search = "snapshots USING INDEX snapshots_by_lineage (lineage=? AND start_time_ms";
+  const ofSnapshots = searches.filter((detail) => / snapshots\b/.test(String(detail)));
+  assert.deepEqual(ofSnapshots, [`SEARCH ${search}<?)`, `SEARCH ${search}>?)`]);
 });
 
 test("openSqliteCatalog tells the system's error when the folder is not there", async (t) => {

@@ -69,6 +69,11 @@ export class StoreInUseError extends Error {
   override readonly name = "StoreInUseError";
 }
 
+/** A catalog that a newer Varve wrote. */
+export class NewerCatalogError extends Error {
+  override readonly name = "NewerCatalogError";
+}
+
 function openDatabase(path: string, hooks?: SqliteDatabaseHooks): SqliteDatabase {
   try {
     createFile(path);
@@ -95,7 +100,7 @@ function createFile(path: string): void {
 function migrate(database: SqliteDatabase): void {
   const version = Number(database.get("PRAGMA user_version")?.["user_version"]);
   if (version > CATALOG_VERSION) {
-    throw new Error(
+    throw new NewerCatalogError(
       `The catalog has version ${version}; this Varve reads up to ${CATALOG_VERSION}. ` +
         "Start the newer Varve that wrote it.",
     );

@@ -10,7 +10,7 @@ import {
 } from "../../../test/support/collected-store.ts";
 import { MovingClock } from "../../../test/support/moving-clock.ts";
 import type { Digest } from "../../model/digest.ts";
-import { CorruptionError } from "../../model/errors.ts";
+import { CorruptionError, DiskFullError } from "../../model/errors.ts";
 import type { SnapshotId } from "../../model/ids.ts";
 import { reachable } from "../../tree/reachable.ts";
 import { copySnapshot } from "../copy-snapshot.ts";
@@ -196,7 +196,8 @@ test("a run that was overtaken by another changes nothing", async (t) => {
   assert.ok(domain);
   const names = (await garbage.candidates(domain, undefined, 10)).map(({ name }) => name);
   assert.ok(names.length > 0);
-  await assert.rejects(garbage.sweep(early, domain, names), { name: "FencedError" });
+  const sweep = { names, doomedByMs: store.core.clock.nowMs() };
+  await assert.rejects(garbage.sweep(early, domain, sweep), { name: "FencedError" });
 });
 
 test("a grace holds what the second run would remove", async (t) => {
@@ -233,6 +234,29 @@ test("a grace begins anew when the clock was set", async (t) => {
   // The time of now is believed; by it, the garbage was found ten years ago.
   assert.equal((await store.core.collector.collect(options)).removedCount, 0);
   assert.ok((await store.collect()).removedCount > 0);
+});
+
+test("what was noted while the clock ran ahead is forgotten in the end", async (t) => {
+  const clock = new MovingClock();
+  const store = await openCollectedStore(t, clock);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  const options = { graceSeconds: 3_600, isDryRun: false };
+  const collect = () => store.core.collector.collect(options);
+  const year = 365 * 86_400_000;
+  clock.advance(year);
+  await assert.rejects(collect(), { name: "ClockSkewError" });
+  clock.pass(3_600_000);
+  assert.ok((await collect()).doomedCount > 0, "the time of then is believed");
+  clock.advance(-year);
+  await assert.rejects(collect(), { name: "ClockSkewError" });
+  for (let hour = 0; hour < 23; hour++) {
+    clock.pass(3_600_000);
+    await assert.rejects(collect(), { name: "ClockSkewError" }, `after ${hour} hours`);
+  }
+  clock.pass(2 * 3_600_000);
+  assert.equal((await collect()).removedCount, 0, "its grace begins anew");
+  clock.pass(3_600_000);
+  assert.ok((await collect()).removedCount > 0);
 });
 
 test("a dry run finds out and changes nothing", async (t) => {
@@ -459,6 +483,27 @@ test("what a destroyed key leaves unreadable keeps no segment from being given b
   await store.delete(locked);
   for (let i = 0; i < 2; i++) await store.collect();
   assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
+});
+
+test("what was deleted is journaled before a run, and a full disk does not keep it", async (t) => {
+  const store = await openCollectedStore(t);
+  await store.delete(await store.snapshot(undefined, [[0, 1]]));
+  await store.collect();
+  let failure: Error | undefined = new Error("the key-encryption key is away");
+  const { catalog, blocks, maps, clock } = store.core;
+  const nothing = { segmentCount: 0, segmentBytes: 0, movedBytes: 0 };
+  const collector = new Collector({
+    ...{ catalog, blocks, maps, clock, compactor: { compact: async () => nothing } },
+    journal: async () => {
+      if (failure) throw failure;
+    },
+    onError: (_, error) => assert.fail(String(error)),
+  });
+  const options = { graceSeconds: 0, isDryRun: false };
+  await assert.rejects(collector.collect(options), /key is away/);
+  assert.ok((await store.stored()) > 0);
+  failure = new DiskFullError();
+  assert.ok((await collector.collect(options)).removedCount > 0);
 });
 
 /** Another collector on the same store, which finds one node damaged. */

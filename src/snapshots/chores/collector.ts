@@ -1,4 +1,4 @@
-import { type Clock, ClockWatch } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { Limiter } from "../../base/concurrency.ts";
 import { nextTurn } from "../../base/next-turn.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
@@ -6,16 +6,13 @@ import type { Compactor } from "../../blocks/compactor.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../../catalog/collection.ts";
 import { type Digest, type RecordName, ZERO_BLOCK_NAME } from "../../model/digest.ts";
-import { CorruptionError, KeyDestroyedError } from "../../model/errors.ts";
+import { CorruptionError, DiskFullError, KeyDestroyedError } from "../../model/errors.ts";
 import type { Domain } from "../../model/ids.ts";
-import {
-  CANDIDATES_AT_ONCE,
-  COLLECT_PAGE_COUNT,
-  COLLECT_SKEW_SECONDS_MAX,
-} from "../../model/limits.ts";
+import { CANDIDATES_AT_ONCE, COLLECT_PAGE_COUNT } from "../../model/limits.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
 import { reachable } from "../../tree/reachable.ts";
 import { walkLiveRoots } from "./_walk-live-roots.ts";
+import { CollectionClock } from "./collection-clock.ts";
 
 /** What the collector works with. */
 export interface CollectorParts {
@@ -24,6 +21,8 @@ export interface CollectorParts {
   readonly maps: (domain: Domain) => BlockMaps;
   readonly compactor: Pick<Compactor, "compact">;
   readonly clock: Clock;
+  /** Has all that was deleted so far journaled, where there is a journal. */
+  readonly journal?: (() => Promise<void>) | undefined;
   /** Hears of a domain that could not be collected; the next run tries it again. */
   readonly onError: (domain: Domain, error: unknown) => void;
 }
@@ -77,11 +76,6 @@ const NEIGHBOURS = 2;
 /** Garbage roots looked at together. */
 const ROOTS_AT_ONCE = 100;
 
-/** The clock cannot be trusted, so nothing is removed. */
-export class ClockSkewError extends Error {
-  override readonly name = "ClockSkewError";
-}
-
 /**
  * Finds out which records nothing needs any more and gives their room back. Works beside everything
  * else: no lock is held while it looks, and every change it makes is a short transaction with a
@@ -92,9 +86,7 @@ export class ClockSkewError extends Error {
  */
 export class Collector {
   readonly #parts: CollectorParts;
-  readonly #watch: ClockWatch;
-  /** When the clock was last found to be wrong, on the clock that never jumps. */
-  #wrongAtMs = Number.NEGATIVE_INFINITY;
+  readonly #clock: CollectionClock;
   readonly #runs = new Limiter(1);
   #startedAtMs: number | undefined;
   #latest: CollectorRun | undefined;
@@ -105,7 +97,7 @@ export class Collector {
 
   constructor(parts: CollectorParts) {
     this.#parts = parts;
-    this.#watch = new ClockWatch(parts.clock);
+    this.#clock = new CollectionClock(parts.catalog.garbage, parts.clock);
   }
 
   /**
@@ -166,7 +158,8 @@ export class Collector {
   async #collect(options: CollectOptions): Promise<Collected> {
     const { catalog, compactor, clock } = this.#parts;
     this.#signal = options.signal;
-    await this.#checkClock();
+    await this.#clock.check();
+    if (!options.isDryRun) await this.#journal();
     await this.#expandRoots();
     // Before any root is looked at: what is stored or referred to from now on is safe.
     const run = await catalog.garbage.begin(clock.nowMs());
@@ -177,27 +170,23 @@ export class Collector {
         if (!(error instanceof KeyDestroyedError)) this.#parts.onError(domain, error);
       });
     }
-    const compacted = options.isDryRun || this.#isEnding() ? {} : await compactor.compact();
+    const isEnding = () => this.#isEnding();
+    const compacted = options.isDryRun ? {} : await compactor.compact(isEnding);
     return { ...total.result(), ...compacted };
+  }
+
+  /**
+   * What a rebuild does not know to be deleted it brings back, and it could not be whole any more.
+   * A full disk takes no entry; there, room comes first.
+   */
+  async #journal(): Promise<void> {
+    await this.#parts.journal?.().catch((error: unknown) => {
+      if (!(error instanceof DiskFullError)) throw error;
+    });
   }
 
   #isEnding(): boolean {
     return this.#isStopped || (this.#signal?.aborted ?? false);
-  }
-
-  /** A clock that was set back or forward would end a grace too early or never. */
-  async #checkClock(): Promise<void> {
-    const { catalog, clock } = this.#parts;
-    const backSeconds = ((await catalog.garbage.seenMs()) - clock.nowMs()) / 1000;
-    const skewSeconds = Math.max(backSeconds, Math.abs(this.#watch.skewMs()) / 1000);
-    if (skewSeconds <= COLLECT_SKEW_SECONDS_MAX) return;
-    this.#watch.restart();
-    this.#wrongAtMs = clock.monotonicMs();
-    const bound = `more than ${COLLECT_SKEW_SECONDS_MAX} s`;
-    const message = `The clock is off by ${Math.round(skewSeconds)} s, ${bound}`;
-    throw new ClockSkewError(
-      `${message}: nothing is collected until it has been right for a while`,
-    );
   }
 
   /** Notes as candidates what trees that lost their reference reach and their neighbours do not. */
@@ -311,17 +300,22 @@ export class Collector {
     const { clock } = this.#parts;
     const nowMs = clock.nowMs();
     const graceMs = work.options.graceSeconds * 1000;
+    const doomedByMs = nowMs - graceMs;
     // A time noted before the clock was set says nothing: the grace begins anew from then.
-    const isTrusted = clock.monotonicMs() - this.#wrongAtMs >= graceMs;
+    const isTrusted = this.#clock.isRightFor(graceMs);
     const isDue = ({ doomedGeneration, doomedAtMs }: GarbageCandidate) =>
       isTrusted &&
       doomedGeneration !== undefined &&
       doomedGeneration < run.generation &&
-      nowMs - (doomedAtMs ?? nowMs) >= graceMs;
-    const fresh = work.gone.filter(({ doomedGeneration }) => doomedGeneration === undefined);
+      doomedAtMs !== undefined &&
+      doomedAtMs <= doomedByMs;
+    // One noted by a clock that was ahead would not be due for as long.
+    const isFresh = ({ doomedGeneration, doomedAtMs }: GarbageCandidate) =>
+      doomedGeneration === undefined || (doomedAtMs ?? 0) > nowMs;
+    const fresh = work.gone.filter(isFresh);
     for (const names of pages(fresh)) await garbage.doom(run, domain, { names, nowMs });
     for (const names of pages(work.gone.filter(isDue))) {
-      const { recordCount, sizeBytes } = await garbage.sweep(run, domain, names);
+      const { recordCount, sizeBytes } = await garbage.sweep(run, domain, { names, doomedByMs });
       work.total.removedCount += recordCount;
       work.total.removedBytes += sizeBytes;
       await nextTurn();

@@ -1,4 +1,5 @@
 import { forEachConcurrent } from "../../base/concurrency.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
 import type { Catalog, SnapshotCopy } from "../../catalog/catalog.ts";
 import { messageOfDestroyedKey } from "../../keys/key-ring.ts";
@@ -126,6 +127,8 @@ export class Copier {
       if (!last) return count;
       count += page.length;
       fromIndex = last.blockIndex + 1;
+      // A catalog in this process answers without letting anybody else go on.
+      await nextTurn();
     }
   }
 }

@@ -3,7 +3,7 @@ import { SEAL_PAGE_COUNT } from "../../model/limits.ts";
 import type { Core } from "../core.ts";
 
 /** Pages forgotten before other chores, and the end of the service, get their turn. */
-const PAGES_A_RUN_MAX = 20;
+const PAGES_A_RUN_MAX = 100;
 
 /**
  * Moves pending snapshots whose time is up, `lateByMs` ago at least, to `error`; from then on a

@@ -12,8 +12,15 @@ import { BlockStore } from "../../blocks/block-store.ts";
 import { decodePayload } from "../../blocks/codec.ts";
 import { digestOf } from "../../blocks/hash.ts";
 import { decodeRecord, RECORD_KIND } from "../../blocks/record.ts";
+import type { Catalog } from "../../catalog/catalog.ts";
 import { openSqliteCatalog } from "../../catalog/sqlite/sqlite-catalog.ts";
-import { type Digest, digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  type RecordName,
+  ZERO_BLOCK_NAME,
+} from "../../model/digest.ts";
 import { DamagedWriteError } from "../../model/errors.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import { BlockMaps } from "../../tree/block-map.ts";
@@ -23,6 +30,9 @@ import { type EmulatedSealing, Sealer } from "./sealer.ts";
 
 const ACCOUNT = "111122223333" as AccountId;
 const ID = "snap-01" as SnapshotId;
+const MANY = "snap-03" as SnapshotId;
+/** Writes of that one. */
+const COUNT = 1_200;
 
 test("Sealer.resume completes what an earlier process left sealing", async (t) => {
   const { sealer, catalog, segments } = await setUp(t);
@@ -35,6 +45,31 @@ test("Sealer.resume completes what an earlier process left sealing", async (t) =
   );
   assert.equal(await catalog.blocks.forgetSettledWrites(10), 3, "its writes are settled");
   assert.equal(kinds(segments).at(-1), RECORD_KIND.manifest, "the manifest comes last");
+});
+
+test("Sealer.seal lets others go on between the pages that it reads", async (t) => {
+  const { sealer, blocks } = await setUp(t);
+  let [turns, isDone] = [0, false];
+  t.after(() => {
+    isDone = true;
+  });
+  const turn = () => {
+    turns += 1;
+    if (!isDone) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const seen: number[] = [];
+  const pendingBlocks = blocks.pendingBlocks.bind(blocks);
+  blocks.pendingBlocks = (snapshot, fromIndex) => {
+    seen.push(turns);
+    return pendingBlocks(snapshot, fromIndex, 1);
+  };
+  await sealer.seal(ID);
+  assert.ok(seen.length >= 8, "each of three writes by itself, and the end, twice");
+  assert.ok(
+    seen.slice(1, 4).every((count, i) => count > (seen[i] as number)),
+    `turns at each page: ${seen}`,
+  );
 });
 
 test("Sealer.seal seals once however often it is asked", async (t) => {
@@ -85,6 +120,48 @@ test("Sealer.seal ends in error when nobody knows any more where a block was put
   assert.deepEqual([snapshot?.state, errors], ["error", []]);
   assert.match(snapshot?.stateMessage ?? "", /damaged in the catalog; delete it and upload it/);
   assert.ok(!kinds(segments).includes(RECORD_KIND.manifest), "there is no manifest");
+});
+
+test("Sealer.seal completes nothing whose block is not there, until it is", async (t) => {
+  const { sealer, catalog, blocks, segments, errors } = await setUp(t);
+  const lost = blockContents(7);
+  const names = [digestOf(lost) as string as RecordName];
+  const { garbage, snapshots } = catalog;
+  // As no collector may: the write that waits to be sealed needs it.
+  await garbage.addCandidates(ACCOUNT, names);
+  await garbage.doom(await garbage.begin(0), ACCOUNT, { names, nowMs: 0 });
+  await garbage.sweep(await garbage.begin(0), ACCOUNT, { names, doomedByMs: 0 });
+  await sealer.seal(ID);
+  assert.match(String(errors), /Assertion failed: block 1200 of snap-01 is located/);
+  assert.equal((await snapshots.get(ID))?.state, "sealing");
+  assert.ok(!kinds(segments).includes(RECORD_KIND.manifest), "there is no manifest");
+  const other = pendingSnapshot("snap-02" as SnapshotId, ACCOUNT);
+  await snapshots.start(other, undefined);
+  const target = { domain: ACCOUNT, snapshotId: other.id, blockIndex: 0, expiresAtMs: 0 };
+  await blocks.putBlock(target, digestOf(lost), lost);
+  await sealer.resume();
+  await sealer.idle();
+  assert.equal((await snapshots.get(ID))?.state, "completed");
+});
+
+test("Sealer.seal looks up a bounded sample of many blocks, not always the same", async (t) => {
+  const asked = await Promise.all(
+    [1_000, 1_001].map(async (startTimeMs) => {
+      const { sealer, catalog } = await setUp(t);
+      await fill(catalog, startTimeMs);
+      const looked = t.mock.method(catalog.liveness, "findMissing");
+      await sealer.seal(MANY);
+      assert.equal((await catalog.snapshots.get(MANY))?.state, "completed");
+      return looked.mock.calls.flatMap((call) => call.arguments[1]);
+    }),
+  );
+  assert.deepEqual(
+    asked.map((indexes) => [indexes.length, indexes[0], indexes[1], indexes.at(-1)]),
+    [
+      [50, 16, 40, 1_192],
+      [50, 17, 41, 1_193],
+    ],
+  );
 });
 
 test("Sealer.seal writes no manifest of a snapshot that is deleted meanwhile", async (t) => {
@@ -233,7 +310,20 @@ async function setUp(
   const errors: unknown[] = [];
   const onError = (_: SnapshotId, error: unknown) => void errors.push(error);
   const sealer = new Sealer({ catalog, blocks, maps, clock: systemClock, onError, ...parts });
-  return { catalog, segments, sealer, errors, maps };
+  return { catalog, blocks, segments, sealer, errors, maps };
+}
+
+/** Adds a snapshot of many writes that is to be sealed. */
+async function fill({ snapshots, blocks }: Catalog, startTimeMs: number): Promise<void> {
+  await snapshots.start(pendingSnapshot(MANY, ACCOUNT, { startTimeMs }), undefined);
+  const common = { snapshotId: MANY, domain: ACCOUNT, name: ZERO_BLOCK_NAME, expiresAtMs: 0 };
+  const indexes = Array.from({ length: COUNT }, (_, blockIndex) => blockIndex);
+  await blocks.commit(
+    [],
+    indexes.map((blockIndex) => ({ ...common, blockIndex })),
+  );
+  const completion = { changedBlocksCount: COUNT, linearDigest: undefined };
+  await snapshots.changeState(MANY, "pending", { state: "sealing", completion });
 }
 
 function kinds(segments: FakeSegments): number[] {

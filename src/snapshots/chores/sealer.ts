@@ -2,10 +2,16 @@ import { createHash } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Limiter } from "../../base/concurrency.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import type { BlockStore, WrittenBlock } from "../../blocks/block-store.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import { messageOfDestroyedKey } from "../../keys/key-ring.ts";
-import { type Digest, digestFromBytes, digestToBytes } from "../../model/digest.ts";
+import {
+  type Digest,
+  digestFromBytes,
+  digestToBytes,
+  type RecordName,
+} from "../../model/digest.ts";
 import { DamagedWriteError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import { SEAL_PAGE_COUNT } from "../../model/limits.ts";
@@ -37,6 +43,13 @@ export type SealingOutcome = "completed" | "wrong-count" | "wrong-checksum";
 
 /** Sealings at once: each holds one branch's worth of nodes in memory. */
 const SEALINGS_AT_ONCE = 2;
+/**
+ * Blocks of a page of writes that are looked up once more. For all of a whole page that is 10 to
+ * 60 % of a sealing's work (measured, by engine and size), for so many 1 to 4 %.
+ */
+const SAMPLED_COUNT = 50;
+/** Writes of a page, or of a snapshot, that are all looked at. */
+const LOCATED_COUNT = 250;
 
 /**
  * Carries `sealing` snapshots to `completed` or `error`. The order is what makes it safe to be
@@ -135,7 +148,7 @@ export class Sealer {
 
   async #complete(snapshot: Snapshot, writtenBlockCount: number, attempt: number): Promise<void> {
     const { catalog, blocks, maps, clock } = this.#parts;
-    const writes = this.#pages(snapshot);
+    const writes = this.#storedPages(snapshot);
     const applied = await maps(snapshot.domain).apply(snapshot.parentRoot, writes);
     const change = {
       state: "completed",
@@ -145,11 +158,12 @@ export class Sealer {
       writtenBlockCount,
       writersRoot: await this.#writersRoot(snapshot),
     } as const;
+    const rootNames = await this.#rootNames(snapshot.domain, [change.root, change.writersRoot]);
     // Deleted meanwhile: the map may lack writes, and a manifest would bring the snapshot back.
     if ((await catalog.snapshots.get(snapshot.id))?.state !== "sealing") return;
     const contents = encodeManifest({ ...snapshot, ...change });
     const manifest = await blocks.putManifest(snapshot.domain, contents);
-    const final = { ...change, manifest, attempt };
+    const final = { ...change, manifest, rootNames, attempt };
     await catalog.snapshots.changeState(snapshot.id, "sealing", final);
   }
 
@@ -167,6 +181,12 @@ export class Sealer {
     return (await this.#parts.maps(domain).apply(base, writes)).root;
   }
 
+  /** Under what names the roots lie, of those that there are. */
+  async #rootNames(domain: Domain, roots: readonly Root[]): Promise<readonly RecordName[]> {
+    const digests = roots.filter((root) => root !== undefined);
+    return this.#parts.blocks.records.namesOf(domain, digests);
+  }
+
   /** Number of blocks written and the LINEAR aggregate: SHA-256 of their digests in order. */
   async #summarise(snapshot: Snapshot): Promise<Written> {
     const hash = createHash("sha256");
@@ -178,12 +198,29 @@ export class Sealer {
     return { count, linearDigest: digestFromBytes(hash.digest()) };
   }
 
+  /**
+   * The same pages as `#pages`, of which blocks are looked up once more: no snapshot is completed
+   * that names what is not there. That would be our own mistake, or a damaged catalog; the sealing
+   * fails, and is tried again, for the block may be stored by a later put of the same contents.
+   */
+  async *#storedPages(snapshot: Snapshot): AsyncGenerator<readonly WrittenBlock[]> {
+    const { liveness } = this.#parts.catalog;
+    const { id, startTimeMs } = snapshot;
+    for await (const page of this.#pages(snapshot)) {
+      const missing = await liveness.findMissing(id, sampleOf(page, startTimeMs));
+      assert(missing === undefined, `block ${missing} of ${id} is located`);
+      yield page;
+    }
+  }
+
   async *#pages(snapshot: Snapshot): AsyncGenerator<readonly WrittenBlock[]> {
     for (let fromIndex = 0; ; ) {
       const page = await this.#parts.blocks.pendingBlocks(snapshot, fromIndex, SEAL_PAGE_COUNT);
       const last = page.at(-1);
       if (!last) return;
       yield page;
+      // A catalog in this process answers without letting anybody else go on.
+      await nextTurn();
       fromIndex = last.blockIndex + 1;
     }
   }
@@ -210,6 +247,13 @@ const STATE_MESSAGES = {
 function messageOfLoss(error: unknown): string {
   if (error instanceof DamagedWriteError) return error.message;
   return messageOfDestroyedKey(error);
+}
+
+/** Block indexes of a page's blocks, evenly spread; which they are, another number changes. */
+function sampleOf(page: readonly WrittenBlock[], number: number): number[] {
+  const step = page.length <= LOCATED_COUNT ? 1 : Math.ceil(page.length / SAMPLED_COUNT);
+  const sample = page.filter((_, i) => i % step === number % step);
+  return sample.map(({ blockIndex }) => blockIndex);
 }
 
 /** What the caller said against what was written. */

@@ -1,6 +1,12 @@
 import { formatTimeMs } from "../../base/clock.ts";
 import type { Image } from "../../model/image.ts";
-import { type Filter, type FilterFields, filterMatcher, unknownNames } from "../filters.ts";
+import {
+  type Filter,
+  type FilterFields,
+  filterMatcher,
+  type Matcher,
+  unknownNames,
+} from "../filters.ts";
 
 /** What each filter of DescribeImages looks at. */
 const FIELDS: FilterFields<Image> = {
@@ -48,6 +54,6 @@ export function unknownImageFilters(filters: readonly Filter[]): string[] {
 }
 
 /** True for images that match every filter. */
-export function imageMatcher(filters: readonly Filter[]): (image: Image) => boolean {
+export function imageMatcher(filters: readonly Filter[]): Matcher<Image> {
   return filterMatcher(FIELDS, filters, ({ tags }) => tags);
 }

@@ -1,7 +1,9 @@
+import { nextTurn } from "../../base/next-turn.ts";
 import type { GranteesChange } from "../../catalog/catalog.ts";
 import type { AccountId } from "../../model/ids.ts";
 import type { Image } from "../../model/image.ts";
 import type { Core } from "../core.ts";
+import type { Matcher } from "../filters.ts";
 
 /** Images read from the catalog at once while looking for those that match. */
 const SCAN_COUNT = 1_000;
@@ -47,7 +49,7 @@ export async function describeImages(
   core: Core,
   account: AccountId,
   input: {
-    readonly matches: (image: Image) => boolean;
+    readonly matches: Matcher<Image>;
     readonly afterId: string;
     readonly limit: number;
   },
@@ -56,13 +58,14 @@ export async function describeImages(
   for (let afterId = input.afterId; ; ) {
     const page = await core.catalog.images.page(afterId, SCAN_COUNT);
     for (const image of page) {
-      if (!isVisible(image, account) || !input.matches(image)) continue;
+      if (!isVisible(image, account) || !(await input.matches(image))) continue;
       if (images.length === input.limit) return { images, hasMore: true };
       images.push(image);
     }
     const last = page.at(-1);
     if (!last || page.length < SCAN_COUNT) return { images, hasMore: false };
     afterId = last.id;
+    await nextTurn();
   }
 }
 

@@ -1,26 +1,38 @@
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 
+/** Removes the images among what is gone. */
+export function forgetImages(to: Catalog, gone: readonly string[]): Promise<void> {
+  return forgetKinds(to, gone, ["image"]);
+}
+
 /**
  * Removes from one catalog what another, of which it is to become a copy, has no longer: it was
- * deleted there since an earlier attempt. `known` is all that the other one journals.
+ * deleted there since an earlier attempt. `gone` are its keys in the journal. Images, which hold
+ * their snapshots, have to be gone before.
  */
 export async function forgetGone(
   from: Catalog,
   to: Catalog,
-  known: ReadonlyMap<string, string>,
+  gone: readonly string[],
 ): Promise<void> {
-  const gone = [...(await to.journal.all()).keys()].filter((key) => !known.has(key));
-  // Images hold their snapshots.
-  for (const kind of ["image", "snapshot", "access-key", "account-setting", "secret"] as const) {
-    for (const key of gone) {
-      const [first, id = "", ...rest] = key.split("/");
-      if (first === kind) await FORGET[kind](to, id, rest.join("/"));
-    }
-  }
+  await forgetKinds(to, gone, ["snapshot", "access-key", "account-setting", "secret"]);
   for (const state of ["pending", "error"] as const) {
     for (const { id } of await to.snapshots.inState(state)) {
       if (!(await from.snapshots.get(id))) await forgetSnapshot(to, id);
+    }
+  }
+}
+
+async function forgetKinds(
+  to: Catalog,
+  gone: readonly string[],
+  kinds: readonly (keyof typeof FORGET)[],
+): Promise<void> {
+  for (const kind of kinds) {
+    for (const key of gone) {
+      const [first, id = "", ...rest] = key.split("/");
+      if (first === kind) await FORGET[kind](to, id, rest.join("/"));
     }
   }
 }

@@ -1,15 +1,17 @@
+import type { Clock } from "../../base/clock.ts";
 import { forEachConcurrent } from "../../base/concurrency.ts";
 import type { BlockStore } from "../../blocks/block-store.ts";
 import { RECORD_KIND } from "../../blocks/record.ts";
 import type { Scanned } from "../../blocks/scan-segment.ts";
 import type { Catalog, PendingWrite } from "../../catalog/catalog.ts";
+import type { StoredRecord } from "../../catalog/integrity.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
 import { CorruptionError, DamagedWriteError, KeyDestroyedError } from "../../model/errors.ts";
 import type { Domain, SnapshotId } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
 import { findGap } from "./find-gap.ts";
-import { forgetGone } from "./forget-gone.ts";
+import { forgetGone, forgetImages } from "./forget-gone.ts";
 
 /** One of the two stores of a migration. */
 export interface MigrationSide {
@@ -24,6 +26,7 @@ export interface MigrationParts {
   readonly source: MigrationSide;
   /** Empty, or left so by an earlier migration from the same source. */
   readonly target: MigrationSide;
+  readonly clock: Clock;
   readonly onProgress?: ((progress: MigrationProgress) => void) | undefined;
 }
 
@@ -50,7 +53,7 @@ export interface Migrated extends MigrationProgress {
   readonly pendingCount: number;
   /** Snapshots under way that cannot be taken along: they have to be started again. */
   readonly leftBehind: readonly SnapshotId[];
-  /** Records that are damaged at the source: what is wrong with each. */
+  /** Records that are damaged at the source, or were when they were read back: what is wrong. */
   readonly damaged: readonly string[];
 }
 
@@ -63,7 +66,7 @@ const WRITES_AT_ONCE = 1_000;
  * Brings all that one store knows into another. A record is opened and hashed before it is written
  * to the target, read from there again and hashed once more; the order is that of every write:
  * records, then what refers to them. So it may end anywhere, and a later run goes on: what is at
- * the target already is not written again.
+ * the target already is not written again, and read once more where that run did not come to it.
  */
 export async function migrateStore(parts: MigrationParts): Promise<Migrated> {
   const { source, target } = parts;
@@ -72,12 +75,12 @@ export async function migrateStore(parts: MigrationParts): Promise<Migrated> {
   // Keys first: without them nothing could be read back.
   await target.catalog.journal.restore(entriesOf(before, /^(?:account|encryption-key)\//));
   const moved = await moveRecords(parts);
-  await target.catalog.journal.restore(entriesOf(before, /^/));
-  await forgetGone(source.catalog, target.catalog, before);
+  await restoreAll(source.catalog, target.catalog, before);
   const { pendingCount, leftBehind } = await movePending(source.catalog, target.catalog);
-  const after = await source.catalog.journal.all();
-  const arrived = await target.catalog.journal.all();
-  const outcome = areSame(before, after) && areSame(after, arrived) ? "done" : "changed";
+  // One after the other, for a large store's things fill much memory.
+  const isSame = async ({ journal }: Catalog) => areSame(before, await journal.all());
+  const areBoth = (await isSame(source.catalog)) && (await isSame(target.catalog));
+  const outcome = areBoth ? "done" : "changed";
   const snapshots = await target.catalog.snapshots.inState("completed");
   const incomplete = [];
   for (const snapshot of snapshots) {
@@ -86,6 +89,19 @@ export async function migrateStore(parts: MigrationParts): Promise<Migrated> {
   }
   const snapshotCount = snapshots.length;
   return { ...moved, outcome, snapshotCount, incomplete, pendingCount, leftBehind };
+}
+
+/** Has the target know what the source does, and no more. */
+async function restoreAll(
+  source: Catalog,
+  target: Catalog,
+  known: ReadonlyMap<string, string>,
+): Promise<void> {
+  const gone = [...(await target.journal.all()).keys()].filter((key) => !known.has(key));
+  // First: what has come since may have the name of one that is gone.
+  await forgetImages(target, gone);
+  await target.journal.restore(entriesOf(known, /^/));
+  await forgetGone(source, target, gone);
 }
 
 /** Throws where the target is another store's: the two would be mixed. */
@@ -104,13 +120,15 @@ function entriesOf(things: ReadonlyMap<string, string>, keys: RegExp): JournalEn
     .map(([key, value]) => ({ key, sequence: 0, value }));
 }
 
-async function moveRecords({ source, target, onProgress }: MigrationParts) {
+async function moveRecords({ source, target, clock, onProgress }: MigrationParts) {
   const damaged: string[] = [];
   const progress = { recordCount: 0, recordBytes: 0, knownCount: 0 };
+  await target.blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
+  const unread = await unreadSegments(target.catalog);
   await forEachConcurrent(recordsOf(source), RECORDS_AT_ONCE, async ({ placement, header }) => {
     const { domain, name } = header;
     if (!(await source.catalog.segments.isLocated(domain, name, placement))) return;
-    if (await target.catalog.blocks.locate(domain, name)) {
+    if (await isWhole(target, { domain, name }, unread)) {
       progress.knownCount += 1;
       return;
     }
@@ -127,7 +145,39 @@ async function moveRecords({ source, target, onProgress }: MigrationParts) {
       damaged.push(error.message);
     }
   });
+  await noteRead(target.catalog, clock.nowMs());
   return { ...progress, damaged };
+}
+
+/** When a segment was read that no run has come to the end with. */
+const NEVER_MS = 0;
+
+/** Segments of the target of which an interrupted run may not have read back every record. */
+async function unreadSegments({ scrubs }: Catalog): Promise<ReadonlySet<number>> {
+  const all = await scrubs.scrubs(NEVER_MS);
+  const unread = all.filter(({ verifiedAtMs }) => verifiedAtMs === NEVER_MS);
+  return new Set(unread.map(({ segment }) => segment));
+}
+
+/** Notes that every record of the target has been read back, in this run or an earlier one. */
+async function noteRead({ scrubs }: Catalog, nowMs: number): Promise<void> {
+  for (const scrub of await scrubs.scrubs(nowMs)) {
+    if (scrub.verifiedAtMs !== NEVER_MS) continue;
+    await scrubs.noteScrub({ ...scrub, verifiedAtMs: nowMs });
+  }
+}
+
+/** True for a record that the target has, and that was whole when it was read back there. */
+async function isWhole(
+  { catalog, blocks }: MigrationSide,
+  { domain, name }: Pick<StoredRecord, "domain" | "name">,
+  unread: ReadonlySet<number>,
+): Promise<boolean> {
+  const location = await catalog.blocks.locate(domain, name);
+  if (!location) return false;
+  const isTrusted = !unread.has(location.segment);
+  if (isTrusted && !(await blocks.records.isDamaged({ domain, name }))) return true;
+  return (await blocks.records.verify({ domain, name, ...location })) === "whole";
 }
 
 type Found = Scanned & { readonly header: object };

@@ -7,11 +7,13 @@ import { readAt, segmentPath, storedRecords, writeAt } from "../../../test/suppo
 import { blockContents } from "../../../test/support/property.ts";
 import { startService } from "../../../test/support/service.ts";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { unreadable } from "../../../test/support/unreadable.ts";
 import { systemClock } from "../../base/clock.ts";
 import { LruCache } from "../../base/lru-cache.ts";
 import { systemRandom } from "../../base/random.ts";
 import { BlockStore } from "../../blocks/block-store.ts";
 import { digestOf } from "../../blocks/hash.ts";
+import { decodeEntry } from "../../blocks/journaler.ts";
 import { RECORD_HEADER_BYTES, RECORD_KIND } from "../../blocks/record.ts";
 import type { StoredRecord } from "../../catalog/integrity.ts";
 import { openSqliteCatalog } from "../../catalog/sqlite/sqlite-catalog.ts";
@@ -20,9 +22,11 @@ import { KeyRing } from "../../keys/key-ring.ts";
 import { openKeyEncryptionKey } from "../../keys/open-key-encryption-key.ts";
 import { checksumOf } from "../../model/digest.ts";
 import type { EncryptionKey } from "../../model/encryption-key.ts";
-import type { Domain, SnapshotId } from "../../model/ids.ts";
+import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
+import type { Image } from "../../model/image.ts";
 import { rebuildStore } from "../../rebuild-store.ts";
 import { FileSegments } from "../../segments/file-segments.ts";
+import type { Placement } from "../../segments/segment-store.ts";
 import type { Service } from "../../service.ts";
 import { BlockMaps } from "../../tree/block-map.ts";
 import { completeSnapshot } from "../complete-snapshot.ts";
@@ -202,7 +206,7 @@ test("a catalog that only says of a thing what was so once is replaced", async (
   const earlier = await readFile(path);
   const second = await startService(t, options);
   const tags = [{ Key: "is", Value: "new" }];
-  await second.core.catalog.snapshots.setTags(id, tags);
+  await second.core.catalog.snapshots.changeTags(id, () => tags);
   await second.close();
   await writeFile(path, earlier);
   const { snapshots } = (await refusedUntilRebuilt(t, options)).core.catalog;
@@ -318,11 +322,7 @@ test("an image holds after a rebuild what only a manifest tells of, too", async 
     return (await changes(limit)).filter(({ entry }) => !entry.key.startsWith("snapshot/"));
   };
   const id = await completed(service, undefined);
-  const { account } = service.firstKey.key;
-  const image = { id: "ami-01", account, name: "of a test", description: "", creationTimeMs: 0 };
-  const devices = [{ deviceName: "/dev/xvda", snapshotId: id, settings: {} }];
-  const rest = { rootDeviceName: "/dev/xvda", devices, settings: {}, tags: [], grantees: [] };
-  assert.equal(await catalog.images.add({ ...image, ...rest }), undefined);
+  assert.equal(await catalog.images.add(imageOf(service, id)), undefined);
   await service.close();
   assert.deepEqual((await rebuildWithoutCatalog(dataDirectory)).incomplete, []);
   const { snapshots } = (await startService(t, { dataDirectory, collectMinutes: 0 })).core.catalog;
@@ -348,6 +348,130 @@ test("a snapshot deleted while it was sealed is not brought back by its manifest
   await service.close();
   assert.equal((await rebuildWithoutCatalog(dataDirectory)).snapshotCount, 0);
 });
+
+test("a snapshot that was locked while it was under way comes back by its manifest", async (t) => {
+  const { service, options } = await opened(t);
+  const { catalog, journaler } = service.core;
+  const id = await pendingWith(service, 1);
+  const lock = { mode: "compliance", createdAtMs: 1, expiresAtMs: 5, coolOffHours: 0 } as const;
+  assert.ok(await catalog.retention.changeLock(id, { from: undefined, to: lock }));
+  await catalog.sharing.changeGrantees(id, { add: ["all"], remove: [] });
+  await journaler.flush();
+  // The catalog is lost before the completion is journaled.
+  catalog.journal.changes = async () => [];
+  await complete(service, id);
+  await service.close();
+  assert.equal((await rebuildWithoutCatalog(options.dataDirectory)).snapshotCount, 1);
+  assert.deepEqual(await readFirst(await startService(t, options), id), blockContents(1));
+});
+
+test("a lost record of an account keeps nothing from being rebuilt", async (t) => {
+  const { service, options } = await opened(t);
+  const { identity, settings } = service.core.catalog;
+  const owner = "999988887777" as AccountId;
+  await identity.addAccount(owner);
+  await settings.put(owner, "a-setting", "its value");
+  const id = await completed(service, undefined);
+  await service.core.journaler.flush();
+  const lost = await entryOf(service, `account/${owner}`);
+  await service.close();
+  await wipe(service, lost);
+  const rebuilt = await rebuildWithoutCatalog(options.dataDirectory);
+  assert.deepEqual([rebuilt.snapshotCount, rebuilt.unreadable.length], [1, 1]);
+  const again = await startService(t, options);
+  const { catalog } = again.core;
+  assert.deepEqual(await catalog.identity.accounts(), [service.firstKey.key.account, owner]);
+  assert.equal(await catalog.settings.get(owner, "a-setting"), "its value");
+  assert.deepEqual(await readFirst(again, id), blockContents(1));
+});
+
+test("of two images with one name the later one is rebuilt, and stays the only one", async (t) => {
+  const { service, options } = await opened(t);
+  const { catalog, journaler } = service.core;
+  const id = await completed(service, undefined);
+  const image = imageOf(service, id);
+  await catalog.images.add(image);
+  await journaler.flush();
+  await catalog.images.delete(image.id);
+  await catalog.images.add({ ...image, id: "ami-02" });
+  await journaler.flush();
+  const lost = await entryOf(service, `image/${image.id}`);
+  await service.close();
+  await wipe(service, lost);
+  const { unreadable } = await rebuildWithoutCatalog(options.dataDirectory);
+  assert.equal(unreadable.at(-1), "how image/ami-01 ended, whose name a later image has");
+  const again = await startService(t, options);
+  const { images, journal } = again.core.catalog;
+  const isThere = async (imageId: string) => (await images.get(imageId)) !== undefined;
+  assert.deepEqual([await isThere("ami-01"), await isThere("ami-02")], [false, true]);
+  await again.core.journaler.flush();
+  const { value } = decodeEntry((await openEntry(again, `image/${image.id}`)).plain);
+  assert.deepEqual([value, (await journal.changes(10)).length], [undefined, 0]);
+});
+
+test("a rebuild goes on behind whatever a disk cannot read, and names it", async (t) => {
+  const { service, options } = await opened(t);
+  // The one fills many pages; the next record is searched for behind those that cannot be read.
+  const [large, small] = [7, 2];
+  const hurt = await completed(service, undefined, large);
+  const whole = await completed(service, undefined, small);
+  await service.core.journaler.flush();
+  const records = await storedRecords(service);
+  await service.close();
+  const payloadOf = (kind: number) => {
+    const ofKind = records.filter((record) => record.kind === kind);
+    // The first entry is of the key that opens the others.
+    const record = kind === RECORD_KIND.entry ? ofKind.at(-1) : ofKind[0];
+    const { segment, offset, length } = record as StoredRecord;
+    const [start, left] = [offset + RECORD_HEADER_BYTES, length - RECORD_HEADER_BYTES];
+    return { segment, offset: start, length: left };
+  };
+  const [block, node, manifest, entry] = [1, 2, 3, 4].map(payloadOf) as Placement[];
+  assert.ok(block && node && manifest && entry);
+  const header = { ...block, offset: block.offset - 1, length: 1 };
+  for (const [what, range] of Object.entries({ header, block, node, manifest, entry })) {
+    const { undo } = unreadable(t, [range]);
+    const rebuilt = await rebuildWithoutCatalog(options.dataDirectory);
+    undo();
+    assert.equal(rebuilt.snapshotCount, 2, what);
+    const incomplete = rebuilt.incomplete.map(({ snapshotId }) => snapshotId);
+    const isOfSnapshot = what !== "manifest" && what !== "entry";
+    assert.deepEqual(incomplete, isOfSnapshot ? [hurt] : [], what);
+    const told = what === "block" || what === "node" ? [] : [/The disk cannot read segment 1/];
+    assert.equal(rebuilt.unreadable.length, told.length, what);
+    for (const [i, pattern] of told.entries()) assert.match(rebuilt.unreadable[i] ?? "", pattern);
+  }
+  await rebuildWithoutCatalog(options.dataDirectory);
+  const again = await startService(t, options);
+  assert.deepEqual(await readFirst(again, hurt), blockContents(large));
+  assert.deepEqual(await readFirst(again, whole), blockContents(small));
+});
+
+/** A service on a folder of its own, and what it is started with. */
+async function opened(t: TestContext) {
+  const options = { dataDirectory: await temporaryDirectory(t), collectMinutes: 0 };
+  return { service: await startService(t, options), options };
+}
+
+/** The record of the latest entry of a key in the journal. */
+async function entryOf(service: Service, key: string): Promise<StoredRecord> {
+  const { record } = await openEntry(service, key);
+  return record;
+}
+
+async function openEntry(service: Service, key: string) {
+  let found: { record: StoredRecord; plain: Uint8Array; sequence: number } | undefined;
+  for (const record of await storedRecords(service)) {
+    const isKnownDamaged = await service.core.blocks.records.isDamaged(record);
+    if (record.kind !== RECORD_KIND.entry || isKnownDamaged) continue;
+    const { plain } = await service.core.blocks.records.openAt(record);
+    const entry = decodeEntry(plain);
+    if (entry.key !== key || entry.sequence < (found?.sequence ?? 0)) continue;
+    found = { record, plain, sequence: entry.sequence };
+  }
+  assert.ok(found, key);
+  return found;
+}
 
 /** The blocks that are stored, in the order in which they were. */
 async function blocksOf(service: Service): Promise<StoredRecord[]> {
@@ -401,12 +525,24 @@ async function completed(
   key: EncryptionKey | undefined,
   contents = 1,
 ): Promise<SnapshotId> {
-  const { core, firstKey } = service;
   const id = await pendingWith(service, contents, key);
-  const counted = { changedBlocksCount: 1, linearDigest: undefined };
-  await completeSnapshot(core, firstKey.key.account, { snapshotId: id, ...counted });
-  await core.sealer.idle();
+  await complete(service, id);
   return id;
+}
+
+async function complete({ core, firstKey }: Service, snapshotId: SnapshotId): Promise<void> {
+  const counted = { changedBlocksCount: 1, linearDigest: undefined };
+  await completeSnapshot(core, firstKey.key.account, { snapshotId, ...counted });
+  await core.sealer.idle();
+}
+
+/** An image of a snapshot. */
+function imageOf({ firstKey }: Service, snapshotId: SnapshotId): Image {
+  const { account } = firstKey.key;
+  const image = { id: "ami-01", account, name: "of a test", description: "", creationTimeMs: 0 };
+  const devices = [{ deviceName: "/dev/xvda", snapshotId, settings: {} }];
+  const rest = { rootDeviceName: "/dev/xvda", devices, settings: {}, tags: [], grantees: [] };
+  return { ...image, ...rest };
 }
 
 /** A pending snapshot with one block. */

@@ -9,7 +9,7 @@ import type { OpenedRecord } from "../../blocks/record-reader.ts";
 import type { Catalog, Location, NewLocation } from "../../catalog/catalog.ts";
 import type { Place, StoredRecord } from "../../catalog/integrity.ts";
 import type { JournalEntry } from "../../catalog/journal.ts";
-import { kindOf } from "../../catalog/journal-rows.ts";
+import { type JournaledColumns, type JournaledRow, kindOf } from "../../catalog/journal-rows.ts";
 import { KeyDestroyedError } from "../../model/errors.ts";
 import type { AccountId, Domain, SnapshotId } from "../../model/ids.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
@@ -38,7 +38,10 @@ export interface Rebuilt {
   readonly snapshotCount: number;
   /** Of these, those of which something is missing, with what was found out. */
   readonly incomplete: readonly { readonly snapshotId: SnapshotId; readonly reason: string }[];
-  /** Manifests and journal entries that could not be read. */
+  /**
+   * Manifests and journal entries that could not be read, and where the disk cannot read how a
+   * record begins.
+   */
   readonly unreadable: readonly string[];
 }
 
@@ -65,7 +68,7 @@ export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
   };
   await parts.blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged });
   await locateRecords(parts, found);
-  const unreadable: string[] = [];
+  const unreadable: string[] = [...found.unread];
   // Keys lie in the open, and open all else.
   const isOpen = ({ domain }: Named) => domain === OPEN_DOMAIN;
   await verifyRecords(parts, found, isOpen);
@@ -76,10 +79,11 @@ export async function rebuildCatalog(parts: RebuildParts): Promise<Rebuilt> {
   const journal = new Map([...keys, ...(await readJournal(parts, entries, unreadable))]);
   const isImage = ({ key }: JournalEntry) => kindOf(key) === "image";
   const things = [...journal.values()];
+  await addOwners(catalog, things);
   await catalog.journal.restore(things.filter((entry) => !isImage(entry)));
   await restoreManifests(parts, { manifests: [...found.manifests.values()], journal, unreadable });
   // Images hold their snapshots, of which some are known from their manifests only.
-  await catalog.journal.restore(things.filter(isImage));
+  await catalog.journal.restore(withoutNamesakes(things.filter(isImage), unreadable));
   const snapshots = await catalog.snapshots.inState("completed");
   const incomplete = [];
   for (const snapshot of snapshots) {
@@ -98,6 +102,8 @@ class Found {
   segmentCount = 0;
   recordCount = 0;
   unknownBytes = 0;
+  /** What the disk says where it cannot read how a record begins. */
+  readonly unread: string[] = [];
   /** Records of the journal, and manifests, each once. */
   readonly entries = new Map<string, Named>();
   readonly manifests = new Map<string, Named>();
@@ -109,11 +115,12 @@ class Found {
 async function locateRecords(parts: RebuildParts, found: Found): Promise<void> {
   let page: NewLocation[] = [];
   let segment: number | undefined;
-  for await (const { placement, header } of parts.blocks.records.scan()) {
+  for await (const { placement, header, unread } of parts.blocks.records.scan()) {
     if (placement.segment !== segment) found.segmentCount += 1;
     segment = placement.segment;
     if (!header) {
       found.unknownBytes += placement.length;
+      if (unread) found.unread.push(unread.message);
       continue;
     }
     const { kind, domain, name } = header;
@@ -207,11 +214,44 @@ async function readJournal(
 }
 
 async function restoreKeys({ catalog }: RebuildParts, keys: readonly JournalEntry[]) {
-  for (const { value } of keys) {
-    const owner = value && (JSON.parse(value).columns.account as AccountId);
-    if (owner) await catalog.identity.addAccount(owner);
-  }
+  // The store's own key is the first account's, which manages the store.
+  const isOfStore = ({ value }: JournalEntry) => columnsOf(value)["manager"] === "store";
+  await addOwners(catalog, keys.filter(isOfStore));
+  await addOwners(catalog, keys);
   await catalog.journal.restore(keys);
+}
+
+/** Adds who owns any of these things: what is journaled of the account itself may be lost. */
+async function addOwners({ identity }: Catalog, things: readonly JournalEntry[]): Promise<void> {
+  const owners = new Set(things.map(({ value }) => columnsOf(value)["account"]));
+  for (const owner of owners) if (owner) await identity.addAccount(owner as AccountId);
+}
+
+/**
+ * A name is one image's at a time. Where several have it, the record of how the earlier ones ended
+ * is lost: the latest has it, and of the others it is noted anew that they are gone.
+ */
+function withoutNamesakes(images: readonly JournalEntry[], unreadable: string[]): JournalEntry[] {
+  const nameOf = ({ value }: JournalEntry) => {
+    const { account, name } = columnsOf(value);
+    return `${account} ${name}`;
+  };
+  const latest = new Map<string, number>();
+  for (const image of images) {
+    if (image.value === undefined) continue;
+    const name = nameOf(image);
+    latest.set(name, Math.max(latest.get(name) ?? 0, image.sequence));
+  }
+  return images.map((image) => {
+    if (image.value === undefined || latest.get(nameOf(image)) === image.sequence) return image;
+    unreadable.push(`how ${image.key} ended, whose name a later image has`);
+    return { ...image, value: undefined };
+  });
+}
+
+/** A thing's own columns; none of one that is gone. */
+function columnsOf(value: string | undefined): JournaledColumns {
+  return value === undefined ? {} : (JSON.parse(value) as JournaledRow).columns;
 }
 
 async function restoreManifests(
