@@ -119,20 +119,58 @@ export async function serveStore(given: ServiceConfig, store: Store): Promise<Se
   }
 }
 
+/**
+ * The service could not start, for its cause, after it had minted the first key pair of a store
+ * that has no folder to keep it in: its secret has to be shown now, or nobody will ever know it.
+ */
+export class FirstKeyUnseenError extends Error {
+  override readonly name = "FirstKeyUnseenError";
+  readonly firstKey: FirstKey;
+
+  constructor(firstKey: FirstKey, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.firstKey = firstKey;
+  }
+}
+
 async function startService(
   config: ClockedConfig,
   store: Store,
   signals: Signals,
 ): Promise<Service> {
-  const { clock, random, region } = config;
-  const { catalog, failed } = store;
-  const log = logger(config.log, clock);
-  const emulation = config.emulation && withSeed(config.emulation, random);
+  const { clock, random } = config;
   const keys = await openKeyRing(config, store);
   const work = new WorkThreads();
+  const log = logger(config.log, clock);
   const blocks = await openBlocks({ ...store, keys, work, log }, signals);
-  const owners = { identity: catalog.identity, random, clock };
+  const owners = { identity: store.catalog.identity, random, clock };
   const firstKey = await ensureFirstAccount(owners, config.keyPair);
+  const parts = { config, store, signals, keys, work, log, blocks };
+  try {
+    return await startFor(firstKey, parts);
+  } catch (error) {
+    const isUnseen = firstKey.origin === "minted" && store.member !== undefined;
+    throw isUnseen ? new FirstKeyUnseenError(firstKey, error) : error;
+  }
+}
+
+interface StartParts {
+  readonly config: ClockedConfig;
+  readonly store: Store;
+  readonly signals: Signals;
+  readonly keys: KeyRing;
+  readonly work: WorkThreads;
+  readonly log: Logger;
+  readonly blocks: BlockStore;
+}
+
+async function startFor(
+  firstKey: FirstKey,
+  { config, store, signals, keys, work, log, blocks }: StartParts,
+): Promise<Service> {
+  const { clock, random, region } = config;
+  const { catalog, failed } = store;
+  const emulation = config.emulation && withSeed(config.emulation, random);
   await store.claim(firstKey.key.account);
   const credentialsPath =
     firstKey.origin === "given" ? undefined : await store.keepCredentials(firstKey.key);
@@ -184,7 +222,10 @@ async function startService(
     emulation,
     failed,
     core,
-    renewCertificate: (tls) => server.renew(tls),
+    renewCertificate(tls) {
+      server.renew(tls);
+      signals.renewCertificate(tls);
+    },
     metricsEndpoint: signals.metricsEndpoint,
     reopenFiles: () => signals.reopenFiles(),
     close() {

@@ -9,7 +9,7 @@ import { type Clock, formatTimeMs, repeat, systemClock } from "./clock.ts";
 import { forEachConcurrent, Limiter, mapAhead } from "./concurrency.ts";
 import { LruCache } from "./lru-cache.ts";
 import { randomUuid, systemRandom } from "./random.ts";
-import { escapableWildcardPattern, wildcardPattern } from "./wildcard.ts";
+import { escapableWildcardPattern, onlyMatchOf, wildcardPattern } from "./wildcard.ts";
 
 test("assert throws its message when the condition is false", () => {
   check(1, "never thrown");
@@ -315,10 +315,27 @@ test("escapableWildcardPattern takes what follows a backslash for itself", () =>
     ["\\a.\\", ["a.\\"], ["ab\\", "\\a.\\"]],
     ["", [""], ["a"]],
   ] as const) {
-    const regexp = escapableWildcardPattern(pattern);
-    for (const text of fits) assert.equal(regexp.test(text), true, `${pattern} ${text}`);
-    for (const text of fitsNot) assert.equal(regexp.test(text), false, `${pattern} ${text}`);
+    const escapable = escapableWildcardPattern(pattern);
+    for (const text of fits) assert.equal(escapable.test(text), true, `${pattern} ${text}`);
+    for (const text of fitsNot) assert.equal(escapable.test(text), false, `${pattern} ${text}`);
   }
+});
+
+test("wildcardPattern takes as many stars and question marks as fit in a policy", () => {
+  for (const [pattern, fits, fitsNot] of [
+    ["*a".repeat(3_000), "a".repeat(3_000), "a".repeat(2_999)],
+    [`${"a*?".repeat(2_000)}b`, `${"ax".repeat(2_000)}b`, `${"ax".repeat(2_000)}c`],
+    [`*${"?".repeat(6_000)}*`, "x".repeat(6_000), "x".repeat(5_999)],
+  ] as const) {
+    assert.equal(wildcardPattern(pattern).test(fits), true);
+    assert.equal(wildcardPattern(pattern).test(fitsNot), false);
+  }
+});
+
+test("onlyMatchOf is the one text that fits a pattern without wildcards", () => {
+  assert.equal(onlyMatchOf("a\\*b\\\\c\\"), "a*b\\c\\");
+  assert.equal(onlyMatchOf(""), "");
+  for (const pattern of ["a*", "?", "\\\\*"]) assert.equal(onlyMatchOf(pattern), undefined);
 });
 
 test("wildcardPattern knows no backslash, so that a policy says what it seems to", () => {

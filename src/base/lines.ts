@@ -17,6 +17,15 @@ export class Lines<T> {
     else this.#lines.set(key, [one]);
   }
 
+  /** Leaves the key's line, wherever it stands in it. */
+  leave(key: string, one: T): void {
+    const line = this.#lines.get(key);
+    const place = line?.indexOf(one) ?? -1;
+    if (!line || place < 0) return;
+    line.splice(place, 1);
+    if (line.length === 0) this.#lines.delete(key);
+  }
+
   /** The first in the line whose turn it is; that line goes behind the others. */
   next(): T | undefined {
     for (const [key, line] of this.#lines) {

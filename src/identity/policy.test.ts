@@ -3,7 +3,15 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { propertyRuns } from "../../test/support/property.ts";
 import { PolicyError, parsePolicy } from "./parse-policy.ts";
-import { type AccessRequest, type Decision, decide } from "./policy.ts";
+import {
+  type AccessRequest,
+  type Decision,
+  decide,
+  decisionOf,
+  matchingStatements,
+  matchingStatementsOf,
+  narrowPolicy,
+} from "./policy.ts";
 
 const SNAPSHOT = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0";
 const ALLOW = { Effect: "Allow", Action: "ebs:*", Resource: "*" };
@@ -345,6 +353,8 @@ describe("whatever the statements say", () => {
     Condition: fc.constantFrom(
       {},
       { StringEquals: { "ebs:Description": "a" } },
+      { StringEquals: { "aws:ResourceTag/team": "db" } },
+      { StringNotEquals: { "ec2:ResourceTag/team": "db", "ebs:Description": "a" } },
       { StringNotLike: { "ebs:Description": ["a*", "b"] } },
       { Null: { "ebs:Description": "true" } },
     ),
@@ -354,13 +364,14 @@ describe("whatever the statements say", () => {
       action: fc.constantFrom(...ACTIONS),
       resource: fc.constantFrom(SNAPSHOT, "arn:aws:ec2:us-east-1::snapshot/snap-12"),
       description: fc.constantFrom(undefined, "a", "b", "c"),
+      team: fc.constantFrom(undefined, "db", "web"),
     })
-    .map(({ action, resource, description }) =>
-      request(
-        action,
-        resource,
-        description === undefined ? {} : { "ebs:Description": [description] },
-      ),
+    .map(({ action, resource, description, team }) =>
+      request(action, resource, {
+        ...(description === undefined ? {} : { "ebs:Description": [description] }),
+        ...(team === undefined ? {} : { "aws:ResourceTag/team": [team] }),
+        ...(team === undefined ? {} : { "ec2:ResourceTag/team": [team] }),
+      }),
     );
 
   test("a Deny that matches wins, and the order of statements does not matter", (t) => {
@@ -378,6 +389,23 @@ describe("whatever the statements say", () => {
       assert.equal(decided([...all.slice(cut), ...all.slice(0, cut)], asked), decision);
       assert.equal(decided(all.toReversed(), asked), decision);
       assert.equal(decided([...all, ...all], asked), decision, "repetition says nothing either");
+    });
+    fc.assert(property, propertyRuns(t, 500));
+  });
+
+  test("narrowed to a request, or asked of many actions at once, a policy says the same", (t) => {
+    const statements = fc.array(statement, { minLength: 1, maxLength: 8 });
+    const property = fc.property(statements, asked, (all, asked) => {
+      const policy = policyOf(...all);
+      const isTag = (name: string) => /:resourcetag/.test(name);
+      const known = new Map([...asked.context].filter(([name]) => !isTag(name)));
+      const narrowed = narrowPolicy(policy, { action: asked.action, context: known });
+      assert.equal(decide(narrowed, asked), decide(policy, asked));
+      const places = matchingStatementsOf(policy, { ...asked, actions: ACTIONS });
+      for (const [i, action] of ACTIONS.entries()) {
+        assert.deepEqual(places[i], matchingStatements(policy, { ...asked, action }));
+        assert.equal(decisionOf(policy, places[i] ?? []), decide(policy, { ...asked, action }));
+      }
     });
     fc.assert(property, propertyRuns(t, 500));
   });

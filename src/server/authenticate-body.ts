@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Principal } from "../identity/principal.ts";
 import { digestFromChecksum } from "../model/digest.ts";
+import { UNPROVEN_BODY_BYTES_MAX } from "../model/limits.ts";
 import { ServiceFault } from "../wire/errors.ts";
 import { UNSIGNED_PAYLOAD } from "../wire/signature.ts";
 import {
@@ -12,7 +13,7 @@ import {
 } from "./access/authenticate.ts";
 import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
 import type { RequestHead } from "./http/raw-request.ts";
-import { readBlockBody, readSmallBody } from "./http/request-body.ts";
+import { bodyBytesMax, readBlockBody, readSmallBody } from "./http/request-body.ts";
 
 /**
  * A small body is read only after the signature is verified, when the request says what its
@@ -27,7 +28,9 @@ export async function authenticateBody(
   const prove = (payloadHash: string) =>
     authenticatePeer(parts, exchange, { head, service, payloadHash });
   if (declared === undefined) {
-    const body = await readSmallBody(exchange);
+    const read = () => readSmallBody(exchange);
+    const isLarge = bodyBytesMax(exchange) > UNPROVEN_BODY_BYTES_MAX;
+    const body = await (isLarge ? parts.connections.unprovenBlocks.run(read) : read());
     exchange.facts.body = body;
     return { principal: await prove(hash("sha256", body, "hex")), body };
   }

@@ -24,6 +24,8 @@ export interface ExchangeParts extends AuthenticationParts {
   readonly connections: Connections;
   /** Who may make a page of blocks now. */
   readonly turns: Turns;
+  /** Who may have a snapshot gone through now. */
+  readonly longTurns: Turns;
   readonly answerConsole: AnswerConsole;
   readonly answerHealth: AnswerHealth;
   /** Quotas, delays and faults on purpose; undefined for none. */

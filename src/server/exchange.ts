@@ -23,6 +23,7 @@ import { ConnectionCut } from "./emulation/emulation.ts";
 import { type AccessLine, callerOf, type Exchange, type ExchangeParts } from "./exchange-parts.ts";
 import { type RequestHead, readRequestHead } from "./http/raw-request.ts";
 import { drainBody, isSending } from "./http/request-body.ts";
+import { ClientLeftError } from "./http/waiting-lines.ts";
 import { answerService, type Service, serviceOf, writeServiceError } from "./other-services.ts";
 
 /**
@@ -38,7 +39,7 @@ export async function answer(
   const { requestId } = facts;
   const lent: Uint8Array[] = [];
   const borrow = async () => {
-    const buffer = await parts.buffers.acquire(facts.principal?.account ?? "");
+    const buffer = await parts.buffers.acquire(facts.principal?.account ?? "", res);
     lent.push(buffer);
     return buffer;
   };
@@ -67,7 +68,7 @@ export async function answer(
   } catch (error) {
     if (error instanceof ConnectionCut) await sendPart(res, requestId, error.partOf);
     // A client that went away in the middle of its own request is no error of ours.
-    else if (req.errored !== error) parts.onError(requestId, error);
+    else if (!isLeft(req, error)) parts.onError(requestId, error);
     res.destroy();
     return false;
   } finally {
@@ -119,9 +120,14 @@ async function respond(parts: ExchangeParts, exchange: Exchange): Promise<WireRe
     if (parts.emulation === undefined) return await answerCall(parts, exchange, call);
     return await parts.emulation.around(exchange, () => answerCall(parts, exchange, call));
   } catch (error) {
-    if (exchange.req.errored === error || error instanceof ConnectionCut) throw error;
+    if (isLeft(exchange.req, error) || error instanceof ConnectionCut) throw error;
     return refusal(parts, exchange, error);
   }
+}
+
+/** True where the client has left, in the middle of its request or while it waited. */
+function isLeft(req: IncomingMessage, error: unknown): boolean {
+  return req.errored === error || error instanceof ClientLeftError;
 }
 
 /** Any error as the service that was called answers it. */
@@ -229,7 +235,7 @@ async function confirmed<T>(
 }
 
 function dispatch(
-  { core, emulation, turns, signals }: ExchangeParts,
+  { core, emulation, turns, longTurns, signals }: ExchangeParts,
   exchange: Exchange,
   { principal, request, isConfirmed }: Pick<Call, "principal" | "request" | "isConfirmed">,
 ): Promise<WireResponse> {
@@ -252,8 +258,13 @@ function dispatch(
       ...caller,
       ...{ request, parameters, borrow, rest, isConfirmed },
     });
-  return operation.startsWith("List") ? turns.run(account, carryOut) : carryOut();
+  const { res } = exchange;
+  if (operation.startsWith("List")) return turns.run(account, carryOut, res);
+  return LONG_OPERATIONS.has(operation) ? longTurns.run(account, carryOut, res) : carryOut();
 }
+
+/** Those that read for seconds; a few at once, for each takes memory and the disk. */
+const LONG_OPERATIONS: ReadonlySet<string> = new Set(["VerifySnapshot", "CountExclusiveBlocks"]);
 
 function newFacts({ clock, random }: ExchangeParts, req: IncomingMessage): RequestFacts {
   return {

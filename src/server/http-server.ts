@@ -47,11 +47,15 @@ const CLOSE_GRACE_MS = 10_000;
 
 /** Starts listening. Rejects when the address cannot be had. */
 export async function listen(
-  given: Omit<ExchangeParts, "connections" | "turns">,
+  given: Omit<ExchangeParts, "connections" | "turns" | "longTurns">,
   address: ListenAddress,
 ): Promise<HttpServer> {
   const connections = new Connections(given.clock, { isEncrypted: address.tls !== undefined });
-  const parts = { ...given, connections, turns: new Turns(given.clock) };
+  const { clock } = given;
+  const parts = {
+    ...{ ...given, connections },
+    ...{ turns: new Turns(clock), longTurns: new Turns(clock) },
+  };
   const server = createServerFor(address.tls);
   // Node would drop the headers above a count without a word; here they are refused.
   server.maxHeadersCount = 0;
@@ -84,7 +88,7 @@ export async function listen(
       assert(address.tls !== undefined, "the server speaks TLS");
       (server as TlsServer).setSecureContext(contextOf(tls));
     },
-    close: () => close(server, parts.clock, pipeline).finally(() => connections.stop()),
+    close: () => close(server, clock, pipeline).finally(() => connections.stop()),
   };
 }
 
@@ -103,7 +107,8 @@ function createServerFor(tls: TlsIdentity | undefined): Server {
   return createTlsServer({ ...options, ...contextOf(tls), handshakeTimeout: HEADERS_TIMEOUT_MS });
 }
 
-function contextOf({ certificate: cert, key }: TlsIdentity) {
+/** A certificate and its key as Node takes them. */
+export function contextOf({ certificate: cert, key }: TlsIdentity) {
   const bytes = (pem: string | Uint8Array) => (typeof pem === "string" ? pem : Buffer.from(pem));
   return { cert: bytes(cert), key: bytes(key), minVersion: "TLSv1.2" as const };
 }

@@ -1,8 +1,9 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
-import type { ListenAddress } from "./http-server.ts";
+import type { AddressInfo, Socket } from "node:net";
+import type { Server as TlsServer } from "node:tls";
+import { contextOf, type ListenAddress, type TlsIdentity } from "./http-server.ts";
 
 /** What is scraped. */
 export interface ScrapedText {
@@ -19,6 +20,8 @@ export interface MetricsAddress extends ListenAddress {
 /** A listening server for metrics. */
 export interface MetricsServer {
   readonly port: number;
+  /** Has new connections see another certificate; does nothing without TLS. Throws if no good. */
+  renew(identity: TlsIdentity): void;
   close(): Promise<void>;
 }
 
@@ -26,6 +29,7 @@ export interface MetricsServer {
 const CONNECTIONS_COUNT_MAX = 16;
 /** Milliseconds for a request, which has no body, to arrive. */
 const REQUEST_TIMEOUT_MS = 10_000;
+const TLS_OPTIONS = { handshakeTimeout: REQUEST_TIMEOUT_MS };
 
 /**
  * Listens on an address of its own for `GET /metrics` and nothing else, so that who may scrape is
@@ -45,19 +49,28 @@ export async function listenForScrapes(
     });
   };
   const server: Server = tls
-    ? createTlsServer({ ...options, cert: pem(tls.certificate), key: pem(tls.key) }, onRequest)
+    ? createTlsServer({ ...options, ...TLS_OPTIONS, ...contextOf(tls) }, onRequest)
     : createServer(options, onRequest);
   server.maxConnections = CONNECTIONS_COUNT_MAX;
   server.setTimeout(REQUEST_TIMEOUT_MS, (socket) => socket.destroy());
+  // Node's own list of connections leaves out those that have not shaken hands yet.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,
+    renew(identity) {
+      if (tls) (server as Server & TlsServer).setSecureContext(contextOf(identity));
+    },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
@@ -86,8 +99,4 @@ async function answer(
 function isBearer(header: string | undefined, token: string): boolean {
   const sent = hash("sha256", header ?? "", "buffer");
   return timingSafeEqual(sent, hash("sha256", `Bearer ${token}`, "buffer"));
-}
-
-function pem(bytes: string | Uint8Array): string | Buffer {
-  return typeof bytes === "string" ? bytes : Buffer.from(bytes);
 }

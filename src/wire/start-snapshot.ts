@@ -128,7 +128,8 @@ export function writeStartSnapshotRequest(input: StartSnapshotRequest): WireRequ
   });
 }
 
-/** Reads a StartSnapshot response. */
+/** Reads a StartSnapshot response; what the service names as `null` is left out. */
 export function readStartSnapshotResponse(response: ReceivedResponse): StartSnapshotResponse {
-  return readJson(response) as unknown as StartSnapshotResponse;
+  const members = Object.entries(readJson(response)).filter(([, value]) => value !== null);
+  return Object.fromEntries(members) as unknown as StartSnapshotResponse;
 }

@@ -51,7 +51,10 @@ test("CreateVolume says what is wrong with the snapshot, then what to do instead
   await send(service, completeParts(pending, 7));
   assert.equal((await settled(service, pending))["status"], "error");
   await assert.rejects(create(pending), state("error"));
-  await assert.rejects(create("snap-0ffffffffffffffff"), { name: "InvalidSnapshot.NotFound" });
+  await assert.rejects(create("snap-0ffffffffffffffff"), {
+    name: "InvalidSnapshot.NotFound",
+    message: "Snapshot does not exist",
+  });
   await assert.rejects(create("disk"), { name: "InvalidSnapshotID.Malformed" });
   const foreign = await snapshotOf(await asSecondAccount(service), new Map());
   await assert.rejects(create(foreign), { name: "InvalidSnapshot.NotFound" });

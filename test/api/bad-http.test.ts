@@ -3,6 +3,7 @@ import { after, afterEach, beforeEach, describe, type TestContext, test } from "
 import { setTimeout } from "node:timers/promises";
 import {
   BLOCK_SIZE_BYTES,
+  BODY_SIZE_BYTES_MAX,
   HEADERS_COUNT_MAX,
   PIPELINED_COUNT_MAX,
 } from "../../src/model/limits.ts";
@@ -124,8 +125,8 @@ describe("Nothing is kept of", () => {
     await connection.rest();
   });
 
-  test("a StartSnapshot of more than 64 KiB", async () => {
-    const Description = "d".repeat(65_536);
+  test("a StartSnapshot of more than 256 KiB", async () => {
+    const Description = "d".repeat(BODY_SIZE_BYTES_MAX);
     const response = await send(service, startParts({ VolumeSize: 1, Description }));
     assertAnswered(response, [413]);
   });
@@ -293,7 +294,7 @@ describe("Too much of a good thing", () => {
 
   test("in a body is refused with 413, wherever a body is not wanted", async () => {
     for (const parts of [reading, completeParts(snapshotId, 1), { method: "POST", path: "/" }]) {
-      const body = Buffer.alloc(65_537);
+      const body = Buffer.alloc(BODY_SIZE_BYTES_MAX + 1);
       const service_ = parts.path === "/" ? "ec2" : "ebs";
       const response = await send(service, { ...parts, body }, { service: service_ });
       assertAnswered(response, [413]);

@@ -4,7 +4,7 @@ import { POLICY_ACTIONS } from "../../src/server/admin/simulate-policy.ts";
 import type { Service } from "../../src/service.ts";
 import { admin, newAccount, policyOf, withNewKey } from "../support/keys.ts";
 import { ROWS } from "../support/matrix/operations.ts";
-import { actionParts, send, start } from "../support/operations.ts";
+import { actionParts, send, snapshotOf, start } from "../support/operations.ts";
 import { startService } from "../support/service.ts";
 import { suiteCleanup } from "../support/suite-cleanup.ts";
 
@@ -109,6 +109,47 @@ describe("simulating a policy", () => {
     assert.equal(await of([]), "implicitDeny");
   });
 
+  test("lets others have their turn between resources, whatever there is to compare", async () => {
+    // The longest policy of patterns, and values that take the longest to fit none of them.
+    const patterns = Array.from({ length: 40 }, (_, i) => `*${"a?".repeat(60)}b${i}*`);
+    const PolicyDocument = JSON.stringify({
+      Statement: {
+        ...{ Effect: "Allow", Action: "*", Resource: "*" },
+        Condition: { StringLike: { "aws:TagKeys": patterns } },
+      },
+    });
+    const ContextEntries = [{ Name: "aws:TagKeys", Values: Array(4).fill("a".repeat(1_000)) }];
+    const Actions = Array(10).fill("ebs:GetSnapshotBlock");
+    const input = { PolicyDocument, Actions, ContextEntries, Resources: Array(100).fill("*") };
+    let turns = 0;
+    let isDone = false;
+    const count = () => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const { status, results } = await simulate(input);
+    isDone = true;
+    assert.equal(status, 200);
+    assert.equal(results.length, 1_000);
+    assert.ok(turns >= 100, `others got ${turns} turns`);
+  });
+
+  test("looks in the recycle bin where an action does", async (t) => {
+    const kept = await startService(t, { recycleBinDays: 1 });
+    const id = await snapshotOf(kept, new Map(), { Tags: [{ Key: "hold", Value: "yes" }] });
+    const deletion = actionParts("DeleteSnapshot", { SnapshotId: id });
+    assert.equal((await send(kept, deletion, { service: "ec2" })).status, 200);
+    const Condition = { StringEquals: { "aws:ResourceTag/hold": "yes" } };
+    const PolicyDocument = JSON.stringify(policyOf({ Action: "ec2:*", Condition }));
+    const Actions = ["ec2:DeleteSnapshot", "ec2:RestoreSnapshotFromRecycleBin", "ec2:CreateTags"];
+    const { results } = await simulate({ PolicyDocument, Actions, Resources: [id] }, kept);
+    assert.deepEqual(
+      results.map(({ Decision }) => Decision),
+      ["implicitDeny", "allowed", "implicitDeny"],
+    );
+  });
+
   test("allows all to a key without a policy, and refuses what it cannot read", async () => {
     const { accessKeyId: AccessKeyId } = service.firstKey.key;
     const { json, results } = await simulate({ AccessKeyId, Actions: ["ec2:DeleteSnapshot"] });
@@ -118,6 +159,9 @@ describe("simulating a policy", () => {
     assert.equal((await simulate({ AccessKeyId }, other)).status, 404);
     const limited = await withNewKey(service, { policy: policyOf({ Action: "*" }) });
     assert.equal((await simulate({ AccessKeyId }, limited)).status, 403);
+    const context = (Values: readonly string[], count: number) => {
+      return { AccessKeyId, ContextEntries: Array(count).fill({ Name: "aws:TagKeys", Values }) };
+    };
     const bad: [input: object, status: number, message: RegExp][] = [
       [{}, 400, /either PolicyDocument.*or the AccessKeyId/],
       [{ AccessKeyId, PolicyDocument: "{}" }, 400, /either/],
@@ -126,6 +170,14 @@ describe("simulating a policy", () => {
       [{ AccessKeyId, Resources: ["x y"] }, 400, /'x y' at 'resources'/],
       [{ AccessKeyId, Actions: "ebs:*" }, 400, /Actions|actions/],
       [{ AccessKeyId, Resources: Array(101).fill("*") }, 400, /101 members; there can be 100/],
+      [
+        { AccessKeyId, Actions: Array(51).fill("ebs:Get"), Resources: Array(20).fill("*") },
+        400,
+        /51 actions on 20 resources are 1020 questions; one simulation answers 1000/,
+      ],
+      [{ AccessKeyId, Resources: Array(100).fill("*") }, 400, /actions on 100 resources are/],
+      [context(["v".repeat(1_024)], 5), 400, /contextEntries.values have 5120 characters.* 4096/],
+      [context(["v", "w"], 51), 400, /contextEntries.values has 102 members; there can be 100/],
       [{ AccessKeyId, ContextEntries: [{ Name: "x", Values: [] }] }, 400, /contextEntries.name/],
     ];
     for (const [input, status, message] of bad) {

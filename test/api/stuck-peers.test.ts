@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -54,4 +55,33 @@ test("bytes that are no request are answered, and the connection is given up", a
   assert.match(String(answer), /^HTTP\/1\.1 400 .*x-amzn-RequestId: /s);
   await sleep(200);
   assert.ok(await isGivenUp(socket));
+});
+
+test("a service that ends answers what is asked, and waits for nobody who asks on", async (t) => {
+  const service = await startService(t);
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  t.after(() => agent.destroy());
+  let [isEnding, lastCount] = [false, 0];
+  const ask = async () => {
+    const { hostname, port } = new URL(service.endpoint);
+    const req = request({ agent, host: hostname, port, path: "/healthz" });
+    const [res] = (await once(req.end(), "response")) as [IncomingMessage];
+    res.resume();
+    await once(res, "end");
+    assert.equal(res.statusCode, 200);
+    if (isEnding) lastCount += 1;
+  };
+  const askOn = async () => {
+    // Refused at last: nobody listens any more.
+    for (;;) await ask();
+  };
+  const asking = Array.from({ length: 4 }, () => assert.rejects(askOn(), /ECONN|socket hang up/));
+  await sleep(50);
+  const begun = performance.now();
+  const closed = service.close();
+  isEnding = true;
+  await closed;
+  assert.ok(performance.now() - begun < 5_000, "half of the time that requests may take");
+  await Promise.all(asking);
+  assert.ok(lastCount <= 8, `${lastCount} answers after the end began`);
 });

@@ -1,4 +1,5 @@
 import { formatTimeMs } from "../../base/clock.ts";
+import { BODY_SIZE_BYTES_MAX } from "../../model/limits.ts";
 import type { AuditLog } from "../../signals/audit-log.ts";
 import type { AuditEntry } from "../../wire/admin/audit.ts";
 import type { WireResponse } from "../../wire/message.ts";
@@ -9,8 +10,8 @@ import { isDataCall, type RequestFacts } from "./request-facts.ts";
 const UNNOTED_OPERATIONS: ReadonlySet<string> = new Set(["GetStoreStatus", "ListStoreSamples"]);
 /** Ids that an entry names at most (ours). */
 const RESOURCES_COUNT_MAX = 50;
-/** Bytes of a body in which ids are looked for (ours). */
-const LOOKED_AT_BYTES_MAX = 64 * 1024;
+/** Bytes of a body in which ids are looked for: all of a request's, so that none hides (ours). */
+const LOOKED_AT_BYTES_MAX = BODY_SIZE_BYTES_MAX;
 /** Refusals of requests without a valid signature that are noted in one minute (ours). */
 const STRANGERS_PER_MINUTE_MAX = 60;
 const MINUTE_MS = 60_000;

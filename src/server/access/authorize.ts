@@ -1,10 +1,6 @@
 import { formatTimeMs } from "../../base/clock.ts";
-import {
-  type AccessRequest,
-  asksAboutResource,
-  decide,
-  type Policy,
-} from "../../identity/policy.ts";
+import { nextTurn } from "../../base/next-turn.ts";
+import { asksAboutResource, decide, narrowPolicy, type Policy } from "../../identity/policy.ts";
 import { isUnrestricted, type Principal } from "../../identity/principal.ts";
 import type { EncryptionKey } from "../../model/encryption-key.ts";
 import { keyNotFound, ServiceError } from "../../model/errors.ts";
@@ -12,7 +8,8 @@ import { type AccountId, type Domain, isKeyDomain } from "../../model/ids.ts";
 import type { Tag } from "../../model/snapshot.ts";
 import { type Core, findVisible } from "../../snapshots/core.ts";
 import { keyArn } from "../../snapshots/key-arns.ts";
-import { findOwnedResource } from "../../snapshots/tagging.ts";
+import { findOwnedResource, findRecycledSnapshot } from "../../snapshots/tagging.ts";
+import { readNamedResources, readRequestTags } from "../../wire/ec2/named-resources.ts";
 import { type QueryParameters, type QueryService, queryFault } from "../../wire/ec2/query.ts";
 import type { ServiceFault } from "../../wire/errors.ts";
 
@@ -99,22 +96,19 @@ const ARN_CHARACTERS_MAX = 2_048;
 /** Actions that answer many things at once and are allowed or not as a whole. */
 const ON_EVERYTHING = /^(Describe\w+s|List\w+)$/;
 
-/** One access for each snapshot or image that the action names, under whatever parameter. */
+/** One access for each snapshot or image that the action names; throws for too many or too much. */
 function accessesOf(parameters: QueryParameters): Access[] {
   const action = `ec2:${parameters.action.replace(/[^A-Za-z0-9]/g, "").slice(0, 64)}`;
-  const values = (names: RegExp) => parameters.matching(names).map(({ value }) => value);
-  const tags = parameters.matching(/(^|\.)Tag\.[0-9]+\.Key$/).map(({ name, value: Key }) => {
-    return { Key, Value: parameters.get(name.replace(/Key$/, "Value")) ?? "" };
-  });
-  const named = values(/(^|\.)((Source)?(Snapshot|Image)|Resource)Id(\.[0-9]+)?$/);
-  const ids = ON_EVERYTHING.test(parameters.action) || named.length === 0 ? [undefined] : named;
+  const { tags, isForNew } = readRequestTags(parameters);
+  const named = ON_EVERYTHING.test(parameters.action) ? [] : readNamedResources(parameters);
+  const ids = named.length === 0 ? [undefined] : named;
   const accesses: Access[] = ids.map((resourceId) => ({ action, resourceId, tags }));
-  const isTagging =
-    parameters.matching(/^TagSpecification\./).length > 0 ||
-    parameters.get("CopyImageTags") === "true";
-  const tagging = { action: "ec2:CreateTags", resourceId: "*", tags };
-  return isTagging ? [...accesses, tagging] : accesses;
+  if (isForNew) accesses.push({ action: "ec2:CreateTags", resourceId: "*", tags });
+  return accesses;
 }
+
+/** Accesses that are decided about before others get their turn: some milliseconds (ours). */
+const ACCESSES_BETWEEN_TURNS = 8;
 
 async function findDenial(
   core: Core,
@@ -123,17 +117,22 @@ async function findDenial(
 ): Promise<string | undefined> {
   const { arn } = caller.principal;
   if (isUnrestricted(caller.principal)) return undefined;
-  for (const access of accesses) {
-    const { action, resourceId } = access;
-    const named = resourceId === undefined ? "*" : resourceArn(core.region, resourceId);
-    const resource = access.arn ?? named;
-    const context = await contextOf(core, caller, access);
-    const reason = reasonToDeny(caller.principal, { action, resource, context });
+  let question: Question | undefined;
+  for (const [at, access] of accesses.entries()) {
+    if (at > 0 && at % ACCESSES_BETWEEN_TURNS === 0) await nextTurn();
+    const { action } = access;
+    const resource = resourceOf(core, access);
+    if (!question || !isOf(question, access)) question = questionOf(core, caller, access);
+    const reason = await reasonToDeny(core, question, access);
     if (reason === undefined) continue;
     const what = `${action} on resource: ${access.askedFor ?? resource} ${reason}`;
     return `User: ${arn} is not authorized to perform: ${what}`;
   }
   return undefined;
+}
+
+function resourceOf({ region }: Core, { arn, resourceId }: Access): string {
+  return arn ?? (resourceId === undefined ? "*" : resourceArn(region, resourceId));
 }
 
 /** What is done to a key on behalf of whoever does this to a snapshot encrypted under it. */
@@ -197,18 +196,56 @@ export function accessOfKey(
   };
 }
 
+/** What is asked of the policies, but for the one of many things that it may be asked about. */
+interface Question {
+  /** One of the things, and what is the same of all of them. */
+  readonly access: Access;
+  readonly account: AccountId;
+  /** What the request says of itself. */
+  readonly context: ReadonlyMap<string, readonly string[]>;
+  /** What of the policies is left to ask; undefined where the access key has none. */
+  readonly ofKey: Policy | undefined;
+  readonly ofSession: readonly Policy[];
+}
+
+/** Asks the policies all that does not depend on the thing, once for however many of them. */
+function questionOf(core: Core, caller: Caller, access: Access): Question {
+  const { account, policy, session } = caller.principal;
+  const context = contextOf(core, caller, access);
+  const narrow = (whole: Policy) => narrowPolicy(whole, { action: access.action, context });
+  const ofSession = session?.parsedPolicies.map(narrow) ?? [];
+  return { access, account, context, ofKey: policy && narrow(policy), ofSession };
+}
+
+/** True where only the thing is another. */
+function isOf({ access }: Question, { action, keys, tags, resourceAccount }: Access): boolean {
+  const isSame = access.action === action && access.resourceAccount === resourceAccount;
+  return isSame && access.keys === keys && access.tags === tags;
+}
+
 /**
  * Why this is denied, in the words of IAM; undefined when the key's policy and every policy of the
  * session allow it. A Deny in any of them is told before what one of them does not allow.
  */
-function reasonToDeny({ policy, session }: Principal, request: AccessRequest): string | undefined {
-  const ofKey = policy === undefined ? "allowed" : decide(policy, request);
-  if (ofKey === "denied-explicitly") return "with an explicit deny in an identity-based policy";
-  const ofSession = session?.parsedPolicies.map((each) => decide(each, request)) ?? [];
-  if (ofSession.includes("denied-explicitly")) return "with an explicit deny in a session policy";
-  const { action } = request;
-  if (ofKey !== "allowed") return `because no identity-based policy allows the ${action} action`;
-  if (ofSession.every((decision) => decision === "allowed")) return undefined;
+async function reasonToDeny(
+  core: Core,
+  { account, context: ofRequest, ofKey, ofSession }: Question,
+  access: Access,
+): Promise<string | undefined> {
+  const { action, resourceId } = access;
+  // Not where no policy asks: the look-up would take longer for what is there.
+  const isAsked = [...(ofKey ? [ofKey] : []), ...ofSession].some(asksAboutResource);
+  const ofResource =
+    isAsked && resourceId ? await resourceContext(core, account, { action, resourceId }) : [];
+  const context = new Map([...ofRequest, ...ofResource]);
+  const request = { action, resource: resourceOf(core, access), context };
+  const decision = ofKey === undefined ? "allowed" : decide(ofKey, request);
+  const told = "with an explicit deny in";
+  if (decision === "denied-explicitly") return `${told} an identity-based policy`;
+  const decisions = ofSession.map((each) => decide(each, request));
+  if (decisions.includes("denied-explicitly")) return `${told} a session policy`;
+  if (decision !== "allowed") return `because no identity-based policy allows the ${action} action`;
+  if (decisions.every((each) => each === "allowed")) return undefined;
   return `because no session policy allows the ${action} action`;
 }
 
@@ -222,16 +259,19 @@ export function resourceArn(region: string, id: string): string {
   return `arn:aws:ec2:${region}::${id.startsWith("ami-") ? "image" : "snapshot"}/${id}`;
 }
 
-async function contextOf(
+/** Condition keys of the request itself, in lower case. */
+function contextOf(
   core: Core,
   { principal, sourceIp }: Caller,
-  { keys = {}, tags = [], resourceId, resourceAccount }: Access,
-): Promise<ReadonlyMap<string, readonly string[]>> {
+  { keys = {}, tags = [], resourceAccount }: Access,
+): ReadonlyMap<string, readonly string[]> {
   const context = new Map<string, string[]>();
   const add = (name: string, value: string | undefined) => {
     if (value === undefined) return;
     const key = name.toLowerCase();
-    context.set(key, [...(context.get(key) ?? []), value]);
+    const values = context.get(key);
+    if (values) values.push(value);
+    else context.set(key, [value]);
   };
   add("aws:CurrentTime", formatTimeMs(core.clock.nowMs()));
   add("aws:SourceIp", sourceIp);
@@ -243,31 +283,38 @@ async function contextOf(
     add(`aws:RequestTag/${Key}`, Value);
     add("aws:TagKeys", Key);
   }
-  // Not where no policy asks: the look-up would take longer for what is there.
-  const isAsked = resourceId && policiesOf(principal).some(asksAboutResource);
-  const ofResource = isAsked && (await resourceContext(core, principal.account, resourceId));
-  for (const [name, values] of ofResource || []) for (const value of values) add(name, value);
   return context;
 }
 
-function policiesOf({ policy, session }: Principal): readonly Policy[] {
-  return [...(policy ? [policy] : []), ...(session?.parsedPolicies ?? [])];
+/** The one action on what is in the recycle bin and nowhere else; in whatever case. */
+const RESTORATION = "ec2:RestoreSnapshotFromRecycleBin".toLowerCase();
+
+/** True for an action on a snapshot that for all others does not exist. */
+export function isRestoration(action: string): boolean {
+  return action.toLowerCase() === RESTORATION;
 }
 
 /**
- * Condition keys that a snapshot or an image has, in lower case. Only of the account's own things:
- * another account's must look like one that is not there.
+ * Condition keys that a snapshot or an image has for an action, in lower case. Only of the
+ * account's own things: another account's must look like one that is not there.
  */
 export async function resourceContext(
   core: Core,
   account: AccountId,
-  resourceId: string,
-): Promise<[name: string, values: readonly string[]][]> {
-  const resource = await findOwnedResource(core, account, resourceId);
-  if (!resource) return [];
-  const tags = resource.tags.flatMap(({ Key, Value }): [string, string[]][] => [
-    [`aws:resourcetag/${Key.toLowerCase()}`, [Value]],
-    [`ec2:resourcetag/${Key.toLowerCase()}`, [Value]],
-  ]);
-  return [["aws:resourceaccount", [resource.account]], ...tags];
+  { action, resourceId }: { readonly action: string; readonly resourceId: string },
+): Promise<Map<string, readonly string[]>> {
+  const find = isRestoration(action) ? findRecycledSnapshot : findOwnedResource;
+  const resource = await find(core, account, resourceId);
+  const context = new Map<string, string[]>();
+  if (!resource) return context;
+  context.set("aws:resourceaccount", [resource.account]);
+  for (const { Key, Value } of resource.tags) {
+    for (const service of ["aws", "ec2"]) {
+      const name = `${service}:resourcetag/${Key.toLowerCase()}`;
+      const values = context.get(name);
+      if (values) values.push(Value);
+      else context.set(name, [Value]);
+    }
+  }
+  return context;
 }

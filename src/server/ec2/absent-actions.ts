@@ -1,3 +1,4 @@
+import { visibleState } from "../../model/snapshot.ts";
 import { type Core, findVisible } from "../../snapshots/core.ts";
 import { describeSnapshots } from "../../snapshots/describe-snapshots.ts";
 import { snapshotMatcher } from "../../snapshots/snapshot-filters.ts";
@@ -109,11 +110,14 @@ export async function insteadFault(
   if (action === "CreateVolume" && snapshotId !== undefined) {
     // What is wrong with the snapshot is said first, as on AWS.
     const snapshot = await findVisible(core, principal.account, snapshotId);
-    if (!snapshot) return snapshotFault(snapshotId);
-    const { state } = snapshot;
+    if (!snapshot) {
+      const fault = snapshotFault(snapshotId);
+      if (fault.code !== "InvalidSnapshot.NotFound") return fault;
+      return queryFault(400, fault.code, "Snapshot does not exist");
+    }
+    const state = visibleState(snapshot.state);
     if (state !== "completed") {
-      const shown = state === "sealing" ? "pending" : state;
-      return queryFault(400, "IncorrectState", `Snapshot is in invalid state - ${shown}`);
+      return queryFault(400, "IncorrectState", `Snapshot is in invalid state - ${state}`);
     }
   }
   return queryFault(400, "UnsupportedOperation", `${instead}.`);

@@ -8,6 +8,7 @@ import { invalidValue } from "../../wire/ec2/members.ts";
 import { queryFault } from "../../wire/ec2/query.ts";
 import type { ServiceFault } from "../../wire/errors.ts";
 import { imageFault, imageNameFault, type QueryActions } from "./query-call.ts";
+import { rethrowForEc2 } from "./query-errors.ts";
 import { checkTagsForEc2, tagFault } from "./tag-actions.ts";
 
 /** The action that makes an image of one's own of an image. */
@@ -33,9 +34,7 @@ export const COPY_IMAGE_ACTION: QueryActions = {
       withTags: input.CopyImageTags,
       imageTags: input.imageTags,
       snapshotTags: input.snapshotTags,
-    }).catch((error: unknown) => {
-      throw tagFault(error);
-    });
+    }).catch((error: unknown) => rethrowForEc2(tagFault(error)));
     if (typeof copied === "string") throw refusalFault(copied, input);
     return writeCopyImageResponse(requestId, copied.id);
   },

@@ -72,7 +72,7 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
     for (const id of new Set(input.ImageIds)) {
       const image = await findVisibleImage(core, account, id);
       if (!image) throw imageFault(id);
-      if (matches(image)) images.push(image);
+      if (await matches(image)) images.push(image);
     }
     const { region } = core;
     return writeDescribeImagesResponse(requestId, { images, region, nextToken: undefined });
@@ -81,7 +81,7 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
     withDeprecated: input.IncludeDeprecated,
     withDisabled: input.IncludeDisabled,
   });
-  const isWanted = (image: Image) => listed(image) && matches(image);
+  const isWanted: typeof matches = (image) => listed(image) && matches(image);
   const page = { matches: isWanted, ...openPage(core, call, input) };
   const { images, hasMore } = await describeImages(core, account, page);
   const nextToken = pageAfter(core, call, hasMore ? images.at(-1)?.id : undefined);
@@ -91,7 +91,7 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
 function matcherFor(
   account: string,
   { Filters, Owners, ExecutableUsers }: DescribeImagesRequest,
-): (image: Image) => boolean {
+): ReturnType<typeof imageMatcher> {
   const [unknown] = unknownImageFilters(Filters);
   if (unknown !== undefined) throw filterFault(unknown);
   const matches = imageMatcher(Filters);

@@ -2,8 +2,15 @@ import { ServiceError } from "../../model/errors.ts";
 import { type QueryService, queryFault } from "../../wire/ec2/query.ts";
 import { ServiceFault } from "../../wire/errors.ts";
 
-/** An authentication error in the words of the service that was called; others stay as they are. */
+/**
+ * An authentication error, or a failure of the service that says what to do, in the words of the
+ * service that was called; others stay as they are.
+ */
 export function forQueryService(service: QueryService, error: unknown): unknown {
+  if (error instanceof ServiceError && error.code === "InternalServerException") {
+    // A full disk, or a store that takes no changes for now.
+    return queryFault(500, "InternalError", error.message);
+  }
   if (!(error instanceof ServiceFault)) return error;
   const isRefusal =
     error.code === "UnrecognizedClientException" || error.code === "InvalidSignatureException";

@@ -65,8 +65,10 @@ async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
     const find = (id: string) => findVisible(core, account, id);
     const found = await findSnapshots(input.SnapshotIds, find);
     if (found.unknownIds[0] !== undefined) throw snapshotFault(found.unknownIds[0]);
-    const wanted = await Promise.all(found.snapshots.map(matches));
-    const snapshots = found.snapshots.filter((_, i) => wanted[i]);
+    const snapshots: Snapshot[] = [];
+    for (const snapshot of found.snapshots) {
+      if (await matches(snapshot)) snapshots.push(snapshot);
+    }
     return answerWith(core, requestId, { snapshots, nextToken: undefined });
   }
   const withShared = !input.OwnerIds.every((id) => id === "self") || input.OwnerIds.length === 0;
@@ -110,7 +112,7 @@ function matcherFor(
   const users = { account, names: RestorableByUserIds };
   return async (snapshot) => {
     if (owners.length > 0 && !owners.includes(snapshot.account)) return false;
-    if (!matches(snapshot)) return false;
+    if (!(await matches(snapshot))) return false;
     return users.names.length === 0 || isRestorableBy(core, snapshot, users);
   };
 }

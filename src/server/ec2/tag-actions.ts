@@ -1,3 +1,4 @@
+import { nextTurn } from "../../base/next-turn.ts";
 import { ServiceError } from "../../model/errors.ts";
 import type { Image } from "../../model/image.ts";
 import type { Snapshot, Tag } from "../../model/snapshot.ts";
@@ -8,9 +9,8 @@ import {
   tagMatcher,
   unknownTagFilters,
 } from "../../snapshots/describe-tags.ts";
-import { findOwnedResource, resourceTypeOf, setTags } from "../../snapshots/tagging.ts";
+import { changeTags, findOwnedResource, resourceTypeOf } from "../../snapshots/tagging.ts";
 import { checkTags, mergeTags, withoutTags } from "../../snapshots/tags.ts";
-import { cutList } from "../../snapshots/tokens/list-tokens.ts";
 import { writeDoneResponse } from "../../wire/ec2/delete-snapshot.ts";
 import { queryFault } from "../../wire/ec2/query.ts";
 import {
@@ -34,7 +34,7 @@ import { openPage, pageAfter } from "./query-paging.ts";
 export const TAG_ACTIONS: QueryActions = {
   DescribeTags: describe,
   CreateTags: (core, call) =>
-    changeTags(core, call, (tags, { Tags }) =>
+    changeAll(core, call, (tags, { Tags }) =>
       mergeTags(
         tags,
         Tags.map(({ Key, Value = "" }) => ({ Key, Value })),
@@ -42,37 +42,48 @@ export const TAG_ACTIONS: QueryActions = {
     ),
   // Without tags named, all tags of the resource go, as in EC2.
   DeleteTags: (core, call) =>
-    changeTags(core, call, (tags, { Tags }) => (Tags.length === 0 ? [] : withoutTags(tags, Tags))),
+    changeAll(core, call, (tags, { Tags }) => (Tags.length === 0 ? [] : withoutTags(tags, Tags))),
 };
 
 async function describe(core: Core, call: QueryCall): Promise<WireResponse> {
   const input = readDescribeTagsRequest(call.parameters);
   const [unknown] = unknownTagFilters(input.Filters);
   if (unknown !== undefined) throw filterFault(unknown);
-  const all = await describeTags(core, call.principal.account);
-  const wanted = all.filter(tagMatcher(input.Filters));
-  const page = { idOf: placeOf, ...openPage(core, call, input) };
-  const { entries, hasMore } = cutList(wanted, page);
-  const last = entries.at(-1);
+  const page = { matches: tagMatcher(input.Filters), ...openPage(core, call, input) };
+  const { tags, hasMore } = await describeTags(core, call.principal.account, page);
+  const last = tags.at(-1);
   const nextToken = pageAfter(core, call, hasMore && last ? placeOf(last) : undefined);
-  return writeDescribeTagsResponse(call.requestId, entries, nextToken);
+  return writeDescribeTagsResponse(call.requestId, tags, nextToken);
 }
 
+/** Resources that are looked at or changed before others get their turn (ours). */
+const RESOURCES_BETWEEN_TURNS = 8;
+
 /** Computes every resource's new tags and checks them all before the first is changed. */
-async function changeTags(
+async function changeAll(
   core: Core,
   { principal, parameters, requestId }: QueryCall,
   change: (tags: readonly Tag[], request: TagsRequest) => Tag[],
 ): Promise<WireResponse> {
   const request = readTagsRequest(parameters);
-  const changed: { readonly resource: Snapshot | Image; readonly tags: Tag[] }[] = [];
+  const changed = (tags: readonly Tag[]) => {
+    const after = change(tags, request);
+    checkTagsForEc2(after);
+    return after;
+  };
+  const found: (Snapshot | Image)[] = [];
   for (const id of new Set(request.Resources)) {
     const resource = await findOwnedResource(core, principal.account, id);
     if (!resource) throw resourceFault(id);
-    changed.push({ resource, tags: change(resource.tags, request) });
+    found.push(resource);
+    if (found.length % RESOURCES_BETWEEN_TURNS === 0) await nextTurn();
   }
-  for (const { tags } of changed) checkTagsForEc2(tags);
-  for (const { resource, tags } of changed) await setTags(core, resource, tags);
+  for (const { tags } of found) changed(tags);
+  for (const [at, resource] of found.entries()) {
+    // Of the tags that it has by then: they may have been changed since they were looked at.
+    await changeTags(core, resource, changed);
+    if (at % RESOURCES_BETWEEN_TURNS === 0) await nextTurn();
+  }
   return writeDoneResponse(parameters.action, requestId);
 }
 
@@ -93,8 +104,8 @@ export function checkTagsForEc2(tags: readonly Tag[]): void {
   }
 }
 
-/** What was thrown, in EC2's words where it is about tags. */
+/** What was thrown, in EC2's words where it is about what the caller sent. */
 export function tagFault(error: unknown): unknown {
-  if (!(error instanceof ServiceError)) return error;
+  if (!(error instanceof ServiceError) || error.code !== "ValidationException") return error;
   return queryFault(400, "InvalidParameterValue", error.message);
 }

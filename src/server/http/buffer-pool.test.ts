@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { BLOCK_BUFFER_BYTES } from "../../model/limits.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { ClientLeftError } from "./waiting-lines.ts";
 
 test("a BufferPool lends 64 at once; who comes then waits in line for one given back", async () => {
   const { pool } = setUp();
@@ -74,6 +76,18 @@ test("a BufferPool keeps no more than 64 of those given back", async () => {
   );
   const again = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
   assert.ok(again.every((buffer) => first.includes(buffer)));
+});
+
+test("a BufferPool lends nothing to a client that left while it waited", async () => {
+  const { pool } = setUp();
+  const lent = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("key")));
+  const client = Object.assign(new EventEmitter(), { closed: false });
+  const left = pool.acquire("key", client);
+  const stays = pool.acquire("key");
+  client.emit("close");
+  await assert.rejects(left, ClientLeftError);
+  pool.release(lent[0] as Uint8Array);
+  assert.equal(await stays, lent[0]);
 });
 
 /** A pool whose time passes when it is told to. */

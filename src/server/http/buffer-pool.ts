@@ -1,10 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
-import { Lines } from "../../base/lines.ts";
 import {
   BLOCK_BUFFER_BYTES,
   BLOCK_UNDER_WAY_MS,
   BLOCKS_UNDER_WAY_COUNT_MAX,
 } from "../../model/limits.ts";
+import { type Client, WaitingLines } from "./waiting-lines.ts";
 
 /**
  * Memory of a buffer that is used once: so much the C library gets from the system by itself, and
@@ -28,7 +28,7 @@ export class BufferPool {
   #madeCount = 0;
   /** Lent, and not for long; since when, the oldest first. */
   readonly #lent = new Map<Uint8Array, number>();
-  readonly #waiting = new Lines<(buffer: Uint8Array) => void>();
+  readonly #waiting = new WaitingLines<Uint8Array>();
   #isWatching = false;
 
   constructor(clock: Clock) {
@@ -37,14 +37,14 @@ export class BufferPool {
 
   /**
    * A buffer of `BLOCK_BUFFER_BYTES`, any contents. Hand it back with `release`, exactly once. The
-   * key says who asks, for those who wait.
+   * key says who asks, for those who wait. Rejects with a `ClientLeftError` where the client leaves
+   * while it waits.
    */
-  acquire(key: string): Promise<Uint8Array> {
+  acquire(key: string, client?: Client): Promise<Uint8Array> {
     if (this.#lent.size < BLOCKS_UNDER_WAY_COUNT_MAX) return Promise.resolve(this.#lend());
-    return new Promise((resolve) => {
-      this.#waiting.join(key, resolve);
-      void this.#watch();
-    });
+    const waiting = this.#waiting.wait(key, client);
+    void this.#watch();
+    return waiting;
   }
 
   /** Takes a buffer back; its contents may change at once. */
@@ -70,7 +70,9 @@ export class BufferPool {
 
   /** Gives the place of a buffer to whose turn it is. */
   #uncount(buffer: Uint8Array): void {
-    if (this.#lent.delete(buffer)) this.#waiting.next()?.(this.#lend());
+    if (!this.#lent.delete(buffer)) return;
+    const enter = this.#waiting.next();
+    if (enter) enter(this.#lend());
   }
 
   /** As long as anybody waits, what has been lent for too long counts no more. */

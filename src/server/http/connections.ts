@@ -45,7 +45,7 @@ const GONE: Peer = { isProven: false, prove: () => undefined, awaitBody: () => (
  * served, however many others hold connections, and whatever addresses they all come from.
  */
 export class Connections {
-  /** Places for blocks that have to be read before their signature can be verified. */
+  /** Places for large bodies that have to be read before their signature can be verified. */
   readonly unprovenBlocks = new Limiter(UNPROVEN_BLOCKS_COUNT_MAX);
   readonly #clock: Clock;
   readonly #isEncrypted: boolean;

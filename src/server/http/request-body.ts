@@ -20,7 +20,7 @@ const DRAIN_BYTES_MAX = 2 * 1024 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Reads a JSON or form body into memory; at most 64 KiB. */
+/** Reads a JSON or form body into memory; at most `BODY_SIZE_BYTES_MAX`. */
 export async function readSmallBody(incoming: Incoming): Promise<Uint8Array> {
   if (isRead(incoming.req)) return NO_BYTES;
   const pieces: Uint8Array[] = [];
@@ -80,6 +80,12 @@ export function isSending({ req }: Incoming): boolean {
 function tooLarge(): ServiceFault {
   const message = `The request body is larger than ${BODY_SIZE_BYTES_MAX} bytes`;
   return new ServiceFault({ status: 413, code: "RequestEntityTooLargeException", message });
+}
+
+/** Bytes that the body may have, by its head: at most those that are read of it. */
+export function bodyBytesMax({ req }: Pick<Incoming, "req">): number {
+  const told = req.headers["transfer-encoding"] === undefined;
+  return told ? Number(req.headers["content-length"] ?? 0) : BODY_SIZE_BYTES_MAX;
 }
 
 /** Bytes of the body as its head tells; 0 where it does not. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { systemClock } from "../../base/clock.ts";
 import { Turns } from "./turns.ts";
+import { ClientLeftError } from "./waiting-lines.ts";
 
 test("Turns let a newcomer in before the many that another key has waiting", async () => {
   const turns = new Turns(systemClock);
@@ -68,4 +70,29 @@ test("Turns rest between two pieces for as long as anything else is under way", 
   end();
   await request();
   assert.equal(restCount, 5);
+});
+
+test("Turns do nothing for clients that have left, and let the others in", async () => {
+  const turns = new Turns(systemClock);
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const running = [turns.run("key", () => held), turns.run("key", () => held)];
+  const clients = Array.from({ length: 3 }, () =>
+    Object.assign(new EventEmitter(), { closed: false }),
+  );
+  const begun: number[] = [];
+  const waiting = clients.map((client, i) =>
+    turns.run("key", async () => void begun.push(i), client),
+  );
+  clients[1]?.emit("close");
+  await assert.rejects(waiting[1] as Promise<void>, ClientLeftError);
+  const gone = Object.assign(new EventEmitter(), { closed: true });
+  await assert.rejects(
+    turns.run("key", async () => assert.fail(), gone),
+    ClientLeftError,
+  );
+  release();
+  await Promise.all([...running, waiting[0], waiting[2]]);
+  assert.deepEqual(begun, [0, 2]);
+  assert.ok(clients.every((client) => client.listenerCount("close") <= 1));
+  assert.equal(clients[0]?.listenerCount("close"), 0, "nothing is left of those let in");
 });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
-import { Lines } from "../../base/lines.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { type Client, WaitingLines } from "./waiting-lines.ts";
 
 /** Such work that runs at once: while one reads from the disk, the other goes on. */
 const RUNNING_COUNT_MAX = 2;
@@ -18,7 +18,7 @@ const REST_MS = 3;
  */
 export class Turns {
   readonly #clock: Clock;
-  readonly #waiting = new Lines<() => void>();
+  readonly #waiting = new WaitingLines<void>();
   #running = 0;
   /** Requests that are worked on, and how many of them are such work. */
   #underWayCount = 0;
@@ -42,19 +42,22 @@ export class Turns {
     else await nextTurn();
   }
 
-  /** Runs the work of a request when it is the key's turn; answers what it answers. */
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs the work of a request when it is the key's turn; answers what it answers. Rejects with a
+   * `ClientLeftError`, without having begun, when its client leaves before.
+   */
+  async run<T>(key: string, work: () => Promise<T>, client?: Client): Promise<T> {
     this.#longCount += 1;
     try {
-      return await this.#runInTurn(key, work);
+      if (this.#running >= RUNNING_COUNT_MAX) await this.#waiting.wait(key, client);
+      else this.#running += 1;
+      return await this.#runHere(work);
     } finally {
       this.#longCount -= 1;
     }
   }
 
-  async #runInTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= RUNNING_COUNT_MAX) await this.#wait(key);
-    else this.#running += 1;
+  async #runHere<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } finally {
@@ -63,9 +66,5 @@ export class Turns {
       if (next) void this.#clock.sleep(0).then(next, next);
       else this.#running -= 1;
     }
-  }
-
-  #wait(key: string): Promise<void> {
-    return new Promise((resolve) => this.#waiting.join(key, resolve));
   }
 }

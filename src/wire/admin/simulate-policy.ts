@@ -1,4 +1,8 @@
-import { BODY_SIZE_BYTES_MAX, SIMULATED_COUNT_MAX } from "../../model/limits.ts";
+import {
+  BODY_SIZE_BYTES_MAX,
+  SIMULATED_CONTEXT_CHARACTERS_MAX,
+  SIMULATED_COUNT_MAX,
+} from "../../model/limits.ts";
 import { Constraints, type TextBounds } from "../constraints.ts";
 import { jsonResponse, parseJsonObject, readJson, serializationFault } from "../json.ts";
 import { type ReceivedResponse, request, type WireRequest, type WireResponse } from "../message.ts";
@@ -71,7 +75,18 @@ export function readSimulatePolicyRequest({
     ContextEntries: entries,
   };
   c.check();
+  checkValues(entries ?? []);
   return input;
+}
+
+/** Throws for more values, or longer ones, than a policy can be asked about in a moment. */
+function checkValues(entries: readonly ContextEntry[]): void {
+  const values = entries.flatMap(({ Values }) => Values);
+  listAt("contextEntries.values", values);
+  const { length } = values.join("");
+  if (length <= SIMULATED_CONTEXT_CHARACTERS_MAX) return;
+  const bound = `there can be ${SIMULATED_CONTEXT_CHARACTERS_MAX}`;
+  throw serializationFault(`contextEntries.values have ${length} characters in all; ${bound}`);
 }
 
 /** An optional list of a bounded length. */

@@ -1,4 +1,4 @@
-import type { Snapshot } from "../../model/snapshot.ts";
+import { type Snapshot, visibleState } from "../../model/snapshot.ts";
 import type { WireResponse } from "../message.ts";
 import { type Filter, nextTokenElement, readFilters, tagSet } from "./members.ts";
 import { type QueryParameters, writeEc2Response } from "./query.ts";
@@ -48,7 +48,7 @@ export function writeDescribeTierStatusResponse(
   const item = snapshots.map(({ id, account, state, tags }) => ({
     snapshotId: id,
     volumeId: "vol-ffffffff",
-    status: state === "sealing" ? "pending" : state,
+    status: visibleState(state),
     ownerId: account,
     ...tagSet(tags),
     storageTier: "standard",

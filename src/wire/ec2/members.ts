@@ -1,6 +1,14 @@
 import { formatTimeMs } from "../../base/clock.ts";
 import { type AccountId, parseAccountId } from "../../model/ids.ts";
-import { PERMISSION_ENTRIES_COUNT_MAX } from "../../model/limits.ts";
+import {
+  FILTER_PATTERN_CHARACTERS_MAX,
+  FILTER_VALUE_CHARACTERS_MAX,
+  FILTER_VALUES_COUNT_MAX,
+  PERMISSION_ENTRIES_COUNT_MAX,
+  TAG_KEY_CHARACTERS_MAX,
+  TAG_VALUE_CHARACTERS_MAX,
+  TAGS_COUNT_MAX,
+} from "../../model/limits.ts";
 import type { Grantee, Tag } from "../../model/snapshot.ts";
 import { type QueryParameters, queryFault } from "./query.ts";
 
@@ -12,21 +20,35 @@ export interface Filter {
   readonly Values: readonly string[];
 }
 
-/** Characters of one filter value (AWS). */
-const FILTER_VALUE_CHARACTERS_MAX = 255;
-
 /** `Filter.N.Name` with `Filter.N.Value.M`. */
 export function readFilters(parameters: QueryParameters): Filter[] {
-  return parameters.items("Filter", (prefix) => {
+  const filters = parameters.items("Filter", (prefix) => {
     const Name = parameters.get(`${prefix}.Name`);
-    if (Name === undefined) return undefined;
-    const Values = parameters.list(`${prefix}.Value`);
-    if (Values.every(({ length }) => length <= FILTER_VALUE_CHARACTERS_MAX))
-      return { Name, Values };
-    const bound = `more than ${FILTER_VALUE_CHARACTERS_MAX} characters`;
-    const message = `A value of ${prefix} has ${bound}`;
-    throw queryFault(400, "InvalidParameterValue", message);
+    return Name === undefined ? undefined : { Name, Values: parameters.list(`${prefix}.Value`) };
   });
+  checkFilterValues(filters.flatMap(({ Values }) => Values));
+  return filters;
+}
+
+/** The bounds of EC2, in its words, and one of ours: patterns cost far more than plain texts. */
+function checkFilterValues(values: readonly string[]): void {
+  const longest = values.reduce((most, { length }) => Math.max(most, length), 0);
+  if (longest > FILTER_VALUE_CHARACTERS_MAX) {
+    throw filterLimit(`length for a filter value is ${FILTER_VALUE_CHARACTERS_MAX} characters`);
+  }
+  if (values.length > FILTER_VALUES_COUNT_MAX) {
+    const bound = `is ${FILTER_VALUES_COUNT_MAX}`;
+    throw filterLimit(`number of filter values specified on a single call ${bound}`);
+  }
+  const patterns = values.filter((value) => /[*?]/.test(value));
+  if (patterns.join("").length > FILTER_PATTERN_CHARACTERS_MAX) {
+    const bound = `${FILTER_PATTERN_CHARACTERS_MAX} characters`;
+    throw filterLimit(`length of all filter values with wildcards is ${bound}`);
+  }
+}
+
+function filterLimit(bound: string) {
+  return queryFault(400, "FilterLimitExceeded", `The maximum ${bound}`);
 }
 
 /** A parameter that must be there. */
@@ -55,10 +77,7 @@ export function readTagSpecificationsOf(
   parameters: QueryParameters,
   resourceTypes: readonly string[],
 ): (resourceType: string) => Tag[] {
-  const specifications = parameters.items("TagSpecification", (prefix) => {
-    const type = parameters.get(`${prefix}.ResourceType`);
-    return type === undefined ? undefined : { type, tags: readTags(parameters, `${prefix}.Tag`) };
-  });
+  const specifications = readAllTagSpecifications(parameters);
   const other = specifications.find(({ type }) => !resourceTypes.includes(type));
   if (other) {
     const type = other.type.slice(0, 64);
@@ -69,11 +88,52 @@ export function readTagSpecificationsOf(
     specifications.flatMap(({ type, tags }) => (type === resourceType ? tags : []));
 }
 
-function readTags(parameters: QueryParameters, name: string): Tag[] {
-  return parameters.items(name, (prefix) => {
+/** Tags that are wanted on new resources of a type. */
+export interface TagSpecification {
+  readonly type: string;
+  readonly tags: readonly Tag[];
+}
+
+/**
+ * Types of resources that one request may want tags on (ours): a new image and its snapshots. Each
+ * may stand in a specification of its own.
+ */
+const TAG_SPECIFICATIONS_COUNT_MAX = 2;
+
+/** Every `TagSpecification.N`, whether the action makes resources of that type or not. */
+export function readAllTagSpecifications(parameters: QueryParameters): TagSpecification[] {
+  const read = (prefix: string) => {
+    const type = parameters.get(`${prefix}.ResourceType`);
+    if (type === undefined) return undefined;
+    const tags = readTagPatterns(parameters, `${prefix}.Tag`);
+    return { type, tags: tags.map(({ Key, Value = "" }) => ({ Key, Value })) };
+  };
+  return parameters.items("TagSpecification", read, TAG_SPECIFICATIONS_COUNT_MAX);
+}
+
+/** A tag, or a tag to take away: then it may come without a value. */
+export interface TagPattern {
+  readonly Key: string;
+  readonly Value: string | undefined;
+}
+
+/** `<name>.N.Key` with `<name>.N.Value`, at most as many and as long as a resource may carry. */
+export function readTagPatterns(parameters: QueryParameters, name: string): TagPattern[] {
+  const read = (prefix: string) => {
     const Key = parameters.get(`${prefix}.Key`);
-    return Key === undefined ? undefined : { Key, Value: parameters.get(`${prefix}.Value`) ?? "" };
-  });
+    if (Key === undefined) return undefined;
+    const Value = parameters.get(`${prefix}.Value`);
+    checkLength(`${prefix}.Key`, Key, TAG_KEY_CHARACTERS_MAX);
+    checkLength(`${prefix}.Value`, Value ?? "", TAG_VALUE_CHARACTERS_MAX);
+    return { Key, Value };
+  };
+  return parameters.items(name, read, TAGS_COUNT_MAX);
+}
+
+function checkLength(name: string, { length }: string, lengthMax: number): void {
+  if (length <= lengthMax) return;
+  const message = `${name} has ${length} characters; it may have at most ${lengthMax}`;
+  throw queryFault(400, "InvalidParameterValue", message);
 }
 
 /** Leave to give and to take away. */

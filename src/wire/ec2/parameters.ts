@@ -152,9 +152,11 @@ export const ACTION_PARAMETERS: Readonly<Record<string, ActionParameters>> = {
   ...ENCRYPTION,
 };
 
-/** Of every action: what it is, whether to do it, and what signed it. */
-const COMMON =
-  /^(Action|Version|DryRun|AWSAccessKeyId|Signature\w*|Timestamp|Expires|SecurityToken|X-Amz-.+)$/;
+/** Of every action: what it is, whether to do it, and what signed it. None of them is a list. */
+const COMMON = new RegExp(
+  "^(Action|Version|DryRun|AWSAccessKeyId|Timestamp|Expires|SecurityToken|" +
+    "(Signature|X-Amz-)[A-Za-z0-9-]*)$",
+);
 
 /** Throws for the first parameter that the action does not have, or that is not supported. */
 export function checkParameters(parameters: QueryParameters): void {
@@ -172,6 +174,12 @@ export function checkParameters(parameters: QueryParameters): void {
     }
     throw queryFault(400, "UnknownParameter", `The parameter ${shown} is not recognized`);
   }
+}
+
+/** True for a parameter that the action reads; of an action that is not there, for every one. */
+export function isRead(action: string, name: string): boolean {
+  const isKnown = Object.hasOwn(ACTION_PARAMETERS, action);
+  return !isKnown || ACTION_PARAMETERS[action]?.reads.includes(formOf(name)) === true;
 }
 
 /** The name with N for each number that a list may have: 1 and up, without zeros before it. */

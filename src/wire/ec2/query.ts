@@ -16,17 +16,18 @@ const NAMESPACES: Readonly<Record<QueryService, string>> = {
 };
 const VERSIONS: Readonly<Record<QueryService, string>> = { ec2: "2016-11-15", sts: "2011-06-15" };
 
-/** Numbered members a list may have; more is refused rather than read. */
+/** Numbered members a list may have, unless less is said; more is refused rather than read. */
 const LIST_COUNT_MAX = 1_000;
 
 /** Parts of a parameter's name that are looked at; the longest real one has five. */
 const NAME_PARTS_COUNT_MAX = 8;
 
-/** The parameters of one action. */
+/**
+ * The parameters of one action, each given once: of two values, one reader could take the first
+ * and another the second, and a policy could be asked about what is not done.
+ */
 export class QueryParameters {
   readonly action: string;
-  readonly #pairs: URLSearchParams;
-  /** The first value of each name. */
   readonly #values = new Map<string, string>();
   /**
    * The numbers that follow each name. Found once for all names: a body has room for thousands of
@@ -34,10 +35,13 @@ export class QueryParameters {
    */
   readonly #numbers = new Map<string, Set<number>>();
 
+  /** Throws for a name that is given twice, in EC2's words. */
   constructor(body: Uint8Array) {
-    this.#pairs = new URLSearchParams(new TextDecoder().decode(body));
-    for (const [name, value] of this.#pairs) {
-      if (this.#values.has(name)) continue;
+    for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) {
+      if (this.#values.has(name)) {
+        const message = `The parameter '${name.slice(0, 128)}' may only be specified once.`;
+        throw queryFault(400, "InvalidParameterValue", message);
+      }
       this.#values.set(name, value);
       this.#rememberNumbers(name);
     }
@@ -61,16 +65,9 @@ export class QueryParameters {
     return this.#values.get(name);
   }
 
-  /** The name of every parameter, each once. */
+  /** The name of every parameter. */
   names(): Iterable<string> {
-    return new Set(this.#values.keys());
-  }
-
-  /** Every parameter whose name matches, however often it is given. */
-  matching(names: RegExp): { readonly name: string; readonly value: string }[] {
-    return [...this.#pairs]
-      .filter(([name]) => names.test(name))
-      .map(([name, value]) => ({ name, value }));
+    return this.#values.keys();
   }
 
   /** The values `Name.1`, `Name.2` … in order of their numbers. */
@@ -80,20 +77,25 @@ export class QueryParameters {
 
   /**
    * The structures `Name.1.…`, `Name.2.…` in order of their numbers, whatever numbers are left out:
-   * a filter passed over would widen what an action does. What `read` finds incomplete is refused.
+   * a filter passed over would widen what an action does. What `read` finds incomplete is refused,
+   * and so are more than `countMax`.
    */
-  items<T>(name: string, read: (prefix: string) => T | undefined): T[] {
-    return this.#numbersOf(name).map((number) => {
+  items<T>(
+    name: string,
+    read: (prefix: string) => T | undefined,
+    countMax: number = LIST_COUNT_MAX,
+  ): T[] {
+    return this.#numbersOf(name, countMax).map((number) => {
       const item = read(`${name}.${number}`);
       if (item !== undefined) return item;
       throw queryFault(400, "InvalidParameterValue", `${name}.${number} is not complete`);
     });
   }
 
-  #numbersOf(name: string): number[] {
+  #numbersOf(name: string, countMax: number): number[] {
     const numbers = this.#numbers.get(name) ?? new Set<number>();
-    if (numbers.size > LIST_COUNT_MAX) {
-      const message = `More than ${LIST_COUNT_MAX} values of ${name}`;
+    if (numbers.size > countMax) {
+      const message = `More than ${countMax} values of ${name}`;
       throw queryFault(400, "InvalidParameterValue", message);
     }
     return [...numbers].sort((a, b) => a - b);
@@ -121,6 +123,8 @@ const parser = new XMLParser({
   ignoreAttributes: true,
   parseTagValue: false,
   trimValues: false,
+  // Else characters that are written as numbers stay so.
+  htmlEntities: true,
   isArray: (name) => name === "item",
 });
 
@@ -169,9 +173,14 @@ function xmlResponse(status: number, document: object): WireResponse {
   };
 }
 
-/** XML has no way to write some characters; a description that holds one must not hide the rest. */
+/**
+ * XML has no way to write some characters; a description that holds one must not hide the rest. A
+ * carriage return is written as its number: as itself, every reader takes it for a line's end.
+ */
 function legible(xml: string): string {
-  return xml.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD");
+  return xml
+    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD")
+    .replaceAll("\r", "&#xD;");
 }
 
 /** Writes a request of an action; members without a value are left out. */

@@ -122,9 +122,9 @@ function readSessionPolicy(
  */
 function refuseOthers(parameters: QueryParameters, known: readonly string[]): void {
   const names = ["Action", "Version", ...known];
-  const other = parameters.matching(/^/).find(({ name }) => !names.includes(name));
-  if (!other) return;
-  const what = `the parameter '${other.name.slice(0, 64)}' of ${parameters.action}`;
+  const other = [...parameters.names()].find((name) => !names.includes(name));
+  if (other === undefined) return;
+  const what = `the parameter '${other.slice(0, 64)}' of ${parameters.action}`;
   const message = `Varve does not support ${what}. It supports: ${known.join(", ")}.`;
   throw queryFault(400, "InvalidParameterCombination", message);
 }

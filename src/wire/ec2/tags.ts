@@ -1,12 +1,18 @@
 import type { Tag } from "../../model/snapshot.ts";
 import type { WireRequest, WireResponse } from "../message.ts";
-import { type Filter, nextTokenElement, readFilters } from "./members.ts";
+import {
+  type Filter,
+  nextTokenElement,
+  readFilters,
+  readTagPatterns,
+  type TagPattern,
+} from "./members.ts";
 import { type QueryParameters, queryFault, writeEc2Response, writeQueryRequest } from "./query.ts";
 
 /** Input of CreateTags and DeleteTags; a tag to delete may come without a value. */
 export interface TagsRequest {
   readonly Resources: readonly string[];
-  readonly Tags: readonly { readonly Key: string; readonly Value: string | undefined }[];
+  readonly Tags: readonly TagPattern[];
 }
 
 /** Reads a CreateTags or DeleteTags request. */
@@ -16,11 +22,7 @@ export function readTagsRequest(parameters: QueryParameters): TagsRequest {
     const message = "The request must contain the parameter resourceIdSet";
     throw queryFault(400, "MissingParameter", message);
   }
-  const Tags = parameters.items("Tag", (prefix) => {
-    const Key = parameters.get(`${prefix}.Key`);
-    return Key === undefined ? undefined : { Key, Value: parameters.get(`${prefix}.Value`) };
-  });
-  return { Resources, Tags };
+  return { Resources, Tags: readTagPatterns(parameters, "Tag") };
 }
 
 /** Writes a CreateTags request. */

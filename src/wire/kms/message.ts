@@ -64,7 +64,7 @@ export class KmsMembers {
   }
 }
 
-/** An error of KMS; all of them are answered with 400. */
+/** An error of KMS; all that are not its own failures are answered with 400. */
 export function kmsFault(code: string, message: string): ServiceFault {
   return new ServiceFault({ status: 400, code, message });
 }
@@ -83,12 +83,23 @@ export function writeKmsResponse(members: object): WireResponse {
  * unknown one tells nothing of itself.
  */
 export function writeKmsErrorResponse(error: unknown): WireResponse {
-  if (error instanceof ServiceFault || error instanceof ServiceError) {
-    const status = error instanceof ServiceFault && error.status !== 403 ? error.status : 400;
-    return kmsResponse(status, { __type: error.code, message: error.message });
+  const { status, code, message } = kmsErrorOf(error);
+  return kmsResponse(status, { __type: code, message });
+}
+
+function kmsErrorOf(error: unknown): Pick<ServiceFault, "status" | "code" | "message"> {
+  if (error instanceof ServiceFault) {
+    return error.status === 403 ? kmsFault(error.code, error.message) : error;
   }
-  const message = "An internal error has occurred. Please retry your request.";
-  return kmsResponse(500, { __type: "KMSInternalException", message });
+  const isKnown = error instanceof ServiceError;
+  if (!isKnown || error.code === "InternalServerException") {
+    // A full disk, or a store that takes no changes for now: what to do stands in the message.
+    const unknown = "An internal error has occurred. Please retry your request.";
+    const message = isKnown ? error.message : unknown;
+    return { status: 500, code: "KMSInternalException", message };
+  }
+  const isThrottled = error.code === "RequestThrottledException";
+  return kmsFault(isThrottled ? "ThrottlingException" : error.code, error.message);
 }
 
 function kmsResponse(status: number, members: object): WireResponse {
