@@ -3,6 +3,7 @@ import { randomUuid } from "./base/random.ts";
 import { DiskFullError } from "./model/errors.ts";
 import { type Logger, logger } from "./model/log.ts";
 import type { Store } from "./open-store.ts";
+import type { TlsIdentity } from "./server/http-server.ts";
 import { listenForScrapes, type MetricsAddress } from "./server/metrics-server.ts";
 import type { ClockedConfig } from "./service-config.ts";
 import { AuditLog } from "./signals/audit-log.ts";
@@ -29,6 +30,8 @@ export interface Signals {
   readonly metricsEndpoint: string | undefined;
   /** Goes on in new files, for whoever renamed those that are written to. */
   reopenFiles(): Promise<void>;
+  /** Has new scrapers see another certificate; see `MetricsServer`. */
+  renewCertificate(identity: TlsIdentity): void;
   /** Ends looking; nothing is told after that. */
   stop(): Promise<void>;
   /** Closes what is written to: after the last request. */
@@ -47,11 +50,11 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
   const requests = new RequestSignals(clock, metrics && ((request) => metrics.ended(request)));
   const eventLoop = new EventLoopDelay(clock);
   const running: { stop(): Promise<void> }[] = [eventLoop];
-  let metricsEndpoint: string | undefined;
+  let scrapes: Awaited<ReturnType<typeof serveMetrics>> | undefined;
   return {
     watch: makeWatch(clock, requests, { metrics, tracing }),
     get metricsEndpoint() {
-      return metricsEndpoint;
+      return scrapes?.endpoint;
     },
     async start(core) {
       const board = makeBoard({ config, store, core, version, requests, eventLoop }, [
@@ -71,11 +74,12 @@ export async function makeSignals(config: ClockedConfig, store: Store): Promise<
       if (metrics && config.metrics) {
         metrics.describe({ core, requests, board, version, webhook });
         const server = await serveMetrics(metrics, config.metrics, log);
-        metricsEndpoint = server.endpoint;
+        scrapes = server;
         running.push({ stop: () => server.close() });
       }
       return { requests, board, audit, tracing };
     },
+    renewCertificate: (identity) => scrapes?.renew(identity),
     async reopenFiles() {
       await audit?.reopen();
     },
@@ -155,7 +159,7 @@ async function serveMetrics(metrics: ServiceMetrics, address: MetricsAddress, lo
     const server = await listenForScrapes(metrics, address, onError);
     const at = host.includes(":") ? `[${host}]` : host;
     const endpoint = `${tls ? "https" : "http"}://${at}:${server.port}/metrics`;
-    return { endpoint, close: () => server.close() };
+    return { ...server, endpoint };
   } catch (cause) {
     const where = `${host}:${address.port}`;
     const { message } = cause as Error;

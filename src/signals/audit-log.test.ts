@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, readFile, truncate } from "node:fs/promises";
+import { appendFile, readFile, rename, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
@@ -56,4 +56,21 @@ test("entries that arrive together are all there, in order", async (t) => {
   const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
   const found = lines.map((line) => (JSON.parse(line) as AuditEntry).RequestId);
   assert.deepEqual(found, ["request-0", "request-1", "request-2", "request-3"]);
+});
+
+test("a renamed log is left between two writes, however many go on being noted", async (t) => {
+  const path = join(await temporaryDirectory(t), "audit");
+  const log = await AuditLog.open({ path, withData: true, onChange: () => undefined });
+  t.after(() => log.close());
+  let [noted, isLeft] = [0, false];
+  const writers = Array.from({ length: 4 }, async () => {
+    while (!isLeft && noted < 2_000) await log.note(entry(noted++));
+  });
+  await rename(path, `${path}.1`);
+  await log.reopen();
+  isLeft = true;
+  assert.ok(noted < 2_000, "it is left while there is more to note");
+  await Promise.all(writers);
+  const files = await Promise.all([path, `${path}.1`].map((each) => readFile(each, "utf8")));
+  assert.equal(files.join("").trimEnd().split("\n").length, noted);
 });

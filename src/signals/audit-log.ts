@@ -41,10 +41,14 @@ export class AuditLog {
   #waiting: Waiting[] = [];
   /** Lines that could not be written yet, of calls that were under way then: so they are few. */
   readonly #held: string[] = [];
+  /** New files to go on in; none of them rejects. */
+  readonly #renewals: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
   /** Where a line may have been written in part, the next begins on one of its own. */
   #isTorn = false;
+  /** False while the file has lines, of calls that carry data, that nothing has synced since. */
+  #isSynced = true;
 
   private constructor(options: AuditLogOptions, file: FileHandle) {
     this.#options = options;
@@ -91,14 +95,22 @@ export class AuditLog {
     });
   }
 
-  /** Goes on in a new file of that name: for whoever has renamed the one before. */
+  /**
+   * Goes on in a new file of that name, for whoever has renamed the one before, from between two
+   * writes on, however many wait. Rejects where it cannot be opened, and goes on in the one so far.
+   */
   async reopen(): Promise<void> {
     const file = await openFile(this.#options.path);
-    await this.#running;
-    const before = this.#file;
-    this.#file = file;
-    this.#isTorn = await endsInLine(file);
-    await before.close();
+    const isTorn = await endsInLine(file);
+    await new Promise<void>((resolve, reject) => {
+      this.#renewals.push(async () => {
+        const closed = this.#closeSynced();
+        this.#file = file;
+        this.#isTorn = isTorn;
+        await closed.then(resolve, reject);
+      });
+      this.#running ??= this.#run();
+    });
   }
 
   /**
@@ -123,25 +135,40 @@ export class AuditLog {
   /** Writes what waits, then closes the file. */
   async close(): Promise<void> {
     await this.#running;
-    await this.#file.close();
+    await this.#closeSynced();
+  }
+
+  async #closeSynced(): Promise<void> {
+    const file = this.#file;
+    try {
+      if (!this.#isSynced) await file.datasync();
+      this.#isSynced = true;
+    } finally {
+      await file.close();
+    }
   }
 
   async #run(): Promise<void> {
     // One turn of the event loop, so that entries which arrived together are written together.
     await nextTurn();
     do {
+      for (const renew of this.#renewals.splice(0)) await renew();
       const batch = this.#waiting.splice(0);
       await this.#append(batch);
-    } while (this.#waiting.length > 0);
+    } while (this.#waiting.length > 0 || this.#renewals.length > 0);
     this.#running = undefined;
   }
 
   async #append(batch: readonly Waiting[]): Promise<void> {
     const lines = [...this.#held, ...batch.map(({ line }) => line)];
     try {
-      if (lines.length > 0) await this.#write(lines.join(""));
+      if (lines.length > 0) {
+        await this.#write(lines.join(""));
+        this.#isSynced = false;
+      }
       if (this.#held.length > 0 || batch.some(({ isSynced }) => isSynced)) {
         await this.#file.datasync();
+        this.#isSynced = true;
       }
       this.#held.length = 0;
       this.#change(undefined);

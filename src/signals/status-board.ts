@@ -235,7 +235,8 @@ export class StatusBoard {
     const { protectedBytes, storedBytes, freeBytes, measures } = totals;
     const { compression, segmentBytes } = this.#segments ?? {};
     const plainBytes = compression === undefined ? 0 : storedBytes * compression;
-    const fullMs = freeBytes && fullTimeMs(measures, freeBytes, this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    const fullMs = freeBytes === undefined ? undefined : fullTimeMs(measures, freeBytes, nowMs);
     return {
       ProtectedBytes: protectedBytes,
       StoredBytes: storedBytes,

@@ -173,3 +173,12 @@ function childrenOf(pid: number): number[] {
   const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" });
   return stdout.trim().split("\n").map(Number);
 }
+
+test("a SIGHUP ends no service that has nothing to read again", async (t) => {
+  const folder = await temporaryDirectory(t);
+  await serving(folder, [], async (served, hangUp) => {
+    hangUp();
+    const { code, stderr } = await runVarve(["list"], { env: environment(served) });
+    assert.equal(code, 0, stderr);
+  });
+});

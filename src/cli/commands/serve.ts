@@ -72,11 +72,11 @@ async function serve(options: ServeOptions & GlobalOptions): Promise<void> {
   const settings = await serveSettings(options, process.env);
   const signals = listenForSignals();
   try {
-    const service = await open(settings);
+    const service = await open(settings, outputFor(options));
     // Not in NODE_OPTIONS, which does not take it; V8 reads it anew at each collection.
     setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
     greet(outputFor(options), service);
-    if (settings.tlsFiles || settings.audit) signals.onHangUp(() => readAgain(service, settings));
+    signals.onHangUp(() => readAgain(service, settings));
     await Promise.race([signals.first, service.failed.then(endWithoutClosing)]);
     await closeInTime(service);
   } finally {
@@ -93,7 +93,7 @@ async function readAgain(service: Service, { tlsFiles, audit }: ServeSettings): 
     process.stderr.write(`varve: The audit log goes on in ${audit.path}.\n`);
   } catch (error) {
     const { message } = error as Error;
-    process.stderr.write(`varve: The audit log goes on in the file so far: ${message}\n`);
+    process.stderr.write(`varve: The audit log was not renewed as it should: ${message}\n`);
   }
 }
 
@@ -117,14 +117,18 @@ function endWithoutClosing({ message }: Error): never {
   process.exit(EXIT_CODES.file);
 }
 
-async function open(settings: ServeSettings): Promise<Service> {
+async function open(settings: ServeSettings, output: Output): Promise<Service> {
   // Brought up only now: no other command needs it.
-  const { openService } = await import("../../service.ts");
+  const { FirstKeyUnseenError, openService } = await import("../../service.ts");
   try {
     return await openService({ ...settings, consoleFiles: await readConsoleFiles() });
   } catch (error) {
     if (error instanceof Error && error.name === "CatalogFailedError") endWithoutClosing(error);
-    throw inWords(error, settings);
+    if (!(error instanceof FirstKeyUnseenError)) throw inWords(error, settings);
+    const { account, accessKeyId, secretAccessKey } = error.firstKey.key;
+    const lines = describeFirstKey(error.firstKey, undefined);
+    output.result({ account, accessKeyId, secretAccessKey }, lines.join("\n"));
+    throw inWords(error.cause, settings);
   }
 }
 
@@ -179,19 +183,25 @@ function greet(output: Output, service: Service): void {
     `Web console        ${endpoint}/console`,
     ...(metricsEndpoint ? [`Metrics            ${metricsEndpoint}`] : []),
     ...(emulation ? [`Emulates           ${formatEmulation(emulation)}`] : []),
-    `Account            ${account}`,
-    `Access key id      ${accessKeyId}`,
-    ...(isMinted
-      ? [
-          `Secret access key  ${secretAccessKey}`,
-          `                   shown this once; ${whereKept(credentialsPath)}`,
-        ]
-      : []),
+    ...describeFirstKey(firstKey, credentialsPath),
     "",
     "Try next:",
     ...tryNext(service).map((line) => `  ${line}`),
   ];
   output.result(isMinted ? { ...facts, secretAccessKey } : facts, lines.join("\n"));
+}
+
+function describeFirstKey(
+  { key, origin }: Service["firstKey"],
+  credentialsPath: string | undefined,
+) {
+  const isMinted = origin === "minted";
+  return [
+    `Account            ${key.account}`,
+    `Access key id      ${key.accessKeyId}`,
+    ...(isMinted ? [`Secret access key  ${key.secretAccessKey}`] : []),
+    ...(isMinted ? [`                   shown this once; ${whereKept(credentialsPath)}`] : []),
+  ];
 }
 
 function whereKept(credentialsPath: string | undefined): string {
@@ -220,7 +230,7 @@ function shellQuote(text: string): string {
 interface Signals {
   /** Resolves with the first signal to stop. */
   readonly first: Promise<void>;
-  /** From now on a SIGHUP, which would end the process, has this done instead. */
+  /** From now on a SIGHUP has this done. Until then it does nothing; it never ends the process. */
   onHangUp(work: () => Promise<void>): void;
   stop(): void;
 }
@@ -239,12 +249,14 @@ function listenForSignals(): Signals {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  let onHangUp = () => {};
+  let work = async () => {};
+  // From the beginning: whoever renews certificates or renames logs may do so at any moment.
+  const onHangUp = () => void work();
+  process.on("SIGHUP", onHangUp);
   return {
     first: promise,
-    onHangUp(work) {
-      onHangUp = () => void work();
-      process.on("SIGHUP", onHangUp);
+    onHangUp(asked) {
+      work = asked;
     },
     stop() {
       process.off("SIGHUP", onHangUp);
