@@ -4,12 +4,13 @@ import {
   ClientError,
   type ClientErrorKind,
   CopyError,
+  EmptySourceError,
   FileError,
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
 import { describeError } from "./describe-error.ts";
-import { InterruptedError, TimeOverError } from "./errors.ts";
+import { InterruptedError, NotDeletedError, TimeOverError } from "./errors.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
 const endpoint = "http://127.0.0.1:7788";
@@ -80,6 +81,17 @@ test("every failure has its exit code and one line that says what to do", () => 
     [new SnapshotStateError("Checksum mismatch", "snap-1", "error"), EXIT_CODES.damaged, /mism/],
     [new SnapshotStateError("Still pending", "snap-1", "pending"), EXIT_CODES.failure, /^Still/],
     [new TimeOverError("Still pending."), EXIT_CODES.timeout, /^Still pending\.$/],
+    [
+      new EmptySourceError("No snapshot matches, and 1 copy would be deleted", true),
+      EXIT_CODES.usage,
+      /deleted\. If that is right, say so with --allow-empty-source\.$/,
+    ],
+    [
+      new EmptySourceError("There is no snapshot", false),
+      EXIT_CODES.usage,
+      /^There is no snap\w+\.$/,
+    ],
+    [new NotDeletedError("snap-1", shrank), EXIT_CODES.file, /^snap-1 was not deleted: The image/],
     [new InterruptedError(), EXIT_CODES.interrupted, /^Interrupted\.$/],
     [new Error("odd"), EXIT_CODES.failure, /^odd\.$/],
     ["odd", EXIT_CODES.failure, /^odd\.$/],

@@ -3,6 +3,7 @@ import {
   ClientError,
   CopyError,
   DownloadError,
+  EmptySourceError,
   FileError,
   isAccessDenied,
   isAwsEndpoint,
@@ -14,6 +15,7 @@ import {
 import {
   DamagedDataError,
   InterruptedError,
+  NotDeletedError,
   ResumableError,
   TimeOverError,
   UsageError,
@@ -30,7 +32,7 @@ export interface FailureDescription {
   readonly operation?: string | undefined;
   readonly status?: number | undefined;
   readonly requestId?: string | undefined;
-  /** The snapshot an upload had started, or a download was reading. */
+  /** The snapshot an upload had started, a download was reading, or that was not deleted. */
   readonly snapshotId?: string | undefined;
   /** What goes on where it ended. */
   readonly resumeCommand?: string | undefined;
@@ -56,6 +58,11 @@ function describe(error: unknown, endpoint: string): FailureDescription {
     const { command: resumeCommand } = error;
     return { ...cause, message: `${cause.message} Go on with: ${resumeCommand}`, resumeCommand };
   }
+  if (error instanceof NotDeletedError) {
+    const cause = describe(error.cause, endpoint);
+    const { snapshotId } = error;
+    return { ...cause, message: `${error.message}: ${cause.message}`, snapshotId };
+  }
   if (error instanceof UploadError || error instanceof DownloadError) {
     const cause = describe(error.cause, endpoint);
     const { snapshotId, aftermath } = error;
@@ -67,6 +74,11 @@ function describe(error: unknown, endpoint: string): FailureDescription {
     if (!(cause instanceof Error)) return { exitCode: EXIT_CODES.failure, code: "Copy", message };
     const why = describe(cause, endpoint);
     return { ...why, message: `${sentence(why.message)} ${aftermath}`, snapshotId };
+  }
+  if (error instanceof EmptySourceError) {
+    const next = error.canBeAllowed ? " If that is right, say so with --allow-empty-source." : "";
+    const message = `${sentence(error.message)}${next}`;
+    return { exitCode: EXIT_CODES.usage, code: "EmptySource", message };
   }
   if (error instanceof ClientError) {
     const { operation, status, requestId } = error;

@@ -32,3 +32,14 @@ export class ResumableError extends Error {
     this.command = command;
   }
 }
+
+/** One of several snapshots that could not be deleted; `cause` says why. */
+export class NotDeletedError extends Error {
+  override readonly name = "NotDeletedError";
+  readonly snapshotId: string;
+
+  constructor(snapshotId: string, cause: unknown) {
+    super(`${snapshotId} was not deleted`, { cause });
+    this.snapshotId = snapshotId;
+  }
+}

@@ -151,6 +151,8 @@ export class CopyError extends Error {
   readonly snapshotId: string | undefined;
   /** What became of it and what to do next, as sentences. */
   readonly aftermath: string;
+  /** True where the snapshot to be copied was deleted meanwhile: nothing is left to go on with. */
+  readonly isSourceGone: boolean;
 
   constructor(
     cause: unknown,
@@ -158,6 +160,7 @@ export class CopyError extends Error {
       readonly sourceSnapshotId: string;
       readonly snapshotId?: string | undefined;
       readonly aftermath: string;
+      readonly isSourceGone?: boolean;
     },
   ) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -165,5 +168,6 @@ export class CopyError extends Error {
     this.sourceSnapshotId = parts.sourceSnapshotId;
     this.snapshotId = parts.snapshotId;
     this.aftermath = parts.aftermath;
+    this.isSourceGone = parts.isSourceGone ?? false;
   }
 }

@@ -96,6 +96,7 @@ export {
   digestPagesOf,
   type ListingOptions,
 } from "./api/listings.ts";
+export { type OnceKnownOptions, onceKnown } from "./api/once-known.ts";
 export {
   type EncryptionDefaults,
   findLock,

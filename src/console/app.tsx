@@ -1,7 +1,7 @@
 import type { ComponentType } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { systemClock } from "../base/clock.ts";
-import { getCallerIdentity } from "../client/browser.ts";
+import { ClientError, getCallerIdentity } from "../client/browser.ts";
 import { CompareScreen } from "./compare-screen.tsx";
 import { ConsoleContext } from "./console-context.ts";
 import { failureKind, failureText } from "./failures.ts";
@@ -84,7 +84,7 @@ function Shell(props: { readonly session: Session; readonly onSignOut: (why: str
   );
 }
 
-/** Resolves when the service answers again; rejects when it refuses the caller. */
+/** Resolves when the service answers again; rejects when it does not know the caller any more. */
 async function lookForService({ client }: Session, signal: AbortSignal): Promise<void> {
   for (;;) {
     await systemClock.sleep(LOOK_AGAIN_MS, signal);
@@ -93,7 +93,11 @@ async function lookForService({ client }: Session, signal: AbortSignal): Promise
       return;
     } catch (error) {
       signal.throwIfAborted();
-      if (failureKind(error) !== "offline") throw error;
+      const kind = failureKind(error);
+      if (kind === "expired" || kind === "key" || kind === "secret") throw error;
+      // What stands before it may answer for it, and it may be there without its engines.
+      const isTrouble = error instanceof ClientError && (error.status ?? 0) >= 500;
+      if (kind !== "offline" && !isTrouble) return;
     }
   }
 }

@@ -1,14 +1,13 @@
 import { useState } from "preact/hooks";
-import { forEachConcurrent } from "../base/concurrency.ts";
 import { createTags, deleteSnapshot, verifySnapshot } from "../client/browser.ts";
 import { type ConsoleParts, useConsole } from "./console-context.ts";
 import { Dialog } from "./dialog.tsx";
+import { eachSnapshot } from "./each-snapshot.ts";
 import { counted } from "./format.ts";
 import { compareHref } from "./route.ts";
 import type { SnapshotRow } from "./snapshot-rows.ts";
+import type { TaskControls } from "./task-board.ts";
 
-/** Snapshots worked on at once. */
-const AT_ONCE = 4;
 /** Snapshots named in a dialog; beyond that they are counted. */
 const NAMED_COUNT = 8;
 
@@ -46,19 +45,20 @@ export function BulkActions(props: {
 
   const run = async (action: Action, form: FormData) => {
     setAsked(undefined);
-    const rows = [...selected];
-    const start = { action, total: rows.length, done: 0, failures: [] };
+    const ids = selected.map(({ id }) => id);
+    const start = { action, total: ids.length, done: 0, failures: [] };
     setProgress(start);
-    let [done, failures] = [0, [] as readonly string[]];
-    await forEachConcurrent(rows, AT_ONCE, async ({ id }) => {
-      try {
-        await WORK[action]({ client, tasks }, id, form);
-      } catch (error) {
-        failures = [...failures, `${id}: ${report(error)}`];
-      }
-      done += 1;
-      setProgress({ ...start, done, failures });
-    });
+    const title = `${TITLES[action]} ${counted(ids.length, "snapshot")}`;
+    const work = (controls: TaskControls) =>
+      eachSnapshot({ report, controls }, ids, {
+        done: DONE[action],
+        each: (id, signal) => WORK[action]({ client, tasks, signal }, id, form),
+        onDone: (done, failures) => setProgress({ ...start, done, failures }),
+      });
+    // A task of the tab can be seen and stopped when this screen is left. Of verifications each is.
+    const ended = action === "verify" ? work(APART) : tasks.run(title, work);
+    // What failed is shown below, and on the board; what was stopped has come to its end, too.
+    await ended.catch(() => setProgress((now) => now && { ...now, total: now.done }));
     props.onDone();
   };
 
@@ -100,17 +100,20 @@ export function BulkActions(props: {
   );
 }
 
+/** Of what is no task as a whole. */
+const APART: TaskControls = { signal: new AbortController().signal, onProgress: () => undefined };
+
 type Work = (
-  parts: Pick<ConsoleParts, "client" | "tasks">,
+  parts: Pick<ConsoleParts, "client" | "tasks"> & { readonly signal: AbortSignal },
   id: string,
   form: FormData,
 ) => Promise<void>;
 
 const WORK: Readonly<Record<Action, Work>> = {
-  delete: ({ client }, id) => deleteSnapshot(client, id),
-  tag: ({ client }, id, form) => {
+  delete: ({ client, signal }, id) => deleteSnapshot(client, id, { signal }),
+  tag: ({ client, signal }, id, form) => {
     const tag = { Key: String(form.get("key")), Value: String(form.get("value") ?? "") };
-    return createTags(client, { Resources: [id], Tags: [tag] });
+    return createTags(client, { Resources: [id], Tags: [tag] }, { signal });
   },
   async verify({ client, tasks }, id) {
     await tasks.run(`Verify ${id}`, async ({ signal, onProgress }) => {

@@ -1,6 +1,5 @@
 import { useState } from "preact/hooks";
 import { formatTimeMs } from "../base/clock.ts";
-import { forEachConcurrent } from "../base/concurrency.ts";
 import {
   deleteSnapshot,
   isEmptyRules,
@@ -14,6 +13,7 @@ import {
 import { type ConsoleParts, useConsole } from "./console-context.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { Dialog } from "./dialog.tsx";
+import { eachSnapshot } from "./each-snapshot.ts";
 import { Failure } from "./failure.tsx";
 import { counted, formatTime } from "./format.ts";
 import { snapshotHref } from "./route.ts";
@@ -30,8 +30,6 @@ const COUNTS = [
 
 /** As many as anybody keeps: a bound against a slip of the finger. */
 const KEEP_COUNT_MAX = 9_999;
-/** Snapshots deleted at once. */
-const AT_ONCE = 4;
 
 /** A policy of what to keep. */
 interface Policy {
@@ -39,9 +37,24 @@ interface Policy {
   readonly grouping: PruneGrouping;
 }
 
+/** Answers what failed, in words; "" where nothing did. */
+async function deleteAll(
+  { client, report, tasks }: ConsoleParts,
+  ids: readonly string[],
+): Promise<string> {
+  const each = (id: string, signal: AbortSignal) => deleteSnapshot(client, id, { signal });
+  const work = (controls: TaskControls) =>
+    eachSnapshot({ report, controls }, ids, { done: "deleted", each });
+  return tasks.run(`Prune ${counted(ids.length, "snapshot")}`, work).then(
+    () => "",
+    (error: unknown) => (error as Error).message,
+  );
+}
+
 /** Shows what keep rules would keep and delete, and why; deletes it when told to. */
 export function PruneSimulator() {
-  const { client, report, tasks } = useConsole();
+  const parts = useConsole();
+  const { client, report } = parts;
   const [policy, setPolicy] = useState<Policy>();
   const [result, setResult] = useState<PruneResult>();
   const [failure, setFailure] = useState("");
@@ -68,12 +81,9 @@ export function PruneSimulator() {
     setIsBusy(true);
     // Just what was shown and confirmed, whatever else has come since.
     const ids = doomed.map(({ snapshot }) => snapshot.snapshotId);
-    await tasks
-      .run(`Prune ${counted(ids.length, "snapshot")}`, (controls) =>
-        deleteAll({ client, report }, ids, controls),
-      )
-      .catch((error: unknown) => setFailure((error as Error).message));
+    const failed = await deleteAll(parts, ids);
     if (policy) await simulate(policy);
+    if (failed !== "") setFailure(failed);
   };
   return (
     <section aria-labelledby="prune-heading">
@@ -109,27 +119,6 @@ export function PruneSimulator() {
       ) : null}
     </section>
   );
-}
-
-/** One that cannot be deleted does not save the others; they are told of together. */
-async function deleteAll(
-  { client, report }: Pick<ConsoleParts, "client" | "report">,
-  ids: readonly string[],
-  { signal, onProgress }: TaskControls,
-): Promise<string> {
-  let done = 0;
-  const failures: string[] = [];
-  await forEachConcurrent(ids, AT_ONCE, async (id) => {
-    signal.throwIfAborted();
-    await deleteSnapshot(client, id, { signal }).catch((error: unknown) => {
-      failures.push(`${id}: ${report(error)}`);
-    });
-    done += 1;
-    onProgress(done, ids.length, `${done} of ${ids.length}`);
-  });
-  const text = `${counted(done - failures.length, "snapshot")} deleted`;
-  if (failures.length > 0) throw new Error(`${text}; ${failures.join("; ")}`);
-  return text;
 }
 
 function DeleteDialog(props: {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { writeImage } from "../support/image-file.ts";
-import { start } from "../support/operations.ts";
+import { snapshotOf, start } from "../support/operations.ts";
 import { startTwoServices } from "./_two-services.ts";
 
 /* One service kept up to date with another, by the command. */
@@ -100,4 +101,54 @@ test("sync --every goes on after a failure until it is interrupted", async (t) =
     stdout,
     /^1 snapshot copied, .*Again in 1\.0 s\.\n0 snapshots copied, .*1 up to date/,
   );
+});
+
+test("sync --every outlasts a source without matches, and keys that are not found", async (t) => {
+  const { source, folder, run, to, destination } = await startTwoServices(t);
+  const { accessKeyId, secretAccessKey } = destination.firstKey.key;
+  const keys = join(folder, "keys.json");
+  const config = join(folder, "config");
+  await writeFile(config, `[profile late]\ncredential_process = cat ${keys}\n`);
+  const id = await snapshotOf(source, new Map(), { Tags: [{ Key: "a", Value: "b" }] });
+  const copied = await run(["sync", ...to, "--tag", "a=b", "--quiet"]);
+  assert.equal(copied.code, 0, copied.stderr);
+  await run(["delete", id]);
+  await start(source);
+  const there = ["--to", destination.endpoint, "--to-profile", "late"];
+  const args = ["sync", ...there, "--tag", "a", "--delete", "--every", "1s", "--quiet", "--json"];
+  const done: Promise<unknown>[] = [];
+  const seen = new Set<string>();
+  const { code, stdout, stderr } = await run(args, {
+    env: { AWS_CONFIG_FILE: config },
+    onStderr(text) {
+      const once = (what: string, act: () => Promise<unknown>) => {
+        if (!text.includes(what) || seen.has(what)) return;
+        seen.add(what);
+        done.push(act());
+      };
+      const found = { Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey };
+      once("NoCredentials", () => writeFile(keys, JSON.stringify(found)));
+      const Tags = [{ Key: "a", Value: "c" }];
+      once("EmptySource", () => snapshotOf(source, new Map(), { Tags }));
+    },
+    onStdout: (_text, child) => child.kill("SIGINT"),
+  });
+  await Promise.all(done);
+  assert.equal(code, 130, stderr);
+  assert.deepEqual([...seen], ["NoCredentials", "EmptySource"]);
+  const { copies, deleted } = JSON.parse(stdout.split("\n")[0] ?? "");
+  assert.deepEqual([copies.length, deleted.length], [1, 1]);
+});
+
+test("sync --every ends when its keys are refused", async (t) => {
+  const { folder, run, destination } = await startTwoServices(t);
+  const credentials = join(folder, "wrong");
+  const wrong = "aws_access_key_id = AKIAWRONG\naws_secret_access_key = wrong\n";
+  await writeFile(credentials, `[wrong]\n${wrong}`);
+  const to = ["--to", destination.endpoint, "--to-profile", "wrong"];
+  const { code, stderr } = await run(["sync", ...to, "--all", "--every", "1s"], {
+    env: { AWS_SHARED_CREDENTIALS_FILE: credentials },
+  });
+  assert.equal(code, 4, stderr);
+  assert.match(stderr, /refuses your access key/);
 });

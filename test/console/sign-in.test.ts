@@ -8,6 +8,7 @@ import { REGION, startService } from "../support/service.ts";
 import { withSession } from "../support/sessions.ts";
 import { suiteCleanup } from "../support/suite-cleanup.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { waitUntil } from "../support/wait-until.ts";
 import {
   assertAccessible,
   assertFits,
@@ -114,6 +115,17 @@ describe("signing in to the console", { skip: SKIP }, () => {
     await page.getByRole("button", { name: "Reload" }).click();
     const banner = page.getByText("Looking for it every 2 seconds");
     await banner.waitFor();
+    // What stands before it is there first.
+    let answered = 0;
+    await page.route("**/*", (route) => {
+      answered += 1;
+      return route.fulfill({ status: 502, body: "Bad gateway" });
+    });
+    await waitUntil(
+      async () => answered,
+      (count) => count > 0,
+    );
+    await page.unroute("**/*");
     service = await openService({ ...config, port });
     await banner.waitFor({ state: "detached" });
     await page.getByText("There are no snapshots yet").waitFor();

@@ -97,5 +97,8 @@ describe("the screen of all snapshots", { skip: SKIP }, () => {
     await button("Delete 2 snapshots").click();
     await page.getByText("2 of 2 snapshots deleted").waitFor();
     await page.getByText("0 of 11 snapshots").waitFor();
+    // Whoever leaves the screen finds there how it went.
+    await page.getByRole("link", { name: "Tasks" }).click();
+    await page.getByRole("log").getByText("Delete 2 snapshots: 2 snapshots deleted").waitFor();
   });
 });

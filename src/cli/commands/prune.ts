@@ -4,8 +4,6 @@ import {
   filterMatcher,
   isEmptyRules,
   type KeepRules,
-  type PruneDecision,
-  type PrunedSnapshot,
   type PruneGrouping,
   type PruneResult,
   pruneSnapshots,
@@ -13,7 +11,7 @@ import {
 } from "../../client/index.ts";
 import { integerArgument, tagPatternArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
-import { UsageError } from "../errors.ts";
+import { NotDeletedError, UsageError } from "../errors.ts";
 import { addSelectionOptions, type FilterOptions, filterFrom } from "../filter-options.ts";
 import { formatCount, formatTable } from "../output/format.ts";
 import { type Session, withSession } from "../session.ts";
@@ -100,13 +98,16 @@ async function prune(session: Session, options: PruneCommandOptions): Promise<vo
       if (output.options.json) output.note("", { event: "deleted", snapshotId });
     },
   });
-  for (const { snapshotId, error } of result.failed.slice(0, -1)) {
-    noteFailure(session, snapshotId, error);
+  const failures = result.failed.map(
+    ({ snapshotId, error }) => new NotDeletedError(snapshotId, error),
+  );
+  for (const failure of failures.slice(0, -1)) {
+    output.failure(describeError(failure, client.endpoint));
   }
   if (!output.options.json) noteRest(session, result, dryRun);
-  output.result(toJson(session, result, { rules, timeZone, dryRun }), table(result.decisions));
-  const last = result.failed.at(-1);
-  if (last) throw last.error;
+  output.result(toJson(session, result, { rules, timeZone, dryRun }), table(result));
+  const last = failures.at(-1);
+  if (last) throw last;
 }
 
 function rulesFrom(options: PruneCommandOptions): KeepRules {
@@ -121,22 +122,15 @@ function rulesFrom(options: PruneCommandOptions): KeepRules {
   };
 }
 
-function noteFailure({ output, client }: Session, snapshotId: string, error: unknown): void {
-  const { message } = describeError(error, client.endpoint);
-  output.note(`${snapshotId} was not deleted: ${message}`, {
-    event: "failed",
-    snapshotId,
-    message,
-  });
-}
-
 function noteRest({ output }: Session, result: PruneResult, dryRun: boolean): void {
-  const { decisions, deleted, ungrouped, holdsUnknown } = result;
+  const { decisions, deleted, failed, ungrouped, holdsUnknown } = result;
   const of = (action: string) => decisions.filter((each) => each.action === action).length;
   const doomed = dryRun ? of("delete") : deleted.length;
   const verb = dryRun ? "would be deleted" : "deleted";
   const held = of("held") === 0 ? "" : `, ${of("held")} held`;
-  output.note(`${formatCount(doomed, "snapshot")} ${verb}, ${of("keep")} kept${held}.`, {});
+  const lost = failed.length === 0 ? "" : `, ${failed.length} failed`;
+  const counts = `${of("keep")} kept${held}${lost}`;
+  output.note(`${formatCount(doomed, "snapshot")} ${verb}, ${counts}.`, {});
   if (ungrouped.length > 0) {
     output.note(`${formatCount(ungrouped.length, "snapshot")} in no group and left alone.`, {});
   }
@@ -146,14 +140,19 @@ function noteRest({ output }: Session, result: PruneResult, dryRun: boolean): vo
   }
 }
 
-function toJson(
-  { client }: Session,
-  { decisions, deleted, failed, ungrouped, holdsUnknown }: PruneResult,
-  told: object,
-): object {
+/** What became of each snapshot: `failed` where it was to be deleted and could not be. */
+function outcomes({ decisions, failed }: PruneResult) {
+  const failedIds = new Set(failed.map(({ snapshotId }) => snapshotId));
+  return decisions.map(({ action, reasons, snapshot }) => {
+    return { action: failedIds.has(snapshot.snapshotId) ? "failed" : action, reasons, snapshot };
+  });
+}
+
+function toJson({ client }: Session, result: PruneResult, told: object): object {
+  const { deleted, failed, ungrouped, holdsUnknown } = result;
   return {
     ...told,
-    snapshots: decisions.map(({ action, reasons, snapshot }) => ({
+    snapshots: outcomes(result).map(({ action, reasons, snapshot }) => ({
       ...{ snapshotId: snapshot.snapshotId, group: snapshot.group, action, reasons },
       startTime: formatTimeMs(snapshot.startTimeMs),
       description: snapshot.description.Description,
@@ -167,10 +166,10 @@ function toJson(
   };
 }
 
-function table(decisions: readonly PruneDecision<PrunedSnapshot>[]): string {
-  if (decisions.length === 0) return "";
+function table(result: PruneResult): string {
+  if (result.decisions.length === 0) return "";
   const titles = ["GROUP", "SNAPSHOT", "STARTED", "ACTION", "WHY", "DESCRIPTION"];
-  const rows = decisions.map(({ action, reasons, snapshot }) => [
+  const rows = outcomes(result).map(({ action, reasons, snapshot }) => [
     snapshot.group,
     snapshot.snapshotId,
     formatTimeMs(snapshot.startTimeMs)

@@ -1,14 +1,15 @@
-import type { Command } from "commander";
+import { type Command, CommanderError } from "commander";
 import {
-  EmptySourceError,
+  ClientError,
+  CopyError,
   type SyncResult,
   syncSnapshots,
   type TagPattern,
 } from "../../client/index.ts";
 import { timeSpanArgument } from "../arguments.ts";
 import { describeError } from "../describe-error.ts";
-import { UsageError } from "../errors.ts";
-import { EXIT_CODES } from "../exit-codes.ts";
+import { NotDeletedError, UsageError } from "../errors.ts";
+import { EXIT_CODES, type ExitCode } from "../exit-codes.ts";
 import { addSelectionOptions } from "../filter-options.ts";
 import { formatCount, formatSeconds } from "../output/format.ts";
 import { ProgressDisplay } from "../output/progress.ts";
@@ -25,9 +26,6 @@ interface SyncCommandOptions extends CopyCommandOptions {
   readonly dryRun?: boolean;
   readonly every?: number;
 }
-
-/** Failures that waiting does not cure: they end a loop. */
-const LASTING = new Set<number>([EXIT_CODES.usage, EXIT_CODES.denied, EXIT_CODES.interrupted]);
 
 /** Adds `varve sync`. */
 export function addSyncCommand(program: Command): void {
@@ -66,50 +64,84 @@ async function syncAll(
   clients: TwoClients,
   options: SyncCommandOptions,
 ): Promise<void> {
-  if (options.every === undefined) return sync(session, clients, options);
   const { output, signal, client } = session;
+  const tell = (error: unknown) => output.failure(describeError(error, client.endpoint));
+  if (options.every === undefined) {
+    const failures = await sync(session, clients, options);
+    failures.slice(0, -1).forEach(tell);
+    if (failures.length > 0) throw failures.at(-1);
+    return;
+  }
   for (;;) {
     try {
-      await sync(session, clients, options);
+      const failures = await sync(session, clients, options);
+      failures.forEach(tell);
     } catch (error) {
       const failure = describeError(error, client.endpoint);
-      if (signal.aborted || LASTING.has(failure.exitCode)) throw error;
+      if (signal.aborted || isLasting(error, failure.exitCode)) throw error;
       output.failure(failure);
     }
     await client.clock.sleep(options.every, signal);
   }
 }
 
+/**
+ * True for a failure that waiting does not cure, which ends a loop: a service refuses the keys.
+ * That none can be found may pass, for they may come from a service that is away.
+ */
+function isLasting(error: unknown, exitCode: ExitCode): boolean {
+  const cause = error instanceof CopyError ? error.cause : error;
+  if (cause instanceof CommanderError) return true;
+  return cause instanceof ClientError && exitCode === EXIT_CODES.denied;
+}
+
+/** One round; answers what of it failed though all else was done. */
 async function sync(
   session: Session,
   { source, destination }: TwoClients,
   options: SyncCommandOptions,
-): Promise<void> {
-  const { output } = session;
+): Promise<readonly unknown[]> {
+  const { output, client } = session;
   const display = new ProgressDisplay(output, destination.clock);
   const { tag: tags, volume: volumeId, dryRun = false, allowEmptySource } = options;
   try {
     const result = await syncSnapshots(source, destination, {
       ...(await copyOptionsFor(session, { options, display })),
       ...{ filter: { tags, volumeId }, delete: options.delete, allowEmptySource, dryRun },
+      onNote(note) {
+        display.clear();
+        output.note(note.message, note);
+      },
       onDeleted(snapshotId) {
         output.note(`Deleted ${snapshotId}.`, { event: "deleted", snapshotId });
       },
     });
     display.clear();
-    output.result({ dryRun, ...result }, summary(result, options));
-    checkVerified(result.copies);
-  } catch (error) {
-    if (!(error instanceof EmptySourceError)) throw error;
-    const next = error.canBeAllowed ? " If that is right, say so with --allow-empty-source." : "";
-    throw new UsageError(`${error.message}.${next}`);
+    const failures = result.failed.map(
+      ({ snapshotId, error }) => new NotDeletedError(snapshotId, error),
+    );
+    const failed = failures.map((failure) => {
+      const { message } = describeError(failure.cause, client.endpoint);
+      return { snapshotId: failure.snapshotId, message };
+    });
+    output.result({ dryRun, ...result, failed }, summary(result, options));
+    return [...failures, ...failureOf(() => checkVerified(result.copies))];
   } finally {
     display.clear();
   }
 }
 
+function failureOf(check: () => void): unknown[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    return [error];
+  }
+}
+
 function summary(result: SyncResult, { dryRun, every }: SyncCommandOptions): string {
-  const { toCopy, toDelete, copies, deleted, upToDate } = result;
+  const { toCopy, toDelete, copies, vanished, deleted, failed, upToDate } = result;
   const there = `${upToDate} up to date`;
   if (dryRun) {
     const lines = [
@@ -123,6 +155,9 @@ function summary(result: SyncResult, { dryRun, every }: SyncCommandOptions): str
     );
   }
   const next = every === undefined ? "" : ` Again in ${formatSeconds(every / 1_000)}.`;
-  const done = `${formatCount(copies.length, "snapshot")} copied, ${deleted.length} deleted`;
+  const passed = vanished.length === 0 ? "" : `, ${vanished.length} gone meanwhile`;
+  const lost = failed.length === 0 ? "" : `, ${failed.length} not deleted`;
+  const copied = `${formatCount(copies.length, "snapshot")} copied${passed}`;
+  const done = `${copied}, ${deleted.length} deleted${lost}`;
   return `${done}, ${there}.${next}`;
 }

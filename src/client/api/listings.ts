@@ -13,6 +13,7 @@ import {
   listReadableBlocks,
   listSnapshotBlocks,
 } from "./ebs-operations.ts";
+import { onceReadable } from "./once-known.ts";
 
 /** One page of any listing by block index. */
 export interface BlockPage<T> {
@@ -34,6 +35,13 @@ export interface ListingOptions extends CallOptions {
 
 const BLOCK_COUNT_MAX = blockCountOf(VOLUME_SIZE_GIB_MAX);
 
+/** What is walked over. */
+interface Walk {
+  readonly operation: string;
+  readonly client: Client;
+  readonly snapshotIds: readonly string[];
+}
+
 /** Asks for one page. */
 type FetchPage<Page> = (paging: PagingMembers) => Promise<Page>;
 
@@ -52,7 +60,8 @@ export function blockPagesOf(
   snapshotId: string,
   options?: ListingOptions,
 ): AsyncGenerator<BlockPage<Block>> {
-  return pagesOf("ListSnapshotBlocks", options, async (paging) => {
+  const walk = { operation: "ListSnapshotBlocks", client, snapshotIds: [snapshotId] };
+  return pagesOf(walk, options, async (paging) => {
     const response = await listSnapshotBlocks(client, snapshotId, paging, options);
     return pageOf(response.Blocks, response);
   });
@@ -74,7 +83,9 @@ export function changedBlockPagesOf(
   options?: ListingOptions,
 ): AsyncGenerator<BlockPage<ChangedBlock>> {
   const { firstSnapshotId: FirstSnapshotId, secondSnapshotId } = snapshots;
-  return pagesOf("ListChangedBlocks", options, async (paging) => {
+  const snapshotIds = [FirstSnapshotId, secondSnapshotId];
+  const walk = { operation: "ListChangedBlocks", client, snapshotIds };
+  return pagesOf(walk, options, async (paging) => {
     const input = { ...paging, FirstSnapshotId };
     const response = await listChangedBlocks(client, secondSnapshotId, input, options);
     // The first snapshot may be the larger one, so the second's size is no bound here.
@@ -88,7 +99,8 @@ export function digestPagesOf(
   snapshotId: string,
   options?: CallOptions,
 ): AsyncGenerator<BlockPage<BlockChecksum>> {
-  return pagesOf("ListBlockDigests", {}, async (paging) => {
+  const walk = { operation: "ListBlockDigests", client, snapshotIds: [snapshotId] };
+  return pagesOf(walk, { signal: options?.signal }, async (paging) => {
     const input = { ...paging, SnapshotId: snapshotId };
     const response = await listBlockDigests(client, input, options);
     return pageOf(response.Blocks, response);
@@ -102,7 +114,8 @@ export function readableBlockPagesOf(
   options?: CallOptions,
 ): AsyncGenerator<BlockPage<Block> & { readonly lost: readonly Extent[] }> {
   const { snapshotId: SnapshotId, startingBlockIndex: StartingBlockIndex } = from;
-  return pagesOf("ListReadableBlocks", { StartingBlockIndex }, async (paging) => {
+  const walk = { operation: "ListReadableBlocks", client, snapshotIds: [SnapshotId] };
+  return pagesOf(walk, { StartingBlockIndex, signal: options?.signal }, async (paging) => {
     const input = { ...paging, SnapshotId };
     const response = await listReadableBlocks(client, input, options);
     const lost = response.LostExtents.map(({ Start, Count }) => ({ start: Start, count: Count }));
@@ -123,22 +136,24 @@ function pageOf<T>(
 /**
  * Follows the page tokens, and holds the pages to what a caller relies on: block indexes ascend
  * and lie in the volume. A page token that ended while a slow caller worked on its page is
- * replaced by the block index to go on from.
+ * replaced by the block index to go on from. The first page is waited for where the
+ * snapshot was completed just now.
  */
 async function* pagesOf<Page extends BlockPage<{ readonly BlockIndex: number }>>(
-  operation: string,
-  { StartingBlockIndex, MaxResults }: ListingOptions = {},
+  { operation, client, snapshotIds }: Walk,
+  { StartingBlockIndex, MaxResults, signal }: ListingOptions = {},
   fetchPage: FetchPage<Page>,
 ): AsyncGenerator<Page> {
   let nextIndex = StartingBlockIndex ?? 0;
   let nextToken: string | undefined;
   const size = MaxResults === undefined ? {} : { MaxResults };
   const fetchSized: FetchPage<Page> = (paging) => fetchPage({ ...size, ...paging });
+  const start = StartingBlockIndex === undefined ? {} : { StartingBlockIndex };
   do {
-    const isFirst = nextToken === undefined && StartingBlockIndex !== undefined;
-    const page = isFirst
-      ? await fetchSized({ StartingBlockIndex })
-      : await nextPage(fetchSized, nextToken, nextIndex);
+    const page =
+      nextToken === undefined
+        ? await onceReadable(client, { snapshotIds, signal }, () => fetchSized(start))
+        : await nextPage(fetchSized, nextToken, nextIndex);
     nextIndex = checkOrder(operation, page, nextIndex);
     if (page.nextToken !== undefined && page.nextToken === nextToken) {
       throw integrityError(operation, "The service answers the same page again.");
@@ -150,12 +165,11 @@ async function* pagesOf<Page extends BlockPage<{ readonly BlockIndex: number }>>
 
 async function nextPage<Page>(
   fetchPage: FetchPage<Page>,
-  nextToken: string | undefined,
+  NextToken: string,
   nextIndex: number,
 ): Promise<Page> {
-  if (nextToken === undefined) return fetchPage({});
   try {
-    return await fetchPage({ NextToken: nextToken });
+    return await fetchPage({ NextToken });
   } catch (error) {
     if (!(error instanceof ClientError) || error.reason !== "INVALID_PAGE_TOKEN") throw error;
     return fetchPage({ StartingBlockIndex: nextIndex });

@@ -13,8 +13,12 @@ const completion = { ChangedBlocksCount: 0 };
 /** Fails DescribeSnapshots; answers CompleteSnapshot with these states, one after another. */
 function clientOf(describing: ClientError, states: readonly string[]) {
   const calls: string[] = [];
+  const time = { sleptMs: 0 };
   let completions = 0;
-  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => undefined };
+  const sleep = async (durationMs: number) => {
+    time.sleptMs += durationMs;
+  };
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => time.sleptMs, sleep };
   const client: Client = {
     endpoint: "http://127.0.0.1:1",
     region: "us-east-1",
@@ -28,7 +32,7 @@ function clientOf(describing: ClientError, states: readonly string[]) {
     },
     close: () => undefined,
   };
-  return { client, calls };
+  return { client, calls, time };
 }
 
 function refusal(status: number, code: string): ClientError {
@@ -52,16 +56,31 @@ test("where describing is refused in any way, completing again tells the state",
   }
 });
 
-test("a snapshot that is not there, or no answer at all, is told as such", async () => {
+test("a snapshot that is not there, or no answer at all, is told at once", async () => {
   const gone = refusal(400, "InvalidSnapshot.NotFound");
   const parts = { operation: "DescribeSnapshots", code: "ECONNRESET", message: "reset" };
   const lost = new ClientError({ kind: "connection", ...parts });
-  for (const error of [gone, lost]) {
+  for (const [error, options] of [
+    [gone, {}],
+    [lost, { completion }],
+  ] as const) {
     const { client, calls } = clientOf(error, ["completed"]);
-    const waiting = waitForSnapshot(client, "snap-0", { completion });
+    const waiting = waitForSnapshot(client, "snap-0", options);
     await assert.rejects(waiting, (thrown) => thrown === error);
     assert.deepEqual(calls, ["DescribeSnapshots"]);
   }
+});
+
+test("one that the caller has just completed may be unknown for two minutes", async () => {
+  const error = refusal(400, "InvalidSnapshot.NotFound");
+  const never = clientOf(error, []);
+  const waiting = waitForSnapshot(never.client, "snap-0", { completion });
+  await assert.rejects(waiting, (thrown) => thrown === error);
+  assert.equal(never.time.sleptMs, 120_000);
+  const shortly = clientOf(error, []);
+  const inTime = waitForSnapshot(shortly.client, "snap-0", { completion, timeoutMs: 5_000 });
+  await assert.rejects(inTime, (thrown) => thrown === error);
+  assert.equal(shortly.time.sleptMs, 5_000);
 });
 
 test("without what it was completed with, a refusal is told as such", async () => {

@@ -15,11 +15,15 @@ export interface ExpiringCredentials extends Credentials {
   readonly expiration?: Date | undefined;
 }
 
-/** Credentials, or a function that finds them. It is asked again only when they expire. */
+/** Credentials, or a function that finds them. It is asked again some minutes before they end. */
 export type CredentialSource = Credentials | (() => Promise<ExpiringCredentials>);
 
-/** Credentials this close to their end are renewed: longer than any attempt takes. */
+/** Credentials this close to their end are renewed, while requests still go out with them. */
 const RENEWAL_MS = 5 * 60_000;
+/** This close to it nothing is signed before a renewal has been tried: longer than any attempt. */
+const WAITING_MS = 60_000;
+/** From a renewal to the next one, where the credentials found are no better than those known. */
+const RENEWAL_PAUSE_MS = 10_000;
 /** Milliseconds for a function that finds credentials; a browser for single sign-on is slow. */
 const SEARCH_TIMEOUT_MS = 120_000;
 
@@ -42,7 +46,11 @@ export class Signer {
   readonly #source: CredentialSource;
   readonly #closed = new AbortController();
   #time = { second: Number.NaN, text: "" };
-  #found: Promise<ExpiringCredentials> | undefined;
+  #known: ExpiringCredentials | undefined;
+  /** The search under way: there is one at a time, and whoever needs its answer waits for it. */
+  #search: Promise<ExpiringCredentials> | undefined;
+  /** Monotonic; credentials that are still good are not renewed before. */
+  #renewalAtMs = Number.NEGATIVE_INFINITY;
   /** The latest signing key of each service. */
   readonly #keys = new Map<string, { date: string; secret: string; key: Uint8Array }>();
 
@@ -89,24 +97,48 @@ export class Signer {
     return this.#time.text;
   }
 
+  /**
+   * Credentials that are good now. As long as those known are, no renewal that fails, or that
+   * takes its time, keeps a request from being sent.
+   */
   async #credentials(): Promise<Credentials> {
     const source = this.#source;
     if (typeof source !== "function") return source;
-    const found = this.#found;
-    const known = await found;
-    const expiresAtMs = known?.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-    if (known && expiresAtMs - this.#clock.nowMs() > RENEWAL_MS) return known;
-    // Whoever comes while it is asked waits for the same answer.
-    if (this.#found === found) this.#found = this.#ask(source);
-    return (await this.#found) as ExpiringCredentials;
+    const known = this.#known;
+    if (known === undefined || this.#leftMs(known) <= 0) return this.#find(source);
+    if (this.#leftMs(known) > RENEWAL_MS || this.#isTooSoon()) return known;
+    const renewal = this.#find(source).catch(() => known);
+    return this.#leftMs(known) > WAITING_MS ? known : renewal;
+  }
+
+  /** Milliseconds for which credentials are still good. */
+  #leftMs({ expiration }: ExpiringCredentials): number {
+    const expiresAtMs = expiration?.getTime() ?? Number.POSITIVE_INFINITY;
+    return expiresAtMs - this.#clock.nowMs();
+  }
+
+  #isTooSoon(): boolean {
+    return this.#search === undefined && this.#clock.monotonicMs() < this.#renewalAtMs;
+  }
+
+  #find(source: () => Promise<ExpiringCredentials>): Promise<ExpiringCredentials> {
+    this.#search ??= this.#ask(source).finally(() => {
+      this.#search = undefined;
+    });
+    return this.#search;
   }
 
   async #ask(source: () => Promise<ExpiringCredentials>): Promise<ExpiringCredentials> {
+    const leftMs = this.#known === undefined ? 0 : this.#leftMs(this.#known);
+    let isBetter = false;
     try {
-      return await this.#withinTime(source());
-    } catch (error) {
-      this.#found = undefined;
-      throw error;
+      const found = await this.#withinTime(source());
+      isBetter = this.#leftMs(found) > leftMs;
+      this.#known = found;
+      return found;
+    } finally {
+      const pauseMs = isBetter ? 0 : RENEWAL_PAUSE_MS;
+      this.#renewalAtMs = this.#clock.monotonicMs() + pauseMs;
     }
   }
 

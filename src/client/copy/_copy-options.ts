@@ -1,4 +1,5 @@
 import type { Comparison } from "../inspect/compare.ts";
+import type { TransferNote } from "../transfer/transfer-note.ts";
 import type { CopyEncryption } from "./_copy-start.ts";
 
 /** How to copy. */
@@ -13,6 +14,8 @@ export interface CopyOptions extends CopyEncryption {
   /** Compare every copy with its original, also those that were there. */
   readonly verify?: boolean | undefined;
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** Hears what the user should know. */
+  readonly onNote?: ((note: TransferNote) => void) | undefined;
   /** Hears of each snapshot as soon as it is done. */
   readonly onResult?: ((result: CopyResult) => void) | undefined;
   /** Ends the copy; what is done is kept for the next one. */

@@ -3,17 +3,18 @@ import type { SnapshotDescription } from "../../wire/ec2/describe-snapshots.ts";
 import { listSnapshotBlocks } from "../api/ebs-operations.ts";
 import { deleteSnapshot, snapshotsOf } from "../api/ec2-operations.ts";
 import { findLineages } from "../api/lineages.ts";
-import { onceKnown, UNKNOWN_MS_MAX } from "../api/once-known.ts";
-import type { Client } from "../call/client.ts";
-import { CopyError, SnapshotStateError } from "../errors.ts";
+import { isJustCompleted, onceReadable } from "../api/once-known.ts";
+import type { CallOptions, Client } from "../call/client.ts";
+import { CopyError, isSnapshotNotFound, SnapshotStateError } from "../errors.ts";
 import { type Comparison, compareSnapshots } from "../inspect/compare.ts";
 import { type Copy, completedCopy, findCopies, sourceOf } from "./_copies.ts";
 import { type CopyBase, findBase, type SourceView } from "./_copy-base.ts";
 import { type BegunWith, CopyLog } from "./_copy-log.ts";
 import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { listsChecksums, planCopy } from "./_copy-plan.ts";
-import { startCopy, stateOf } from "./_copy-start.ts";
+import { startCopy } from "./_copy-start.ts";
 import { CopyTransfer } from "./_copy-transfer.ts";
+import { isGone, stateOf } from "./_snapshot-state.ts";
 
 /** What a copy takes that is there already. */
 const NOTHING = { blocksSent: 0, blocksResumed: 0, blocksReceived: 0, bytesSent: 0 };
@@ -29,6 +30,7 @@ interface BegunCopy {
 /** Copies snapshots of one source to one destination, one after another. */
 export class CopyRun {
   readonly view: SourceView;
+  readonly #snapshots: Map<string, SnapshotDescription>;
   readonly #destination: Client;
   readonly #copies: Map<string, Copy[]>;
   readonly #options: CopyOptions;
@@ -36,27 +38,36 @@ export class CopyRun {
   readonly #fresh = new Set<string>();
 
   private constructor(
-    parts: { view: SourceView; destination: Client; copies: Map<string, Copy[]> },
+    parts: {
+      readonly view: SourceView;
+      readonly snapshots: Map<string, SnapshotDescription>;
+      readonly destination: Client;
+      readonly copies: Map<string, Copy[]>;
+    },
     options: CopyOptions,
   ) {
     this.view = parts.view;
+    this.#snapshots = parts.snapshots;
     this.#destination = parts.destination;
     this.#copies = parts.copies;
     this.#options = options;
   }
 
-  /** Looks at both sides. */
+  /**
+   * Looks at both sides, at the destination first: what is copied meanwhile is not seen there then,
+   * and no copy is seen whose original was not there yet when the source was asked.
+   */
   static async open(source: Client, destination: Client, options: CopyOptions): Promise<CopyRun> {
     const { signal } = options;
+    const copies = await findCopies(destination, { signal });
     const snapshots = new Map<string, SnapshotDescription>();
     const own = { OwnerIds: ["self"], MaxResults: 1_000 };
     for await (const each of snapshotsOf(source, own, { signal })) {
       snapshots.set(each.SnapshotId, each);
     }
     const lineages = await findLineages(source, { signal });
-    const copies = await findCopies(destination, { signal });
     const view = { client: source, snapshots, lineages };
-    return new CopyRun({ view, destination, copies }, options);
+    return new CopyRun({ view, snapshots, destination, copies }, options);
   }
 
   /** The copies that the destination had, and those that this run has made. */
@@ -89,11 +100,11 @@ export class CopyRun {
       };
     }
     checkCompleted(snapshot);
-    await this.#onceReadable(snapshot);
     const log = await CopyLog.open(this.#options.stateFolder, snapshot, this.#destination);
     const { snapshotId, base, counts } = await this.#carryOut(snapshot, log).catch(
       async (error: unknown) => {
-        await log.close();
+        const isLost = error instanceof CopyError && error.isSourceGone;
+        await (isLost ? log.remove() : log.close());
         throw error;
       },
     );
@@ -104,16 +115,97 @@ export class CopyRun {
     return { ...common, outcome: "copied", snapshotId, ...base, ...counts, verification, seconds };
   }
 
-  /** Begins a copy or goes on with it, and completes it. */
+  /** Begins a copy or goes on with it, and completes it; anew where its base was deleted since. */
   async #carryOut(snapshot: SnapshotDescription, log: CopyLog) {
-    const earlier = log.begun && (await this.#resume(log.begun));
-    const begun = earlier ?? (await this.#begin(snapshot, log));
-    const counts = begun.isCompleted ? NOTHING : await this.#transfer(snapshot, { begun, log });
-    return { ...begun, counts };
+    for (;;) {
+      let base: CopyBase | undefined;
+      try {
+        await this.#onceReadable(snapshot);
+        const earlier = log.begun && (await this.#resume(log.begun));
+        if (!earlier) await this.#discardUnfinished(log);
+        base = earlier ? earlier.base : await this.#findBase(snapshot);
+        const begun = earlier ?? (await this.#begin(snapshot, { base, log }));
+        const counts = begun.isCompleted ? NOTHING : await this.#transfer(snapshot, { begun, log });
+        return { ...begun, counts };
+      } catch (error) {
+        await this.#passOverGone(error, { snapshot, base, log });
+      }
+    }
   }
 
-  async #begin(snapshot: SnapshotDescription, log: CopyLog): Promise<BegunCopy> {
-    const base = await this.#findBase(snapshot);
+  /**
+   * Finds out what a "not found" is about. Where it is the base, that is forgotten and the copy can
+   * be begun anew; else throws, also for a snapshot that is gone itself.
+   */
+  async #passOverGone(
+    error: unknown,
+    {
+      snapshot,
+      base,
+      log,
+    }: {
+      readonly snapshot: SnapshotDescription;
+      readonly base: CopyBase | undefined;
+      readonly log: CopyLog;
+    },
+  ): Promise<void> {
+    const cause = error instanceof CopyError ? error.cause : error;
+    if (!isSnapshotNotFound(cause)) throw error;
+    const { SnapshotId: sourceSnapshotId } = snapshot;
+    if (await this.#isGone(this.view.client, sourceSnapshotId)) {
+      this.#snapshots.delete(sourceSnapshotId);
+      const left = await this.#discardUnfinished(log);
+      const aftermath = `It was deleted at the source meanwhile, and is not copied. ${left}`.trim();
+      throw new CopyError(cause, { sourceSnapshotId, aftermath, isSourceGone: true });
+    }
+    const gone = base && (await this.#forgetGone(base));
+    if (gone === undefined) throw error;
+    const left = await this.#discardUnfinished(log);
+    const message = `The copy of ${sourceSnapshotId} begins anew: ${gone} was deleted. ${left}`;
+    this.#options.onNote?.({ event: "begun-anew", message: message.trim() });
+  }
+
+  /** Forgets of a base what is gone at either side, and names it; undefined where nothing is. */
+  async #forgetGone({ parentSnapshotId, baseSnapshotId }: CopyBase): Promise<string | undefined> {
+    const { client } = this.view;
+    if (baseSnapshotId !== undefined && (await this.#isGone(client, baseSnapshotId))) {
+      return this.#snapshots.delete(baseSnapshotId) ? baseSnapshotId : undefined;
+    }
+    if (!(await this.#isGone(this.#destination, parentSnapshotId))) return undefined;
+    for (const [id, copies] of this.#copies) {
+      const left = copies.filter(({ snapshot }) => snapshot.SnapshotId !== parentSnapshotId);
+      if (left.length === copies.length) continue;
+      this.#copies.set(id, left);
+      return parentSnapshotId;
+    }
+    return undefined;
+  }
+
+  /** Where it cannot be found out, what was said first counts. */
+  async #isGone(client: Client, snapshotId: string): Promise<boolean> {
+    return isGone(client, snapshotId, this.#call).catch(() => false);
+  }
+
+  /** Deletes the unfinished copy that the log tells of, and says so. */
+  async #discardUnfinished({ begun }: CopyLog): Promise<string> {
+    if (begun === undefined) return "";
+    const { snapshotId } = begun;
+    try {
+      const state = await stateOf(this.#destination, snapshotId, this.#call);
+      if (state !== "pending" && state !== "error") return "";
+      await deleteSnapshot(this.#destination, snapshotId, { attemptsMax: 2 });
+      return `The unfinished copy ${snapshotId} was deleted.`;
+    } catch {
+      return `The unfinished copy ${snapshotId} could not be deleted; delete it yourself.`;
+    }
+  }
+
+  async #begin(
+    snapshot: SnapshotDescription,
+    parts: { readonly base: CopyBase | undefined; readonly log: CopyLog },
+  ): Promise<BegunCopy> {
+    const { log } = parts;
+    const base = (await this.#isComparable(snapshot, parts.base)) ? parts.base : undefined;
     const start = {
       source: this.view.client,
       destination: this.#destination,
@@ -135,26 +227,27 @@ export class CopyRun {
     if (state !== "pending" && state !== "completed") return undefined;
     const isCompleted = state === "completed";
     const isBaseThere =
-      baseSnapshotId === undefined ||
-      this.view.snapshots.get(baseSnapshotId)?.State === "completed";
+      baseSnapshotId === undefined || this.#snapshots.get(baseSnapshotId)?.State === "completed";
     if (!isCompleted && !isBaseThere) return undefined;
     const base = parentSnapshotId === undefined ? undefined : { parentSnapshotId, baseSnapshotId };
     return { snapshotId, base, isCompleted };
   }
 
-  async #findBase(snapshot: SnapshotDescription): Promise<CopyBase | undefined> {
-    const { signal } = this.#options;
-    const base = await findBase(this.view, { copies: this.#copies, snapshot }, { signal });
-    if (!base || base.baseSnapshotId !== undefined) return base;
-    // Its original is gone, so both sides have to tell checksums.
+  #findBase(snapshot: SnapshotDescription): Promise<CopyBase | undefined> {
+    return findBase(this.view, { copies: this.#copies, snapshot }, this.#call);
+  }
+
+  /** False where the original of a base is gone, and not both sides tell checksums instead. */
+  async #isComparable(snapshot: SnapshotDescription, base: CopyBase | undefined): Promise<boolean> {
+    if (!base || base.baseSnapshotId !== undefined) return true;
     const sides = [
       [this.view.client, snapshot.SnapshotId],
       [this.#destination, base.parentSnapshotId],
     ] as const;
     for (const [client, id] of sides) {
-      if (!(await listsChecksums(client, id, { signal }))) return undefined;
+      if (!(await listsChecksums(client, id, this.#call))) return false;
     }
-    return base;
+    return true;
   }
 
   async #transfer(
@@ -206,13 +299,21 @@ export class CopyRun {
   async #verify(sourceSnapshotId: string, snapshotId: string): Promise<Comparison | undefined> {
     const { verify = false, signal, concurrency } = this.#options;
     if (!verify) return undefined;
-    const { clock } = this.#destination;
-    const first = { client: this.view.client, snapshotId: sourceSnapshotId };
-    const second = { client: this.#destination, snapshotId };
-    const endMs = this.#fresh.has(snapshotId) ? clock.monotonicMs() + UNKNOWN_MS_MAX : 0;
-    return onceKnown(this.#destination, { endMs, signal }, () =>
-      compareSnapshots(first, second, { signal, concurrency }),
-    );
+    const [source, destination] = [this.view.client, this.#destination];
+    try {
+      if (this.#fresh.has(snapshotId)) {
+        const copy = { snapshotIds: [snapshotId], isNew: true, signal };
+        await onceReadable(destination, copy, () => firstPage(destination, snapshotId, this.#call));
+      }
+      const first = { client: source, snapshotId: sourceSnapshotId };
+      const second = { client: destination, snapshotId };
+      return await compareSnapshots(first, second, { signal, concurrency });
+    } catch (cause) {
+      if (!isSnapshotNotFound(cause)) throw cause;
+      if (!(await this.#isGone(source, sourceSnapshotId))) throw cause;
+      const aftermath = `It was deleted before its copy ${snapshotId} was compared with it.`;
+      throw new CopyError(cause, { sourceSnapshotId, snapshotId, aftermath, isSourceGone: true });
+    }
   }
 
   #remember(snapshot: SnapshotDescription, snapshotId: string): void {
@@ -224,16 +325,17 @@ export class CopyRun {
   }
 
   /** AWS does not know at once how to read what was completed just now. */
-  async #onceReadable({ SnapshotId, StartTime, CompletionTime }: SnapshotDescription) {
+  async #onceReadable(snapshot: SnapshotDescription): Promise<void> {
     const { client } = this.view;
-    const { signal } = this.#options;
-    const ageMs = client.clock.nowMs() - Date.parse(CompletionTime ?? StartTime);
-    if (ageMs > UNKNOWN_MS_MAX) return;
-    const endMs = client.clock.monotonicMs() + UNKNOWN_MS_MAX;
-    await onceKnown(client, { endMs, signal }, () =>
-      listSnapshotBlocks(client, SnapshotId, { MaxResults: 100 }, { signal }),
-    );
+    if (!isJustCompleted(client, snapshot)) return;
+    const { SnapshotId } = snapshot;
+    const reading = { snapshotIds: [SnapshotId], ...this.#call };
+    await onceReadable(client, reading, () => firstPage(client, SnapshotId, this.#call));
   }
+}
+
+function firstPage(client: Client, snapshotId: string, options: CallOptions) {
+  return listSnapshotBlocks(client, snapshotId, { MaxResults: 100 }, options);
 }
 
 function checkCompleted({ SnapshotId: sourceSnapshotId, State }: SnapshotDescription): void {

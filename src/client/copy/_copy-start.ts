@@ -2,17 +2,16 @@ import { TIMEOUT_MINUTES_DEFAULT, TIMEOUT_MINUTES_MAX } from "../../model/limits
 import type { SnapshotDescription } from "../../wire/ec2/describe-snapshots.ts";
 import type { StartSnapshotRequest } from "../../wire/start-snapshot.ts";
 import { startSnapshot } from "../api/ebs-operations.ts";
-import { describeSnapshots } from "../api/ec2-operations.ts";
-import { UNKNOWN_MS_MAX } from "../api/once-known.ts";
+import { onceReadable, UNKNOWN_MS_MAX } from "../api/once-known.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { checksumOfBytes } from "../call/node-crypto.ts";
-import { ClientError, CopyError, isSnapshotNotFound } from "../errors.ts";
+import { CopyError } from "../errors.ts";
 import { tagsOfCopy } from "./_copies.ts";
 import type { CopyBase } from "./_copy-base.ts";
+import { stateOf } from "./_snapshot-state.ts";
 
 /** Copies that may have been begun in vain, one after another, before one gives up. */
 const ATTEMPTS_MAX = 32;
-const POLL_MS = 1_000;
 
 /**
  * How a copy is to be encrypted, where it has no parent to go by. Unless told, a copy of an
@@ -50,37 +49,24 @@ export interface StartedCopy {
  */
 export async function startCopy(start: CopyStart, options: CallOptions): Promise<StartedCopy> {
   const input = inputOf(start);
-  const { destination, snapshot } = start;
+  const { destination, snapshot, base, isParentNew: isNew } = start;
+  const snapshotIds = base === undefined ? [] : [base.parentSnapshotId];
+  const parent = { snapshotIds, isNew, signal: options.signal };
   for (let { attempt } = start; attempt < start.attempt + ATTEMPTS_MAX; attempt++) {
     const ClientToken = tokenFor(start, input, attempt);
-    const answer = await onceParentKnown(start, options, () =>
+    const answer = await onceReadable(destination, parent, () =>
       startSnapshot(destination, { ...input, ClientToken }, options),
     );
     const { SnapshotId: snapshotId, StartTime } = answer;
-    const isNew = destination.clock.nowMs() - StartTime * 1_000 < UNKNOWN_MS_MAX;
+    const isYoung = destination.clock.nowMs() - StartTime * 1_000 < UNKNOWN_MS_MAX;
     const state = await stateOf(destination, snapshotId, options);
     if (state === "pending" || state === "completed") return { snapshotId, attempt, state };
     // AWS does not know at once what it has just started.
-    if (state === undefined && isNew) return { snapshotId, attempt, state: "pending" };
+    if (state === undefined && isYoung) return { snapshotId, attempt, state: "pending" };
   }
   const { SnapshotId: sourceSnapshotId } = snapshot;
   const message = `${ATTEMPTS_MAX} copies of ${sourceSnapshotId} ended before they were done.`;
   throw new CopyError(message, { sourceSnapshotId, aftermath: "Look at them with: varve list" });
-}
-
-/** A snapshot's state; undefined when there is none of that id. */
-export async function stateOf(
-  client: Client,
-  snapshotId: string,
-  options: CallOptions,
-): Promise<string | undefined> {
-  try {
-    const { Snapshots } = await describeSnapshots(client, { SnapshotIds: [snapshotId] }, options);
-    return Snapshots[0]?.State;
-  } catch (error) {
-    if (isSnapshotNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 function inputOf({ source, snapshot, base, encryption }: CopyStart): StartSnapshotRequest {
@@ -107,24 +93,4 @@ function tokenFor(
 ): string {
   const parts = ["varve copy", source.region, snapshot.SnapshotId, input, attempt];
   return checksumOfBytes(new TextEncoder().encode(JSON.stringify(parts)));
-}
-
-/** Starts again while the service does not know that the parent is completed. */
-async function onceParentKnown<T>(
-  { destination: { clock }, isParentNew }: CopyStart,
-  { signal }: CallOptions,
-  start: () => Promise<T>,
-): Promise<T> {
-  const endMs = clock.monotonicMs() + UNKNOWN_MS_MAX;
-  for (;;) {
-    try {
-      return await start();
-    } catch (error) {
-      const isEarly =
-        isSnapshotNotFound(error) ||
-        (error instanceof ClientError && /not complete/i.test(error.message));
-      if (!isParentNew || !isEarly || clock.monotonicMs() > endMs) throw error;
-      await clock.sleep(POLL_MS, signal);
-    }
-  }
 }

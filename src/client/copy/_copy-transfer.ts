@@ -127,7 +127,8 @@ export class CopyTransfer {
   #onceKnown<T>(work: () => Promise<T>): Promise<T> {
     const { destination, signal } = this.#parts;
     const endMs = this.#isKnown ? 0 : this.#startedMs + UNKNOWN_MS_MAX;
-    return onceKnown(destination, { endMs, signal }, work);
+    const timeoutMs = endMs - destination.clock.monotonicMs();
+    return onceKnown(destination, work, { timeoutMs, signal });
   }
 
   #report(blocksDone: number): void {

@@ -3,9 +3,11 @@ import { deleteSnapshot, snapshotsOf } from "../api/ec2-operations.ts";
 import { filterMatcher, type SnapshotFilter } from "../api/snapshot-filter.ts";
 import { SOURCE_SNAPSHOT_TAG, tagValue } from "../api/snapshot-tags.ts";
 import type { Client } from "../call/client.ts";
+import { CopyError, isSnapshotNotFound } from "../errors.ts";
 import { type Copy, completedCopy, sourceOf } from "./_copies.ts";
 import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { CopyRun } from "./_copy-run.ts";
+import { isGone } from "./_snapshot-state.ts";
 import { parentsFirst } from "./copy.ts";
 
 /** What to keep up to date, and how. */
@@ -42,8 +44,12 @@ export interface SyncPlan {
 export interface SyncResult extends SyncPlan {
   /** Empty in a dry run. */
   readonly copies: readonly CopyResult[];
+  /** Snapshots at the source that were deleted before they were copied, and passed over. */
+  readonly vanished: readonly string[];
   /** Ids of copies that were deleted; empty in a dry run. */
   readonly deleted: readonly string[];
+  /** Copies that were to be deleted and could not be, with the reason. */
+  readonly failed: readonly { readonly snapshotId: string; readonly error: unknown }[];
 }
 
 /** Nothing at the source matches, but the destination has copies of what once did. */
@@ -61,7 +67,8 @@ export class EmptySourceError extends Error {
 /**
  * Brings a destination up to date: copies what it lacks, in order, then deletes, if asked to, the
  * copies whose originals are gone. Doing it again does nothing. Snapshots under way at the source
- * are left for the next time. Throws as `copySnapshots` does, and an `EmptySourceError`.
+ * are left for the next time, one that is deleted meanwhile is passed over, and a copy that cannot
+ * be deleted does not save the others. Throws as `copySnapshots` does, and an `EmptySourceError`.
  *
  *     await syncSnapshots(source, destination, { filter: { tags: [{ Key: "backup" }] } });
  */
@@ -87,14 +94,32 @@ export async function syncSnapshots(
     }),
     upToDate: wanted.length - missing.length,
   };
-  if (options.dryRun) return { ...plan, copies: [], deleted: [] };
+  if (options.dryRun) return { ...plan, copies: [], vanished: [], deleted: [], failed: [] };
+  const done = await copyAll(run, missing, options);
+  return { ...plan, ...done, ...(await deleteGone({ source, destination }, plan, options)) };
+}
+
+/** Copies one after another, but for those that were deleted since the source was asked. */
+async function copyAll(
+  run: CopyRun,
+  missing: readonly SnapshotDescription[],
+  { onResult, onNote }: SyncOptions,
+): Promise<Pick<SyncResult, "copies" | "vanished">> {
   const copies: CopyResult[] = [];
+  const vanished: string[] = [];
   for (const snapshot of missing) {
-    const result = await run.copy(snapshot);
-    options.onResult?.(result);
-    copies.push(result);
+    try {
+      const result = await run.copy(snapshot);
+      onResult?.(result);
+      copies.push(result);
+    } catch (error) {
+      if (!(error instanceof CopyError) || !error.isSourceGone) throw error;
+      const { SnapshotId } = snapshot;
+      vanished.push(SnapshotId);
+      onNote?.({ event: "original-gone", message: `${SnapshotId}: ${error.aftermath}` });
+    }
   }
-  return { ...plan, copies, deleted: await deleteGone(destination, plan, options) };
+  return { copies, vanished };
 }
 
 /** Throws where deleting would rather follow from a mistake than from deletions at the source. */
@@ -151,16 +176,30 @@ function findGone({ view, copies }: CopyRun, { filter }: SyncOptions): Copy[] {
   );
 }
 
+/** Deletes copies; the source is asked once more for the original of each, right before. */
 async function deleteGone(
-  destination: Client,
+  { source, destination }: { readonly source: Client; readonly destination: Client },
   { toDelete }: SyncPlan,
-  { onDeleted, signal }: SyncOptions,
-): Promise<string[]> {
+  { onDeleted, onNote, signal }: SyncOptions,
+): Promise<Pick<SyncResult, "deleted" | "failed">> {
   const deleted: string[] = [];
-  for (const { snapshotId } of toDelete) {
-    await deleteSnapshot(destination, snapshotId, { signal });
-    deleted.push(snapshotId);
-    onDeleted?.(snapshotId);
+  const failed: { snapshotId: string; error: unknown }[] = [];
+  for (const { snapshotId, sourceSnapshotId } of toDelete) {
+    try {
+      if (!(await isGone(source, sourceSnapshotId, { signal }))) {
+        const message = `${snapshotId} is kept: its original ${sourceSnapshotId} is there again.`;
+        onNote?.({ event: "original-there", message });
+        continue;
+      }
+      await deleteSnapshot(destination, snapshotId, { signal });
+      deleted.push(snapshotId);
+      onDeleted?.(snapshotId);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      // Somebody else has deleted it.
+      if (isSnapshotNotFound(error)) continue;
+      failed.push({ snapshotId, error });
+    }
   }
-  return deleted;
+  return { deleted, failed };
 }

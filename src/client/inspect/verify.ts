@@ -9,6 +9,7 @@ import {
   type VerifySnapshotResponse,
   writeVerifySnapshotRequest,
 } from "../../wire/verify-snapshot.ts";
+import { onceReadable } from "../api/once-known.ts";
 import { itemsOf } from "../api/pages.ts";
 import type { CallOptions, Client } from "../call/client.ts";
 import { ClientError, integrityError } from "../errors.ts";
@@ -77,7 +78,7 @@ export async function verifySnapshot(
   }
 }
 
-function verifyStep(
+async function verifyStep(
   client: Client,
   {
     snapshotId: SnapshotId,
@@ -87,7 +88,10 @@ function verifyStep(
 ): Promise<VerifySnapshotResponse> {
   const request = writeVerifySnapshotRequest({ SnapshotId, StartingBlockIndex: from });
   const read = readVerifySnapshotResponse;
-  return client.send({ operation: "VerifySnapshot", service: "ebs", request, read }, options);
+  const call = { operation: "VerifySnapshot", service: "ebs", request, read } as const;
+  const send = () => client.send(call, options);
+  if (from !== undefined) return send();
+  return onceReadable(client, { snapshotIds: [SnapshotId], signal: options.signal }, send);
 }
 
 function progressOf({ BlockCount, BlocksVerified, Outcome }: VerifySnapshotResponse) {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
@@ -133,3 +135,46 @@ test("a bundle of certificates comes from AWS's variable", async () => {
   const { caFile, useFipsEndpoint } = await settingsFromAws({}, env);
   assert.deepEqual([caFile, useFipsEndpoint], ["/bundle.pem", true]);
 });
+
+test("the machine's metadata is waited for where it has given credentials before", async (t) => {
+  let [found, delayMs, failures] = [0, 0, 0];
+  await actAsMachine(t, (request, response) => {
+    if (request.method === "PUT") response.end("token");
+    else if (request.url?.endsWith("/security-credentials/")) response.end("role");
+    else if (failures-- > 0) response.writeHead(503).end();
+    else {
+      found += 1;
+      // Soon at their end, so that they are looked for again.
+      const Expiration = new Date(Date.now() + 60_000).toISOString();
+      const keys = { AccessKeyId: `A${found}`, SecretAccessKey: "S", Token: "T" };
+      setTimeout(() => response.end(JSON.stringify({ ...keys, Expiration })), delayMs);
+    }
+  });
+  const { credentials } = await settingsFromAws({}, NO_FILES);
+  assert.ok(typeof credentials === "function");
+  const find = async () => (await credentials()).accessKeyId;
+  failures = 1;
+  await assert.rejects(find(), /No access key found/, "at first there is one attempt");
+  assert.equal(await find(), "A1");
+  [failures, delayMs] = [2, 1_500];
+  assert.equal(await find(), "A2", "late, and at the third attempt");
+});
+
+/** Has AWS's code find a machine's metadata, and nothing else, for the rest of a test. */
+async function actAsMachine(t: TestContext, listener: RequestListener): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const before = { ...process.env };
+  t.after(() => {
+    process.env = before;
+    server.closeAllConnections();
+    server.close();
+  });
+  const names = Object.keys(before).filter((name) => name.startsWith("AWS_"));
+  process.env = {
+    ...Object.fromEntries(Object.entries(before).filter(([name]) => !names.includes(name))),
+    ...NO_FILES,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+  };
+}

@@ -7,10 +7,11 @@ import { type Environment, type Profile, profileNamed, readProfile } from "./pro
 /** Where `varve serve` listens. */
 export const ENDPOINT_DEFAULT = `http://${LISTEN_ADDRESS_DEFAULT}`;
 /**
- * Milliseconds for one question to the instance metadata. It is asked where nothing else has
- * credentials, and on most machines nobody answers.
+ * How the instance metadata is asked, in milliseconds and further attempts: at first where nothing
+ * else has credentials, and on most machines nobody answers; then where some were found.
  */
-const METADATA_TIMEOUT_MS = 1_000;
+const METADATA_AT_FIRST = { timeout: 1_000, maxRetries: 0 };
+const METADATA_KNOWN = { timeout: 5_000, maxRetries: 2 };
 
 /** What goes before everything that the environment and AWS's files say. */
 export interface GivenSettings {
@@ -121,20 +122,29 @@ function credentialSource(search: CredentialSearch, env: Environment): Credentia
   const keyPair = isGiven ? undefined : keyPairFrom(env);
   const sessionToken = env["AWS_SESSION_TOKEN"] || undefined;
   if (keyPair) return { ...keyPair, sessionToken };
+  let provider: Promise<CredentialProvider> | undefined;
+  let hasFound = false;
   return async () => {
     try {
-      return await findCredentials(search);
+      provider ??= providerFor(search, hasFound ? METADATA_KNOWN : METADATA_AT_FIRST);
+      const found = await (await provider)();
+      // Whatever has given them once is worth waiting for.
+      if (!hasFound) provider = undefined;
+      hasFound = true;
+      return found;
     } catch (cause) {
       throw noCredentials(profile, cause);
     }
   };
 }
 
-async function findCredentials({
-  profile,
-  region,
-  roleEndpoint,
-}: CredentialSearch): Promise<ExpiringCredentials> {
+/** What AWS's code makes of where to look; it remembers what it was given last. */
+type CredentialProvider = () => Promise<ExpiringCredentials>;
+
+async function providerFor(
+  { profile, region, roleEndpoint }: CredentialSearch,
+  metadata: typeof METADATA_KNOWN,
+): Promise<CredentialProvider> {
   // Large, and needed only here.
   const { fromIni, fromNodeProviderChain } = await import("@aws-sdk/credential-providers");
   // For what a role is asked from, unless its own profile says otherwise.
@@ -144,9 +154,11 @@ async function findCredentials({
   };
   const role = roleEndpoint === undefined ? {} : { clientConfig: { endpoint: roleEndpoint } };
   // Whoever named a profile is not to be given somebody else's keys where it has none.
-  if (profile !== undefined) return fromIni({ profile, ...role })({ callerClientConfig });
-  const chain = fromNodeProviderChain({ timeout: METADATA_TIMEOUT_MS, maxRetries: 0, ...role });
-  return chain({ callerClientConfig });
+  const find =
+    profile !== undefined
+      ? fromIni({ profile, ...metadata, ...role })
+      : fromNodeProviderChain({ ...metadata, ...role });
+  return () => find({ callerClientConfig });
 }
 
 function noCredentials(profile: string | undefined, cause: unknown): Error {

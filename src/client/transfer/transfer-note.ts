@@ -3,9 +3,16 @@ export interface TransferNote {
   /**
    * `resumed`: it goes on where an earlier run ended. `begun-anew`: there was nothing to go on
    * with. `source-changed`: what is read changed meanwhile. `partly-told`: something could not be
-   * noted at the service, or could not be found out.
+   * noted at the service, or could not be found out. `original-gone`: what was to be copied was
+   * deleted meanwhile, and is passed over. `original-there`: a copy is not deleted after all.
    */
-  readonly event: "resumed" | "begun-anew" | "source-changed" | "partly-told";
+  readonly event:
+    | "resumed"
+    | "begun-anew"
+    | "source-changed"
+    | "partly-told"
+    | "original-gone"
+    | "original-there";
   /** A whole sentence or two. */
   readonly message: string;
 }

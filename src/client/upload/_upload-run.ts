@@ -195,7 +195,9 @@ export class UploadRun {
   async #onceKnown(put: () => Promise<unknown>): Promise<void> {
     const { client, options } = this.#parts;
     const endMs = this.#isKnown ? 0 : this.#startedMs + UNKNOWN_MS_MAX;
-    await onceKnown(client, { endMs, signal: options.signal, onUnknown: this.#noteRetry }, put);
+    const timeoutMs = endMs - client.clock.monotonicMs();
+    const { signal } = options;
+    await onceKnown(client, put, { timeoutMs, signal, onUnknown: this.#noteRetry });
     this.#isKnown = true;
   }
 

@@ -5,6 +5,7 @@ import { GIB_BYTES, TIMEOUT_MINUTES_DEFAULT, TIMEOUT_MINUTES_MAX } from "../../m
 import type { StartSnapshotRequest } from "../../wire/start-snapshot.ts";
 import { startSnapshot } from "../api/ebs-operations.ts";
 import { createTags } from "../api/ec2-operations.ts";
+import { onceReadable } from "../api/once-known.ts";
 import { IMAGE_BYTES_TAG } from "../api/snapshot-tags.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError, FileError, isSnapshotNotFound, UploadError } from "../errors.ts";
@@ -196,7 +197,11 @@ async function start(
   try {
     // The client token is in the log already: however this ends, the snapshot is found again.
     const request = log.start as StartSnapshotRequest;
-    const { SnapshotId } = await startSnapshot(client, request, { signal });
+    const { ParentSnapshotId: parent } = request;
+    const snapshotIds = parent === undefined ? [] : [parent];
+    const { SnapshotId } = await onceReadable(client, { snapshotIds, signal }, () =>
+      startSnapshot(client, request, { signal }),
+    );
     await log.noteSnapshot(SnapshotId);
     return SnapshotId;
   } catch (error) {
