@@ -148,7 +148,8 @@ class Order {
     const options = { clock: CLOCK, random: this.#random, nodeCacheBytes: 1, onError };
     const { core } = await composeCore(store, options);
     // What the journal holds is needed for ever, and here nothing is to be left.
-    return Object.assign(core, { journaler: { flush: async () => undefined } });
+    core.journaler.flush = async () => undefined;
+    return core;
   }
 
   /** As of another process that took this one for dead. */

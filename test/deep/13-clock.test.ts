@@ -36,20 +36,21 @@ scorecard({
   peer: "kopia refuses above 5 min; its documentation warns that it may delete its own data",
   async run(run) {
     const fraction = seededFraction(run.seed);
-    const tally = { refused: 0, taken: 0, tokens: 0, late: 0 };
+    const tally = { refused: 0, taken: 0, tokens: 0, late: 0, restarts: 0, forward: 0, early: 0 };
     const count = run.count(2_000, 30);
     for (let i = 0; i < count; i++) {
-      await withMemoryStore(10_000, async (parts) => {
-        const clock = new HandClock();
-        const reopen = async () => (await composeCore(parts, { clock })).core;
-        const store = { clock, reopen };
+      await withStore((store) => collectAcross(store, fraction, tally));
+      await withStore(async (store) => {
         await collectAround(store, fraction, tally);
         await useTokens(store, fraction, tally);
         await writeLate(store, fraction, tally);
       });
     }
     return (
-      `${count} rounds: deleted early 0; ${tally.late} writes after the time was up, accepted 0; ` +
+      `${count} rounds: deleted early 0 while the process ran; over ${tally.restarts} restarts ` +
+      `with the clock set meanwhile, needed records removed 0, garbage before its grace in ` +
+      `${tally.early} of ${tally.forward} with the clock set forward past it; ` +
+      `${tally.late} writes after the time was up, accepted 0; ` +
       `${tally.tokens} uses of tokens, past their expiry 0; collector refused ` +
       `${tally.refused} of ${tally.refused} skews above 5 min, took ${tally.taken} below`
     );
@@ -61,12 +62,24 @@ interface Tally {
   taken: number;
   tokens: number;
   late: number;
+  /** Restarts, those over which the clock was set forward beyond a grace, and what came of it. */
+  restarts: number;
+  forward: number;
+  early: number;
 }
 
 interface Store {
   readonly clock: HandClock;
   /** The same store, as a process would find it that was started now. */
   reopen(): Promise<Core>;
+}
+
+async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
+  await withMemoryStore(10_000, async (parts) => {
+    const clock = new HandClock();
+    const reopen = async () => (await composeCore(parts, { clock })).core;
+    await work({ clock, reopen });
+  });
 }
 
 /** Wall time and the time that never jumps, both moved by hand. */
@@ -105,10 +118,7 @@ function someJumpMs(fraction: () => number): number {
 /** Garbage found before the clock is set is not removed before its grace has truly passed. */
 async function collectAround({ clock, reopen }: Store, fraction: () => number, tally: Tally) {
   const core = await reopen();
-  const collect = async () => {
-    await forgetSettledWrites(core);
-    return core.collector.collect({ graceSeconds: GRACE_SECONDS, isDryRun: false });
-  };
+  const collect = () => collectOnce(core);
   const kept = await snapshot(core, 1 + pick(fraction, 5));
   const deleted = await snapshot(core, 10 + pick(fraction, 5));
   await deleteSnapshot(core, ACCOUNT, deleted);
@@ -134,6 +144,79 @@ async function collectAround({ clock, reopen }: Store, fraction: () => number, t
   await collect().catch(() => clock.pass(GRACE_SECONDS * 1_000));
   assert.deepEqual(await readAll(core, kept), [0]);
   await deleteSnapshot(core, ACCOUNT, kept);
+}
+
+/**
+ * The clock is set while no process runs: the next one cannot know. Then a grace may end too early,
+ * which is told; but what anything needs stays, for that goes by generations and not by time: what
+ * is completed, what is under way, and what was garbage and is written again.
+ */
+async function collectAcross({ clock, reopen }: Store, fraction: () => number, tally: Tally) {
+  // What is deleted has a block of each, so that all of these are looked at as possible garbage.
+  const [ofKept, ofPending, revived, garbage] = [1, 2, 3, 4].map((i) => {
+    return 100 * i + pick(fraction, 5);
+  }) as [number, number, number, number];
+  let core = await reopen();
+  const kept = await snapshot(core, ofKept);
+  const pending = await start(core);
+  await put(core, pending, [0, ofPending]);
+  await deleteSnapshot(core, ACCOUNT, await snapshot(core, ofKept, ofPending, revived, garbage));
+  assert.equal((await collectOnce(core)).removedCount, 0, "found once");
+  const before = clock.wallMs;
+  // Mostly shorter than the grace, so that only the clock can have ended it.
+  clock.pass(pick(fraction, (fraction() < 0.8 ? 1 : 2) * GRACE_SECONDS * 1_000));
+  const downMs = clock.wallMs - before;
+  const jumpMs = someJumpMs(fraction);
+  clock.wallMs += jumpMs;
+
+  core = await reopen();
+  tally.restarts += 1;
+  const again: string[] = [];
+  const revive = async () => {
+    if (again.length === 0) again.push(await snapshot(core, revived));
+  };
+  const restore = fraction() < 0.5 ? beforeSweep(core, revive) : await revive();
+  const isBack = downMs + jumpMs < -COLLECT_SKEW_SECONDS_MAX * 1_000;
+  if (isBack) {
+    await assert.rejects(collectOnce(core), { name: "ClockSkewError" });
+    tally.refused += 1;
+  } else {
+    const { removedCount } = await collectOnce(core);
+    const isDue = downMs >= GRACE_SECONDS * 1_000;
+    const isPushed = !isDue && downMs + jumpMs >= GRACE_SECONDS * 1_000;
+    assert.ok(removedCount === 0 || isDue || isPushed, "nothing but the clock can end a grace");
+    if (isPushed) tally.forward += 1;
+    if (isPushed && removedCount > 0) tally.early += 1;
+  }
+  restore?.();
+  const needed = [kept, ...again];
+  for (const id of needed) assert.deepEqual(await readAll(core, id), [0]);
+
+  // Back to the right time, in a process of its own, which collects as often as it likes.
+  clock.wallMs = before + downMs;
+  core = await reopen();
+  for (let i = 0; i < 4; i++) {
+    await collectOnce(core).catch((error: Error) => assert.equal(error.name, "ClockSkewError"));
+    clock.pass(GRACE_SECONDS * 1_000);
+  }
+  const completion = { snapshotId: pending, changedBlocksCount: 1, linearDigest: undefined };
+  await completeSnapshot(core, ACCOUNT, completion);
+  for (const id of [...needed, pending]) assert.deepEqual(await readAll(core, id), [0]);
+}
+
+/** Has something done when a run has looked what is needed, and is about to remove the rest. */
+function beforeSweep({ catalog: { garbage } }: Core, work: () => Promise<void>): () => void {
+  const sweep = garbage.sweep.bind(garbage);
+  garbage.sweep = async (...args) => {
+    await work();
+    return sweep(...args);
+  };
+  return () => Reflect.deleteProperty(garbage, "sweep");
+}
+
+async function collectOnce(core: Core) {
+  await forgetSettledWrites(core);
+  return core.collector.collect({ graceSeconds: GRACE_SECONDS, isDryRun: false });
 }
 
 /** A token opens until it expires and never after, wherever the clock has been in between. */
@@ -199,10 +282,10 @@ async function put(core: Core, snapshotId: string, [blockIndex, contents]: [numb
   await putSnapshotBlock(core, ACCOUNT, { input, bytes });
 }
 
-async function snapshot(core: Core, contents: number) {
+async function snapshot(core: Core, ...contents: readonly number[]) {
   const id = await start(core);
-  await put(core, id, [0, contents]);
-  const input = { snapshotId: id, changedBlocksCount: 1, linearDigest: undefined };
+  for (const [index, each] of contents.entries()) await put(core, id, [index, each]);
+  const input = { snapshotId: id, changedBlocksCount: contents.length, linearDigest: undefined };
   await completeSnapshot(core, ACCOUNT, input);
   return id;
 }

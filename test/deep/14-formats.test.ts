@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import {
-  CATALOG_VERSION,
-  MIGRATIONS,
-  openSqliteCatalog,
-} from "../../src/catalog/sqlite/sqlite-catalog.ts";
-import type { RecordName } from "../../src/model/digest.ts";
-import { type AccountId, isKeyDomain, type SnapshotId } from "../../src/model/ids.ts";
+import { CATALOG_VERSION } from "../../src/catalog/sqlite/sqlite-catalog.ts";
+import { isKeyDomain, type SnapshotId } from "../../src/model/ids.ts";
+import { rebuildStore } from "../../src/rebuild-store.ts";
 import { openService, type Service } from "../../src/service.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
 import { getSnapshotBlock } from "../../src/snapshots/get-snapshot-block.ts";
@@ -23,28 +19,29 @@ import {
   goldenStores,
   unpackGolden,
 } from "../golden/golden.ts";
-import { blockContents, pick, seededFraction } from "../support/property.ts";
+import { readAt, writeAt } from "../support/damage.ts";
+import { blockContents } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { killMigrations } from "./_killed-migrations.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
 const PLACE = { host: "127.0.0.1", port: 0, region: "us-east-1" };
-const ACCOUNT = "111122223333" as AccountId;
-const ID = "snap-0123456789abcdef0" as SnapshotId;
-const NAME = "ab".repeat(32) as RecordName;
 
 scorecard({
   number: 14,
   name: "formats: old stores, newer stores, interrupted migrations",
   goal:
-    "stores of every release read, 100 %; a newer store refused and unchanged, 100 %; migrations " +
-    "ended between any two statements recover, 100 %; two processes never in one store",
+    "stores of every release read, and rebuilt from their segments, 100 %; a newer store refused " +
+    "and unchanged, 100 %; migrations killed at any call that changes a file recover, 100 %; two " +
+    "processes never in one store",
   peer: "borg: mandatory feature flags; kopia: compatibility tests",
   async run(run) {
     const golden = await readGoldenStores(run);
+    const rebuilt = await rebuildGoldenStores(run);
     const newer = await refuseNewer(run);
-    const migrated = await migrateFromEach(run);
+    const migrated = await killMigrations(run);
     const kills = await oneProcessOnly(run);
-    return [golden, newer, migrated, kills].join("; ");
+    return [golden, rebuilt, newer, migrated, kills].join("; ");
   },
 });
 
@@ -125,23 +122,115 @@ async function readAll(
   return blocks.length;
 }
 
+/** The catalog is lost; all that is completed is found again in what a release left of segments. */
+async function rebuildGoldenStores(run: ScorecardRun): Promise<string> {
+  const stores = await goldenStores();
+  let count = 0;
+  for (const golden of stores) {
+    const [dataDirectory, lost] = [await temporaryDirectory(run), await temporaryDirectory(run)];
+    for (const directory of [dataDirectory, lost]) await unpackGolden(golden, directory);
+    const before = await rowsOf(golden, dataDirectory);
+    await loseCatalog(lost);
+    const { keyEncryptionKey } = GOLDEN_CONFIG;
+    const { outcome, ...found } = await rebuildStore({ dataDirectory: lost, keyEncryptionKey });
+    assert.deepEqual(
+      [outcome, found.incomplete, found.unreadable, found.damagedCount, found.unknownBytes],
+      ["replaced", [], [], 0, 0],
+    );
+    assert.deepEqual(await rowsOf(golden, lost), before, "each is there, with all that is known");
+    const service = await openGolden(golden, lost);
+    try {
+      for (const one of golden.snapshots) {
+        if (one.state === "pending") continue;
+        if (one.state === "recycled") await finish(service, one);
+        await readAll(service, golden, one);
+        count += 1;
+      }
+    } finally {
+      await service.close();
+    }
+  }
+  return `${stores.length} of ${stores.length} rebuilt (${count} snapshots identical)`;
+}
+
+/** What the catalog says of each snapshot that was completed. */
+async function rowsOf(golden: Golden, dataDirectory: string) {
+  const service = await openGolden(golden, dataDirectory);
+  try {
+    const completed = golden.snapshots.filter(({ state }) => state !== "pending");
+    const rows = completed.map(async ({ id }) => {
+      const row = await service.core.catalog.snapshots.get(id as SnapshotId);
+      assert.ok(row, id);
+      // What mattered while it was under way.
+      const { expiresAtMs, parentRoot, parentBlockCount, completion, ...lasting } = row;
+      return lasting;
+    });
+    return await Promise.all(rows);
+  } finally {
+    await service.close();
+  }
+}
+
+interface Newer {
+  readonly what: "catalog" | "segment";
+  readonly version: number;
+}
+
+/** What a newer Varve would have left: its version in the catalog, or in its newest segment. */
+const NEWER: readonly Newer[] = [
+  { what: "catalog", version: CATALOG_VERSION + 1 },
+  { what: "catalog", version: CATALOG_VERSION + 100 },
+  { what: "segment", version: 2 },
+  { what: "segment", version: 100 },
+];
+
 /** A store of tomorrow stays as it is, to the byte. */
 async function refuseNewer(run: ScorecardRun): Promise<string> {
   let count = 0;
   for (const golden of await goldenStores()) {
-    for (const version of [CATALOG_VERSION + 1, CATALOG_VERSION + 100]) {
+    for (const newer of NEWER) {
       const dataDirectory = await temporaryDirectory(run);
       await unpackGolden(golden, dataDirectory);
-      const database = new DatabaseSync(join(dataDirectory, "catalog.sqlite"));
-      database.exec(`PRAGMA user_version = ${version}`);
-      database.close();
+      // Whoever wrote newer segments has brought the catalog to a version of today at least.
+      await (await openGolden(golden, dataDirectory)).close();
+      await renew(dataDirectory, newer);
       const before = await filesOf(dataDirectory);
       await assert.rejects(openGolden(golden, dataDirectory), /newer Varve/);
       assert.deepEqual(await filesOf(dataDirectory), before);
+      await refuseToRebuild(dataDirectory, newer.what);
       count += 1;
     }
   }
   return `${count} of ${count} newer stores refused and unchanged`;
+}
+
+async function renew(dataDirectory: string, { what, version }: Newer): Promise<void> {
+  if (what === "catalog") {
+    const database = new DatabaseSync(join(dataDirectory, "catalog.sqlite"));
+    database.exec(`PRAGMA user_version = ${version}`);
+    database.close();
+    return;
+  }
+  const names = await readdir(join(dataDirectory, "segments"));
+  const path = join(dataDirectory, "segments", names.sort().at(-1) as string);
+  const header = await readAt(path, 0, 16);
+  header.writeUInt32LE(version, 8);
+  await writeAt(path, 0, header);
+}
+
+/** No catalog is made of what only a newer Varve reads; nothing of the attempt is left. */
+async function refuseToRebuild(dataDirectory: string, what: Newer["what"]): Promise<void> {
+  if (what === "segment") await loseCatalog(dataDirectory);
+  const before = await filesOf(dataDirectory);
+  const { keyEncryptionKey } = GOLDEN_CONFIG;
+  await assert.rejects(rebuildStore({ dataDirectory, keyEncryptionKey }), /newer Varve/);
+  assert.deepEqual(await filesOf(dataDirectory), before);
+}
+
+async function loseCatalog(dataDirectory: string): Promise<void> {
+  for (const end of ["", "-wal"]) {
+    await rm(join(dataDirectory, `catalog.sqlite${end}`), { force: true });
+  }
 }
 
 async function filesOf(directory: string): Promise<[path: string, contents: string][]> {
@@ -152,98 +241,6 @@ async function filesOf(directory: string): Promise<[path: string, contents: stri
   return Promise.all(
     paths.sort().map(async (path) => [path, (await readFile(path)).toString("base64")] as const),
   ) as Promise<[string, string][]>;
-}
-
-/** From each earlier version, ended after each statement: the files as a killed process leaves. */
-async function migrateFromEach(run: ScorecardRun): Promise<string> {
-  const fraction = seededFraction(run.seed);
-  let points = 0;
-  for (let version = 1; version < CATALOG_VERSION; version++) {
-    const statements = MIGRATIONS.slice(version).flatMap(statementsOf);
-    const all = statements.map((_, i) => i + 1);
-    const some = [pick(fraction, statements.length) + 1];
-    for (const count of run.isFull ? [0, ...all] : [0, ...some]) {
-      await migrateInterrupted(run, { version, statements: statements.slice(0, count) });
-      points += 1;
-    }
-  }
-  const from = `from ${CATALOG_VERSION - 1} versions`;
-  return `${points} of ${points} interrupted migrations ${from} recovered`;
-}
-
-/** A trigger holds statements of its own; comments may hold anything. */
-function statementsOf(migration: string): string[] {
-  const bare = migration.replace(/--.*$/gm, "");
-  return bare.match(/\s*(?:CREATE TRIGGER[\s\S]*?END;|[^;]+;)/g) ?? [];
-}
-
-async function migrateInterrupted(
-  run: ScorecardRun,
-  { version, statements }: { readonly version: number; readonly statements: readonly string[] },
-): Promise<void> {
-  const directory = await temporaryDirectory(run);
-  const [killed, left] = [join(directory, "killed"), join(directory, "left")];
-  for (const folder of [killed, left]) await mkdir(folder);
-  const old = new DatabaseSync(join(killed, "catalog.sqlite"));
-  old.exec("PRAGMA journal_mode = WAL");
-  fill(old, version);
-  old.exec("BEGIN IMMEDIATE");
-  for (const statement of statements) old.exec(statement);
-  for (const name of await readdir(killed)) {
-    if (!name.endsWith("-shm")) await copyFile(join(killed, name), join(left, name));
-  }
-  old.exec("ROLLBACK");
-  old.close();
-  await checkFilled(join(left, "catalog.sqlite"));
-}
-
-/** A catalog as an earlier version wrote it. */
-function fill(database: DatabaseSync, version: number): void {
-  for (const migration of MIGRATIONS.slice(0, version)) database.exec(migration);
-  const columns = database.prepare("PRAGMA table_info(snapshots)").all();
-  const hasDomain = columns.some((column) => column["name"] === "domain");
-  const writes = database.prepare("PRAGMA table_info(pending_writes)").all();
-  const nameColumn = writes.some((column) => column["name"] === "name") ? "name" : "digest";
-  const places = database.prepare("PRAGMA table_info(locations)").all();
-  const [domainColumn, recordColumn] = places.map((column) => String(column["name"]));
-  database.exec(`
-    INSERT INTO accounts (id, position) VALUES ('${ACCOUNT}', 0);
-    INSERT INTO access_keys (id, secret, account, active)
-      VALUES ('AKIAOLD', 'secret', '${ACCOUNT}', 1);
-    INSERT INTO meta (name, value) VALUES ('token-secret', x'00112233');
-    INSERT INTO snapshots (id, account, state, lineage, volume_size_gib, description, tags,
-      start_time_ms, timeout_minutes, expires_at_ms, parent_block_count, block_count,
-      written_block_count${hasDomain ? ", domain" : ""})
-    VALUES ('${ID}', '${ACCOUNT}', 'pending', '${ID}', 5, 'old', '[]', 17, 60, 18, 0, 0, 0
-      ${hasDomain ? `, '${ACCOUNT}'` : ""});
-    INSERT INTO pending_writes (snapshot, block_index, ${nameColumn}) VALUES (1, 9, x'${NAME}');
-    INSERT INTO locations (${domainColumn}, ${recordColumn}, segment, offset, length)
-      VALUES ('${ACCOUNT}', x'${NAME}', 3, 16, 400);
-    PRAGMA user_version = ${version}`);
-}
-
-/** Nothing of it is lost in the catalog of today. */
-async function checkFilled(path: string): Promise<void> {
-  const catalog = openSqliteCatalog(path);
-  try {
-    const { snapshots, blocks, identity, segments } = catalog;
-    const row = await snapshots.get(ID);
-    assert.deepEqual(
-      [row?.state, row?.volumeSizeGib, row?.description, row?.startTimeMs, row?.domain],
-      ["pending", 5, "old", 17, ACCOUNT],
-    );
-    assert.deepEqual(await blocks.pendingWrites(ID, 0, 10), [{ blockIndex: 9, name: NAME }]);
-    const location = await blocks.locate(ACCOUNT, NAME);
-    assert.deepEqual({ ...location }, { segment: 3, offset: 16, length: 400 });
-    assert.deepEqual(await segments.liveBytes(), new Map([[3, 400]]));
-    const key = await identity.accessKey("AKIAOLD");
-    assert.deepEqual([key?.secretAccessKey, key?.active, key?.policy], ["secret", true, undefined]);
-    const [secret, ...others] = await identity.secrets("token-secret");
-    assert.deepEqual(Buffer.from(secret?.value ?? []).toString("hex"), "00112233");
-    assert.deepEqual([secret?.number, secret?.createdAtMs, others], [0, 0, []]);
-  } finally {
-    await catalog.close();
-  }
 }
 
 /** While one process has the store no other gets it, and after its death by force the next does. */

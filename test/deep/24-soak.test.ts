@@ -3,8 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
+import type { RequestParts } from "../../src/wire/message.ts";
 import { admin } from "../support/keys.ts";
-import { actionParts, getParts, list, send, snapshotOf } from "../support/operations.ts";
+import {
+  actionParts,
+  complete,
+  getParts,
+  type Listing,
+  listParts,
+  put,
+  send,
+  startParts,
+} from "../support/operations.ts";
 import { blockContents, pick, seededFraction } from "../support/property.ts";
 import type { Target } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -45,6 +55,12 @@ scorecard({
 
 type Blocks = ReadonlyMap<number, number>;
 
+/** A snapshot that nobody has begun to delete. */
+interface Kept {
+  readonly id: string;
+  readonly blocks: Blocks;
+}
+
 /** Memory and open files of the server, so long after it was started. */
 interface Look {
   readonly hours: number;
@@ -55,7 +71,7 @@ interface Look {
 class Soak {
   readonly #run: ScorecardRun;
   readonly #fraction: () => number;
-  readonly #kept: { readonly id: string; readonly blocks: Blocks }[] = [];
+  readonly #kept: Kept[] = [];
   #directory = "";
   #target: Target | undefined;
   #requests = 0;
@@ -125,7 +141,7 @@ class Soak {
     if (this.#kept.length > KEPT_MAX) await this.#deleteOldest();
   }
 
-  async #write(parent: { readonly id: string; readonly blocks: Blocks } | undefined) {
+  async #write(parent: Kept | undefined) {
     const isChild = parent !== undefined && this.#fraction() < 0.6;
     const written = new Map(
       Array.from({ length: 1 + pick(this.#fraction, 5) }, () => [
@@ -134,34 +150,49 @@ class Soak {
       ]),
     );
     const bytes = new Map([...written].map(([index, number]) => [index, blockContents(number)]));
-    const input = isChild ? { ParentSnapshotId: parent.id } : {};
-    // Its parent may be deleted by the other worker before it is started.
-    const isGone = () => parent !== undefined && !this.#kept.includes(parent);
-    const id = await snapshotOf(this.#soaked(), bytes, input).catch((error: unknown) => {
-      if (isChild && isGone()) return undefined;
-      throw error;
-    });
-    this.#requests += written.size + 2;
-    const blocks = new Map([...(isChild ? parent.blocks : []), ...written]);
-    if (id !== undefined) this.#kept.push({ id, blocks });
+    const target = this.#soaked();
+    const input = { VolumeSize: 1, ...(isChild ? { ParentSnapshotId: parent.id } : {}) };
+    const { status, text } = await send(target, startParts(input));
+    this.#requests += 1;
+    if (status !== 201) {
+      // Its parent may be deleted by the other worker before it is started; later, that is nothing.
+      const isGone = isChild && !this.#kept.includes(parent);
+      assert.ok(isGone && status < 500, `${status}: ${text}`);
+      return;
+    }
+    const { SnapshotId: id } = JSON.parse(text) as { SnapshotId: string };
+    await put(target, id, bytes);
+    assert.equal(await complete(target, id, written.size), "completed");
+    this.#requests += written.size + 1;
+    this.#kept.push({ id, blocks: new Map([...(isChild ? parent.blocks : []), ...written]) });
   }
 
-  async #restore(one: { readonly id: string; readonly blocks: Blocks }): Promise<void> {
-    const target = this.#soaked();
-    try {
-      const { Blocks } = await list(target, one.id);
-      assert.equal(Blocks.length, one.blocks.size);
-      for (const { BlockIndex, BlockToken } of Blocks) {
-        const { status, body } = await send(target, getParts(one.id, BlockIndex, BlockToken));
-        const expected = blockContents(one.blocks.get(BlockIndex) as number);
-        assert.deepEqual([status, Buffer.compare(body, expected)], [200, 0]);
-      }
-      this.#requests += 1 + Blocks.length;
-      this.#restores += 1;
-    } catch (error) {
-      // Deleted meanwhile by the other worker.
-      if (this.#kept.includes(one)) throw error;
+  async #restore(one: Kept): Promise<void> {
+    const listed = await this.#read(one, listParts(one.id));
+    if (!listed) return;
+    const { Blocks } = JSON.parse(listed.toString()) as Listing;
+    assert.equal(Blocks.length, one.blocks.size);
+    for (const { BlockIndex, BlockToken } of Blocks) {
+      const body = await this.#read(one, getParts(one.id, BlockIndex, BlockToken));
+      if (!body) return;
+      const expected = blockContents(one.blocks.get(BlockIndex) as number);
+      assert.equal(
+        Buffer.compare(body, expected),
+        0,
+        `block ${BlockIndex} of ${one.id} is another`,
+      );
     }
+    this.#restores += 1;
+  }
+
+  /** What is answered; undefined where it was refused because the other worker has deleted it. */
+  async #read({ id }: Kept, parts: RequestParts): Promise<Buffer | undefined> {
+    const { status, body, text } = await send(this.#soaked(), parts);
+    this.#requests += 1;
+    if (status === 200) return body;
+    const isDeleted = !this.#kept.some((kept) => kept.id === id);
+    assert.ok(isDeleted && status < 500, `${status} for ${id}: ${text}`);
+    return undefined;
   }
 
   async #collect(): Promise<void> {

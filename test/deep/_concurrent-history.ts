@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { checksumOf, type RecordName, ZERO_BLOCK_NAME } from "../../src/model/digest.ts";
+import { CorruptionError, ServiceError } from "../../src/model/errors.ts";
 import type { Domain, SnapshotId } from "../../src/model/ids.ts";
 import { forgetSettledWrites } from "../../src/snapshots/chores/expire-snapshots.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
@@ -148,12 +149,16 @@ function isCompleted({ state }: Known): boolean {
   return state === "completed";
 }
 
-/** What comes of the work; undefined where it failed, as it may once the snapshot is deleted. */
+/**
+ * What comes of the work; undefined where it was refused or found nothing, as it may once the
+ * snapshot is deleted. Wrong bytes, and mistakes of the code, are so whatever was deleted.
+ */
 async function unless<T>(known: Known | undefined, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    if (known?.isDeleted) return undefined;
+    const isOfDeletion = error instanceof ServiceError || error instanceof CorruptionError;
+    if (isOfDeletion && known?.isDeleted) return undefined;
     throw error;
   }
 }

@@ -41,8 +41,9 @@ export interface ScorecardRun extends Cleanup {
 
 /** A figure as `npm run deep` collects it: one line of JSON in the file that it names. */
 export interface Figure extends Omit<ScorecardTest, "run" | "skip"> {
+  /** What was reached; of a test that was skipped or failed, that and why. */
   readonly figure: string;
-  readonly passed: boolean;
+  readonly outcome: "passed" | "skipped" | "failed";
   readonly seconds: number;
 }
 
@@ -56,19 +57,27 @@ export function scorecard(subject: ScorecardTest): void {
   const { number, name } = subject;
   test(`scorecard ${number}: ${name}`, async (t) => {
     const missing = subject.skip?.();
-    if (missing !== undefined) return t.skip(missing);
-    const start = performance.now();
-    const result = await attempt(subject, t);
-    const seconds = (performance.now() - start) / 1000;
-    t.diagnostic(`${result.figure} (${seconds.toFixed(1)} s)`);
-    if (REPORT !== undefined) {
-      const { number, name, goal, peer } = subject;
-      const { figure, error } = result;
-      const row: Figure = { number, name, goal, peer, figure, passed: !error, seconds };
-      appendFileSync(REPORT, `${JSON.stringify(row)}\n`);
+    if (missing !== undefined) {
+      // Told as well: without a row, the figure of an earlier run would pass for one of this.
+      report(subject, { figure: `skipped: ${missing}`, outcome: "skipped", seconds: 0 });
+      return t.skip(missing);
     }
-    if (result.error) throw result.error;
+    const start = performance.now();
+    const { figure, error } = await attempt(subject, t);
+    const seconds = (performance.now() - start) / 1000;
+    t.diagnostic(`${figure} (${seconds.toFixed(1)} s)`);
+    report(subject, { figure, outcome: error ? "failed" : "passed", seconds });
+    if (error) throw error;
   });
+}
+
+function report(
+  { number, name, goal, peer }: ScorecardTest,
+  reached: Pick<Figure, "figure" | "outcome" | "seconds">,
+): void {
+  if (REPORT === undefined) return;
+  const row: Figure = { number, name, goal, peer, ...reached };
+  appendFileSync(REPORT, `${JSON.stringify(row)}\n`);
 }
 
 async function attempt(

@@ -15,6 +15,8 @@ export type Step =
   | { readonly kind: "copy"; readonly target: number }
   | { readonly kind: "expire" | "restart" | "collect" };
 
+type OnDone = (kind: Step["kind"]) => void;
+
 type Mistake = "none" | "count" | "checksum";
 
 /** Block indexes at the borders of leaves, branches and volumes. */
@@ -110,9 +112,10 @@ export class History {
     this.#fraction = seededFraction(seed);
   }
 
-  async run(steps: readonly Step[]): Promise<void> {
+  /** `onDone` hears of each step for which there was something to do. */
+  async run(steps: readonly Step[], onDone: OnDone): Promise<void> {
     for (const step of steps) {
-      await this.#apply(step);
+      if (await this.#apply(step)) onDone(step.kind);
       await this.#checkSome();
     }
     await this.#checkAll();
@@ -120,7 +123,8 @@ export class History {
     await this.#checkAll();
   }
 
-  async #apply(step: Step): Promise<void> {
+  /** False where there was nothing to do it to. */
+  async #apply(step: Step): Promise<boolean> {
     switch (step.kind) {
       case "start":
         return this.#start(step.parent, step.volume);
@@ -133,15 +137,17 @@ export class History {
       case "copy":
         return this.#copy(at(this.#completed, step.target));
       case "restart":
-        return this.#driver.restart();
+        await this.#driver.restart();
+        return true;
       case "collect":
-        return this.#driver.collect?.();
+        await this.#driver.collect?.();
+        return this.#driver.collect !== undefined;
       case "expire":
         return this.#expire();
     }
   }
 
-  async #start(parentPick: number, volumePick: number): Promise<void> {
+  async #start(parentPick: number, volumePick: number): Promise<boolean> {
     // One in so many starts a new lineage; a child's volume is as large as its parent's or larger.
     const choice = parentPick % (this.#completed.length + 1);
     const parent = this.#completed[choice - 1];
@@ -151,13 +157,14 @@ export class History {
     const inherited = parent ? visible(parent) : new Map();
     const lineage = parent?.lineage ?? id;
     this.#pending.push({ id, lineage, volumeSizeGib, inherited, written: new Map() });
+    return true;
   }
 
   async #put(
     target: ModelSnapshot | undefined,
     writes: readonly (readonly [number, number])[],
-  ): Promise<void> {
-    if (!target) return;
+  ): Promise<boolean> {
+    if (!target) return false;
     const blockCount = blockCountOf(target.volumeSizeGib);
     const indexes = INTERESTING.filter((blockIndex) => blockIndex < blockCount);
     const last = new Map<number, number>();
@@ -175,10 +182,11 @@ export class History {
     for (const [blockIndex, contents] of last) target.written.set(blockIndex, contents);
     const outside = this.#driver.put(target.id, blockCount, blockContents(1));
     await assert.rejects(outside, /beyond the volume size extent/);
+    return true;
   }
 
-  async #complete(target: ModelSnapshot | undefined, mistake: Mistake): Promise<void> {
-    if (!target) return;
+  async #complete(target: ModelSnapshot | undefined, mistake: Mistake): Promise<boolean> {
+    if (!target) return false;
     remove(this.#pending, target);
     const count = target.written.size + (mistake === "count" ? 1 : 0);
     const checksum = linearChecksum(target.written, mistake === "checksum");
@@ -188,30 +196,34 @@ export class History {
     else await assert.rejects(this.#driver.list(target.id, ALL), NOT_FOUND);
     const late = this.#driver.put(target.id, 0, blockContents(1));
     await assert.rejects(late, mistake === "none" ? /already completed/ : NOT_FOUND);
+    return true;
   }
 
-  async #delete(from: ModelSnapshot[], targetPick: number): Promise<void> {
+  async #delete(from: ModelSnapshot[], targetPick: number): Promise<boolean> {
     const target = at(from, targetPick);
-    if (!target) return;
+    if (!target) return false;
     remove(from, target);
     await this.#driver.delete(target.id);
     await assert.rejects(this.#driver.list(target.id, ALL), NOT_FOUND);
+    return true;
   }
 
   /** A copy has all of its source, written by nobody, in the lineage of the source. */
-  async #copy(source: ModelSnapshot | undefined): Promise<void> {
-    if (!source || !this.#driver.copy) return;
+  async #copy(source: ModelSnapshot | undefined): Promise<boolean> {
+    if (!source || !this.#driver.copy) return false;
     const id = await this.#driver.copy(source.id);
     this.#completed.push({ ...source, id, inherited: visible(source), written: new Map() });
+    return true;
   }
 
-  async #expire(): Promise<void> {
-    if (!this.#driver.expire) return;
+  async #expire(): Promise<boolean> {
+    if (!this.#driver.expire) return false;
     await this.#driver.expire();
     const expired = this.#pending.splice(0);
     for (const { id } of expired) {
       await assert.rejects(this.#driver.put(id, 0, blockContents(1)), NOT_FOUND);
     }
+    return expired.length > 0;
   }
 
   /** Compares a random pair of snapshots, with random paging. */
@@ -287,16 +299,17 @@ export class History {
   }
 }
 
-/** Runs one history on a store of its own. */
+/** Runs one history on a store of its own; `onDone` hears of the steps that were really done. */
 export async function runHistory(
   openDriver: (directory: string) => Promise<Driver>,
   steps: readonly Step[],
+  onDone: OnDone = () => undefined,
 ): Promise<void> {
   const clean: (() => unknown)[] = [];
   const directory = await temporaryDirectory({ after: (work) => void clean.push(work) });
   const driver = await openDriver(directory);
   try {
-    await new History(driver, SEED).run(steps);
+    await new History(driver, SEED).run(steps, onDone);
   } finally {
     await driver.close();
     for (const work of clean) await work();

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import { openService, type ScaledStore, type Service } from "../../src/service.ts";
+import {
+  FirstKeyUnseenError,
+  openService,
+  type ScaledStore,
+  type Service,
+} from "../../src/service.ts";
 import {
   SCALED_KEY as keyEncryptionKey,
   scaledStore,
@@ -28,6 +35,26 @@ test("processes that start at once on a new store agree on account and key", {
     await one.core.catalog.identity.secrets("token-secret"),
     await two.core.catalog.identity.secrets("token-secret"),
   );
+});
+
+test("a first key is told where the service cannot start after it was made", {
+  skip,
+}, async (t) => {
+  const scaled = await scaledStore();
+  const other = createServer().listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const config = { scaled, keyEncryptionKey, host: "127.0.0.1", port, region: REGION };
+  const failure = await openService(config).then(
+    () => assert.fail("the port is taken"),
+    (error: unknown) => error,
+  );
+  assert.ok(failure instanceof FirstKeyUnseenError);
+  assert.match(failure.message, /EADDRINUSE/);
+  const { firstKey } = await open(t, scaled);
+  assert.deepEqual([firstKey.origin, firstKey.key], ["stored", failure.firstKey.key]);
+  assert.doesNotMatch(String(failure.stack), new RegExp(firstKey.key.secretAccessKey.slice(0, 20)));
 });
 
 test("a store in a bucket is not opened without a key-encryption key", { skip }, async (t) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type MigrationConfig, migrate } from "../../src/migrate-store.ts";
 import type { SnapshotId } from "../../src/model/ids.ts";
+import type { Image } from "../../src/model/image.ts";
 import { rebuildStore } from "../../src/rebuild-store.ts";
 import { openService, type ScaledStore, type Service } from "../../src/service.ts";
 import { postgresDatabase, query } from "../support/postgres.ts";
@@ -114,6 +115,9 @@ test("what changes at the source meanwhile is told, and comes with the next run"
   const scaled = await scaledStore();
   const service = await open(t, { scaled });
   const written = await history(service);
+  const { images } = service.core.catalog;
+  const image = imageOf(service);
+  await images.add(image);
   const back = await temporaryDirectory(t);
   const home = { dataDirectory: back, scaled, keyEncryptionKey, direction: "in" } as const;
   let isChanged = false;
@@ -127,6 +131,9 @@ test("what changes at the source meanwhile is told, and comes with the next run"
     },
   });
   assert.equal(during.outcome, "changed");
+  // Another image takes the name over.
+  await images.delete(image.id);
+  await images.add({ ...image, id: "ami-02" });
   const [doomed] = written.keys();
   await service.core.catalog.snapshots.delete(doomed as SnapshotId, {
     nowMs: Date.now(),
@@ -211,6 +218,14 @@ async function history(service: Service): Promise<Written> {
   await core.catalog.settings.put(account, "a-setting", "its value");
   await core.journaler.flush();
   return written;
+}
+
+/** An image that holds no snapshot. */
+function imageOf({ firstKey }: Service): Image {
+  const { account } = firstKey.key;
+  const image = { id: "ami-01", account, name: "web", description: "", creationTimeMs: 0 };
+  const rest = { rootDeviceName: "/dev/xvda", devices: [], settings: {}, tags: [], grantees: [] };
+  return { ...image, ...rest };
 }
 
 /** All that a catalog knows beside blocks, and the ids of snapshots under way. */
