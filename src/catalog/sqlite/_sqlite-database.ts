@@ -1,3 +1,4 @@
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { LruCache } from "../../base/lru-cache.ts";
@@ -71,9 +72,13 @@ export class SqliteDatabase {
       // On macOS a plain fsync does not reach the disk; elsewhere these two say nothing new.
       this.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
       this.exec("BEGIN EXCLUSIVE; COMMIT");
+      // Now that nobody else can be writing to it.
+      writeAnew(`${path}-wal`);
       assert(this.get("PRAGMA synchronous")?.["synchronous"] === 2, "commits are synced");
     } catch (error) {
-      if (resultCodeOf(error) === SQLITE_IOERR) abandoned.push(this.#database);
+      const code = resultCodeOf(error);
+      // Without a code it is the system's own: the log could not be written anew.
+      if (code === undefined || code === SQLITE_IOERR) abandoned.push(this.#database);
       else this.#database.close();
       throw error;
     }
@@ -225,6 +230,22 @@ export class SqliteDatabase {
     const statement = this.#database.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
+  }
+}
+
+/**
+ * Writes what the log holds once more, and syncs it. An earlier process may have ended because that
+ * failed: then the system's memory, from which we read, still has what the disk never got, a sync
+ * alone would bring none of it there, and nobody would find what is committed behind that hole.
+ */
+function writeAnew(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    const bytes = readFileSync(file);
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at);
+    if (bytes.length > 0) fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
