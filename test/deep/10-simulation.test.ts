@@ -1,6 +1,6 @@
 import "./_synchronous-zstd.ts";
 import assert from "node:assert/strict";
-import { type Simulated, simulate, Workplace } from "../simulation/simulate.ts";
+import { type Ends, type Simulated, simulate, Workplace } from "../simulation/simulate.ts";
 import { MISHAPS, type Mishap } from "../simulation/weather.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
@@ -59,6 +59,7 @@ class Total {
   #acknowledged = 0;
   #blocksRead = 0;
   #rebuilds = 0;
+  readonly #ends: Ends = { completed: 0, failed: 0, damaged: 0 };
   readonly #mishaps = new Map<Mishap, number>();
 
   add(simulated: Simulated): void {
@@ -67,6 +68,9 @@ class Total {
     this.#acknowledged += simulated.acknowledged;
     this.#blocksRead += simulated.blocksRead;
     this.#rebuilds += simulated.rebuilds;
+    this.#ends.completed += simulated.ends.completed;
+    this.#ends.failed += simulated.ends.failed;
+    this.#ends.damaged += simulated.ends.damaged;
     for (const [mishap, count] of simulated.mishaps) {
       this.#mishaps.set(mishap, (this.#mishaps.get(mishap) ?? 0) + count);
     }
@@ -79,12 +83,14 @@ class Total {
   }
 
   figure(count: number): string {
+    const { completed, failed, damaged } = this.#ends;
     const told = MISHAPS.map((mishap) => `${mishap} ${this.#mishaps.get(mishap) ?? 0}`).join(", ");
     return (
       `${count} seeds, failures 0; replays identical ${this.replays} of ${this.replays} ` +
       `(${Math.round(this.#hours)} simulated hours, ${this.#events} events, ` +
       `${this.#acknowledged} answers and ${this.#blocksRead} blocks checked, ` +
-      `${this.#rebuilds} rebuilds; ${told})`
+      `${this.#rebuilds} rebuilds; in the end ${completed} snapshots completed, ${failed} failed ` +
+      `as they had to, ${damaged} kept from it by rot; ${told})`
     );
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { seededFraction } from "../support/property.ts";
@@ -44,6 +44,38 @@ test("the model of a disk brings back a file whose removal was not synced", asyn
   assert.equal((await after(t, [...calls, ...named()], "all"))[0]?.size, 0);
 });
 
+test("the model of a disk loses for good what a failed sync was to make durable", async (t) => {
+  const calls = [...file("a", 5, "old"), sync(5), ...named(), write(5, 3, "new"), failedSync(5)];
+  const later = [...calls, write(5, 6, "end"), sync(5)];
+  for (const loss of ["none", "all"] as const) {
+    const [left] = await after(t, later, loss);
+    assert.equal(left?.get("a")?.toString(), "old\0\0\0end");
+  }
+  const [before] = await after(t, calls, "all");
+  assert.equal(before?.get("a")?.toString(), "old");
+});
+
+test("the model of a disk has names wait for the next sync after a failed one", async (t) => {
+  const [open, , close] = named() as [LoggedCall, LoggedCall, LoggedCall];
+  const calls = [...file("a", 5, ""), sync(5), open, failedSync(9), close];
+  assert.equal((await after(t, calls, "all"))[0]?.size, 0);
+  assert.equal((await after(t, [...calls, ...named()], "all"))[0]?.size, 1);
+});
+
+test("the model of a disk holds at first what a folder does", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await mkdir(join(directory, "below"));
+  await writeFile(join(directory, "below", "a"), "old");
+  const model = await DiskModel.of(directory);
+  model.apply(call({ letter: "o", fd: 5, path: "below/a" }));
+  model.apply(write(5, 3, "new"));
+  for (const [loss, text] of [["none", "oldnew"] as const, ["all", "old"] as const]) {
+    const folder = await temporaryDirectory(t);
+    await model.cut(folder, loss, seededFraction(1));
+    assert.equal(await readFile(join(folder, "below", "a"), "utf8"), text);
+  }
+});
+
 /** The files left by some power cuts after these calls. */
 async function after(t: TestContext, calls: LoggedCall[], loss: Loss) {
   const directory = await temporaryDirectory(t);
@@ -77,6 +109,10 @@ function write(fd: number, offset: number, text: string): LoggedCall {
 
 function sync(fd: number): LoggedCall {
   return call({ letter: "s", fd });
+}
+
+function failedSync(fd: number): LoggedCall {
+  return call({ letter: "s", fd, result: -5 });
 }
 
 /** The folder is opened and synced. */

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pick } from "../support/property.ts";
 import type { LoggedCall } from "./shim.ts";
@@ -13,12 +13,19 @@ import type { LoggedCall } from "./shim.ts";
  * forget independently of each other, and of the order in which things were done, unless they
  * are told to forget in order.
  *
+ * A sync that fails loses what it was to make durable, as on Linux, which takes those pages for
+ * clean from then on: a later sync of the same file succeeds, and brings none of it back. The file
+ * keeps its length, and has zeros or what it held before. Names are not lost so: file systems keep
+ * them in a journal, and give up altogether where that fails. They wait for a sync that succeeds.
+ *
  * This is harder than ext4 or XFS are, which keep more order than they promise. Disks that lie
  * about a flush are not in it.
  */
 
 /** What a power cut leaves of what was not synced. */
 export type Loss =
+  /** All that a failed sync has not lost already: there is no power cut. */
+  | "none"
   /** Nothing. */
   | "all"
   /** Any of it, in any order, torn. */
@@ -51,10 +58,7 @@ class Folder {
   pending: Naming[][] = [];
 
   change(namings: Naming[]): void {
-    for (const { name, node } of namings) {
-      if (node) this.names.set(name, node);
-      else this.names.delete(name);
-    }
+    for (const { name, node } of namings) setName(this.names, name, node);
     this.pending.push(namings);
   }
 
@@ -75,13 +79,23 @@ function setName(
 
 const SECTOR_BYTES = [512, 4_096] as const;
 
-/** A folder on such a disk, empty and durable at first. */
+/** A folder on such a disk; durable at first, and empty unless it is given what it holds. */
 export class DiskModel {
-  readonly #root = new Folder();
+  readonly #root: Folder;
   readonly #open = new Map<number, File | Folder>();
+
+  constructor(root = new Folder()) {
+    this.#root = root;
+  }
+
+  /** One that holds what this folder does. */
+  static async of(directory: string): Promise<DiskModel> {
+    return new DiskModel(await folderOf(directory));
+  }
 
   /** Carries out one call as it was written down. */
   apply({ letter, fd, offset, length, result, path, bytes }: LoggedCall): void {
+    if (result < 0 && letter === "s") this.#failSync(fd);
     if (result < 0) return;
     if (letter === "c" || letter === "o") this.#opened({ letter, fd, offset, length, path });
     else if (letter === "x") this.#open.delete(fd);
@@ -126,6 +140,12 @@ export class DiskModel {
     const file = this.#file(fd);
     file.durable = written(file.durable, file.pending);
     file.pending = [];
+  }
+
+  #failSync(fd: number): void {
+    if (this.#open.get(fd) instanceof Folder) return;
+    const file = this.#file(fd);
+    file.pending = file.pending.map(withoutBytes);
   }
 
   #file(fd: number): File {
@@ -173,6 +193,25 @@ export class DiskModel {
   }
 }
 
+async function folderOf(directory: string): Promise<Folder> {
+  const folder = new Folder();
+  for (const found of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, found.name);
+    const node = found.isDirectory()
+      ? await folderOf(path)
+      : { durable: await readFile(path), pending: [] };
+    folder.change([{ name: found.name, node }]);
+  }
+  folder.sync();
+  return folder;
+}
+
+/** What is left of a change whose bytes are lost: the length that it gave the file. */
+function withoutBytes({ offset, bytes }: Change): Change {
+  const isCut = bytes === undefined;
+  return isCut ? { offset, bytes } : { offset: offset + bytes.length, bytes: Buffer.alloc(0) };
+}
+
 function base(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
@@ -181,6 +220,7 @@ type Chance = { readonly loss: Loss; readonly fraction: () => number };
 
 /** Which changes of names a power cut leaves. */
 function kept<T>(pending: readonly T[], { loss, fraction }: Chance): readonly T[] {
+  if (loss === "none") return pending;
   if (loss === "all") return [];
   if (loss === "torn-seq") return pending.slice(0, pick(fraction, pending.length + 1));
   return pending.filter(() => fraction() < 0.5);
@@ -188,7 +228,7 @@ function kept<T>(pending: readonly T[], { loss, fraction }: Chance): readonly T[
 
 function changesLeft(pending: readonly Change[], chance: Chance): readonly Change[] {
   const { loss, fraction } = chance;
-  if (loss === "names") return pending;
+  if (loss === "none" || loss === "names") return pending;
   const left = kept(pending, chance);
   if (loss === "torn-seq")
     return left.flatMap((change, i) => {

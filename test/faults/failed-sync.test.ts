@@ -4,9 +4,12 @@ import { realpath } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { send, startParts } from "../support/operations.ts";
+import { seededFraction } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { DiskModel } from "./disk-model.ts";
 import { NO_SHIM, readLog, shim } from "./shim.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/varve.mjs");
@@ -60,6 +63,34 @@ test("a catalog whose sync failed takes no call, and a new process finds all", a
   assert.deepEqual([second.told, second.acknowledged], [[], 50]);
   const kept = Number(second.count) - 51;
   assert.ok(kept === first.acknowledged || kept === first.acknowledged + 1, `${kept} were kept`);
+});
+
+test("a process that goes on after a failed sync rests on nothing of it", async (t) => {
+  const library = shim();
+  if (library === undefined) return t.skip(NO_SHIM);
+  const folder = await realpath(await temporaryDirectory(t));
+  const logs = await temporaryDirectory(t);
+  const path = join(folder, "catalog.sqlite");
+  const model = new DiskModel();
+  const live = async (name: string, more: Readonly<Record<string, string>>) => {
+    const log = join(logs, name);
+    const faults = { LD_PRELOAD: library, FAULTS_FOLDER: folder, FAULTS_LOG: log, ...more };
+    const outcome = run(path, faults);
+    for (const call of await readLog(log)) model.apply(call);
+    return outcome;
+  };
+  await live("first", {
+    ...{ FAULTS_CALLS: "s", FAULTS_AT: "20", FAULTS_DO: "error" },
+    FAULTS_ERROR: String(constants.errno.EIO),
+  });
+  // It finds the commit that failed, in the system's memory.
+  const second = await live("second", {});
+  const left = await temporaryDirectory(t);
+  await model.cut(left, "all", seededFraction(1));
+  const database = new DatabaseSync(join(left, "catalog.sqlite"));
+  const row = database.prepare("SELECT count(*) AS count FROM numbers").get();
+  database.close();
+  assert.equal(row?.["count"], second.count, "all that the second one acknowledged is kept");
 });
 
 test("varve serve ends with exit code 6 when a sync of its catalog fails", async (t) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { inspect } from "node:util";
 import { type LogEntry, openService, type Service } from "../../src/service.ts";
 import { REGION } from "../support/service.ts";
 import type { Story } from "./story.ts";
@@ -18,12 +19,14 @@ export async function reopen<T>(
     recycleBinDays: 1,
     log: (entry) => logged.push(entry),
   });
+  let result: T;
   try {
-    return await work(service);
+    result = await work(service);
   } finally {
     await service.close();
-    assert.deepEqual(logged, [], "the service logged no error");
   }
+  assert.deepEqual(logged, [], `the service logged no error: ${inspect(logged[0])}`);
+  return result;
 }
 
 /**

@@ -7,19 +7,23 @@
  *   FAULTS_LOG     file that takes a line for each call, with the bytes of each write
  *   FAULTS_CALLS   letters of the calls to be numbered: w write, s sync, t truncate, u unlink,
  *                  n rename, c create a file or folder, r read
+ *   FAULTS_PATH    only calls on paths, below the folder, that match this pattern are numbered
  *   FAULTS_AT      number of the call at which it happens; 0, the default, for never
  *   FAULTS_DO      kill: end the process instead of the call; torn: end it in the middle of the
  *                  write; error: fail the call; short: take only half of the write
  *   FAULTS_ERROR   the errno of a failure
- *   FAULTS_STICKY  1: each numbered call from that one on, on the same file
+ *   FAULTS_STICKY  letters of the calls to which it happens from then on, on the same file; 1 for
+ *                  those that are numbered
  *
  * A line: letter, thread, descriptor, offset, length, result, path; tabs between. Bytes follow the
- * line of a write. "o" and "x" are an open and a close, "a" the head of an answer over HTTP.
+ * line of a write. "o" and "x" are an open and a close, "a" the head of an answer over HTTP. Reads
+ * are written down only where they are numbered.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -36,10 +40,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char folder[4096];
 static size_t folder_length;
 static char calls[32];
+static char pattern[4096];
 static char what[16];
 static long at, number;
-static int error_number, is_sticky, log_fd = -1;
-static char sticky_path[4096];
+static int error_number, log_fd = -1;
+static char sticky[32];
+static int is_stuck;
+static char stuck_path[8200];
 
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_writev)(int, const struct iovec *, int);
@@ -83,14 +90,15 @@ __attribute__((constructor)) static void begin(void) {
   take(folder, sizeof folder, "FAULTS_FOLDER");
   folder_length = strlen(folder);
   take(calls, sizeof calls, "FAULTS_CALLS");
+  take(pattern, sizeof pattern, "FAULTS_PATH");
   take(what, sizeof what, "FAULTS_DO");
   char text[4096];
   take(text, sizeof text, "FAULTS_AT");
   at = atol(text);
   take(text, sizeof text, "FAULTS_ERROR");
   error_number = atoi(text);
-  take(text, sizeof text, "FAULTS_STICKY");
-  is_sticky = text[0] == '1';
+  take(sticky, sizeof sticky, "FAULTS_STICKY");
+  if (strcmp(sticky, "1") == 0) memcpy(sticky, calls, sizeof sticky);
   take(text, sizeof text, "FAULTS_LOG");
   if (text[0]) log_fd = real_open(text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -138,14 +146,25 @@ static void note(const struct call *call, long result) {
   put(line, (size_t)length);
 }
 
-/* Gives the call its number. Answers 1 when it is the one that fails, 2 when it is cut short. */
-static int judge(const struct call *call) {
+static int is_numbered(const struct call *call) {
   if (strchr(calls, call->letter) == NULL) return 0;
+  return pattern[0] == 0 || fnmatch(pattern, call->path, 0) == 0;
+}
+
+/* Whether this call is the one; one of those after it, once it has been, on the same file. */
+static int is_meant(const struct call *call) {
+  if (is_stuck) return strchr(sticky, call->letter) && strcmp(stuck_path, call->path) == 0;
+  if (!is_numbered(call)) return 0;
   number += 1;
-  int is_on = at > 0 && number == at;
-  if (is_on) snprintf(sticky_path, sizeof sticky_path, "%s", call->path);
-  if (at > 0 && number > at && is_sticky) is_on = strcmp(sticky_path, call->path) == 0;
-  if (!is_on) return 0;
+  if (at == 0 || number != at) return 0;
+  is_stuck = 1;
+  snprintf(stuck_path, sizeof stuck_path, "%s", call->path);
+  return 1;
+}
+
+/* Answers 1 when the call fails, 2 when it is cut short. */
+static int judge(const struct call *call) {
+  if (!is_meant(call)) return 0;
   if (strcmp(what, "kill") == 0) kill(getpid(), SIGKILL);
   if (strcmp(what, "error") == 0) {
     note(call, -error_number);
@@ -253,7 +272,7 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset) {
   }                                                           \
   ssize_t result = real;                                      \
   int error = errno;                                          \
-  if (letter_ != 'r') note(&call, result);                    \
+  if (letter_ != 'r' || is_numbered(&call)) note(&call, result); \
   pthread_mutex_unlock(&lock);                                \
   errno = error;                                              \
   return result;

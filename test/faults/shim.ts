@@ -10,10 +10,15 @@ export interface Faults {
   readonly log?: string;
   /** Letters of the calls that are numbered. */
   readonly calls?: string;
+  /** What their paths match, below the folder: a pattern as of a shell. */
+  readonly path?: string | undefined;
   readonly at?: number;
   readonly do?: "kill" | "torn" | "error" | "short";
   readonly error?: number;
+  /** True where it happens again to those numbered, on the same file. */
   readonly isSticky?: boolean;
+  /** The same, to calls of these letters. */
+  readonly sticky?: string;
 }
 
 let built: string | undefined;
@@ -44,10 +49,11 @@ export function spawnFaulty(directory: string, faults: Faults): ServerProcess {
     FAULTS_FOLDER: directory,
     FAULTS_LOG: faults.log ?? "",
     FAULTS_CALLS: faults.calls ?? "",
+    FAULTS_PATH: faults.path ?? "",
     FAULTS_AT: String(faults.at ?? 0),
     FAULTS_DO: faults.do ?? "",
     FAULTS_ERROR: String(faults.error ?? 0),
-    FAULTS_STICKY: faults.isSticky ? "1" : "0",
+    FAULTS_STICKY: faults.sticky ?? (faults.isSticky ? "1" : ""),
   });
 }
 

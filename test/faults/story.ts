@@ -94,6 +94,15 @@ export class Story {
     for (let round = 0; round < rounds; round++) this.#addRound(round);
   }
 
+  /**
+   * Has it begin with a collection: for a folder used before, in which that finds garbage, so that
+   * all of the story comes after it. To be told before the first request.
+   */
+  collectFirst(): this {
+    this.#steps.unshift(collection());
+    return this;
+  }
+
   /** How many requests there are, and how many of them were acknowledged. */
   get length(): number {
     return this.#steps.length;
@@ -192,8 +201,7 @@ export class Story {
     this.#move(doomed, "DeleteSnapshot", "gone");
     this.#move(base, "RestoreSnapshotFromRecycleBin", "there");
     this.#move(child, "DeleteSnapshot", "binned");
-    this.#collect();
-    this.#collect();
+    this.#steps.push(collection(), collection());
   }
 
   #start(snapshot: Told, more: () => object = () => ({})): void {
@@ -263,34 +271,6 @@ export class Story {
     });
   }
 
-  /** Asks until the collection has ended; begun anew where nobody knows of it any more. */
-  #collect(): void {
-    let id: string | undefined;
-    const headers = { "content-type": "application/json" };
-    const body = Buffer.from(JSON.stringify({ GraceSeconds: 0 }));
-    const path = "/varve/collections";
-    this.#steps.push({
-      what: "collect",
-      parts: () =>
-        id === undefined
-          ? { method: "POST", path, headers, body }
-          : { method: "GET", path: `${path}/${id}`, headers: {}, body: Buffer.alloc(0) },
-      sent: () => {},
-      patienceMs: COLLECTION_MS_MAX,
-      acknowledged(response) {
-        const { CollectionId, State } = JSON.parse(response.text) as {
-          readonly CollectionId?: string;
-          readonly State?: string;
-        };
-        id = State === "Running" ? CollectionId : undefined;
-        if (State === "Failed") throw new NotDoneError("collect", response);
-        return State === "Done";
-      },
-      // Collections are known to the process that ran them, and to no other.
-      isDoneBefore: ({ status }) => status === 404,
-    });
-  }
-
   #createAccessKey(): void {
     const { accessKeys } = this;
     this.#steps.push({
@@ -331,6 +311,34 @@ export class Story {
       },
     });
   }
+}
+
+/** Asks until the collection has ended; begun anew where nobody knows of it any more. */
+function collection(): Step {
+  let id: string | undefined;
+  const headers = { "content-type": "application/json" };
+  const body = Buffer.from(JSON.stringify({ GraceSeconds: 0 }));
+  const path = "/varve/collections";
+  return {
+    what: "collect",
+    parts: () =>
+      id === undefined
+        ? { method: "POST", path, headers, body }
+        : { method: "GET", path: `${path}/${id}`, headers: {}, body: Buffer.alloc(0) },
+    sent: () => {},
+    patienceMs: COLLECTION_MS_MAX,
+    acknowledged(response) {
+      const { CollectionId, State } = JSON.parse(response.text) as {
+        readonly CollectionId?: string;
+        readonly State?: string;
+      };
+      id = State === "Running" ? CollectionId : undefined;
+      if (State === "Failed") throw new NotDoneError("collect", response);
+      return State === "Done";
+    },
+    // Collections are known to the process that ran them, and to no other.
+    isDoneBefore: ({ status }) => status === 404,
+  };
 }
 
 /** Reads a block of the snapshot completed last; it is right, or the answer is an error. */

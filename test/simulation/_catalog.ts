@@ -1,6 +1,7 @@
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { DiskFullError } from "../../src/model/errors.ts";
 import { answersAtOnce } from "../support/answers-at-once.ts";
+import { SimulatedFailure } from "./_excuses.ts";
 import type { Life, Scheduler } from "./_scheduler.ts";
 
 /** What the catalog's calls wait for, and what befalls them. */
@@ -76,12 +77,12 @@ function waiting(name: string, method: Method, { terms, state }: Wrapping): Meth
   return async (...given) => {
     await scheduler.turn(life);
     scheduler.note(`${name} ${JSON.stringify(given)}`);
-    if (state.isFailed) throw new Error("The catalog failed (simulated)");
+    if (state.isFailed) throw new SimulatedFailure("catalog", "The catalog failed");
     if (scheduler.chance(terms.failing)) {
       state.isFailed = true;
       terms.onFailed();
       if (scheduler.chance(0.5)) await method(...given);
-      throw new Error("The catalog's disk failed (simulated)");
+      throw new SimulatedFailure("catalog", "The catalog's disk failed");
     }
     if (isGrowing && terms.isFull() && scheduler.chance(REFUSED_SHARE)) {
       terms.onFull();

@@ -15,6 +15,7 @@ import { putSnapshotBlock } from "../../src/snapshots/put-snapshot-block.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";
 import { ACCOUNT, NO_OPTIONS } from "../model/drivers.ts";
 import { blockContents, pick } from "../support/property.ts";
+import { isExcused } from "./_excuses.ts";
 import type { Machine } from "./_machine.ts";
 import type { Oracle, Told } from "./_oracle.ts";
 import type { Life } from "./_scheduler.ts";
@@ -128,22 +129,20 @@ export class Client {
       ends.push(scheduler.wait(this.#life, this.#fraction() * PATIENCE_MS).then(() => nothing));
     }
     const outcome = await Promise.race(ends);
+    this.#machine.checkBackground();
     scheduler.note(`${this.#name} ${what}: ${outcome.kind}`);
     if (outcome.kind === "unknown") this.#checkExcused(outcome.error, what, needs);
     else this.#oracle.acknowledged += 1;
     return outcome;
   }
 
-  /** Nothing fails for no reason; nothing is damaged where no bit changed, or missing but then. */
+  /** Nothing fails for no reason; nothing is damaged where no bit changed, or ever missing. */
   #checkExcused(error: Error | undefined, what: string, needs: readonly Told[]): void {
-    if (!error) return;
-    const machine = this.#machine;
-    const isDamage = error instanceof CorruptionError;
+    if (!error || isExcused(error, this.#machine)) return;
     // Where the grace is short, what was deleted meanwhile may be collected before it is read.
     const isGone = needs.some(({ deletion }) => deletion !== "none");
-    const mayBeDamaged = isGone || machine.has("flip", "stray", "rot");
-    const isExcused = isDamage ? mayBeDamaged : machine.mishaps.size > 0;
-    if (!isExcused) throw new Error(`${what} failed for no reason`, { cause: error });
+    if (isGone && error instanceof CorruptionError) return;
+    throw new Error(`${what} failed for no reason`, { cause: error });
   }
 
   /** Repeats a request until there is an answer; undefined where there is none for long. */
@@ -168,13 +167,20 @@ export class Client {
     const told = await this.#start(parent);
     if (!told) return;
     if (parent?.deletion === "none" && this.#fraction() < 0.2) {
-      // Long enough for some collections, which have to leave what the child inherits.
+      // Which have to leave what the child inherits.
       await this.delete(parent);
-      await this.#machine.scheduler.wait(this.#life, 20_000 * this.#fraction());
+      await this.#waitForCollections();
     }
     told.isUnclear = !(await this.#putAll(told, twin ? allOf(twin) : this.#someWrites()));
+    // The same for what was acknowledged, and is in no tree yet.
+    if (this.#fraction() < 0.15) await this.#waitForCollections();
     if (told.isUnclear || this.#fraction() < 0.1) return;
     await this.complete(told);
+  }
+
+  /** Mostly long enough for some. */
+  #waitForCollections(): Promise<void> {
+    return this.#machine.scheduler.wait(this.#life, 20_000 * this.#fraction());
   }
 
   async #start(parent: Told | undefined): Promise<Told | undefined> {
@@ -283,10 +289,10 @@ export class Client {
     assert.ok(this.#mayBeGone(told), `${told.name}, which is pending, is said to be absent`);
   }
 
-  /** True where it was deleted, or has had no write for as long as it takes. */
+  /** True where it was deleted, or has had no write for as long as it takes and may be ended. */
   #mayBeGone(told: Told): boolean {
     if (told.deletion !== "none") return true;
-    const isPending = told.state === "pending" || told.state === "completing";
+    const isPending = told.state === "pending" || (told.state === "completing" && !told.isAsked);
     const latestMs = this.#machine.scheduler.latestWallMs(told.activeMs);
     return told.state === "error" || (isPending && latestMs >= told.expiresAtMs);
   }
@@ -305,12 +311,33 @@ export class Client {
     );
     if (!asked) return;
     if (asked.kind === "absent") {
-      assert.ok(this.#mayBeGone(told), `${told.name} is said to be absent`);
+      assert.ok(told.deletion !== "none", `${told.name} is said to be absent`);
       return;
     }
-    assert.equal(asked.kind, "done", `complete ${told.name}: ${JSON.stringify(asked)}`);
-    told.isAsked = true;
+    assert.ok(asked.kind === "done", `complete ${told.name}: ${JSON.stringify(asked)}`);
+    // It may have timed out before; from any other answer on, it can no more.
+    told.isAsked ||= asked.value !== "error";
     await this.awaitState(told);
+  }
+
+  /**
+   * Looks up what its callers were not told: whether it was deleted, and which blocks a pending one
+   * has. Those acknowledged are among them. For when nothing is under way any more.
+   */
+  async clarify(told: Told): Promise<void> {
+    if (told.deletion === "done") return;
+    const found = await this.#request(`what is known of ${told.name}`, (core) =>
+      lookUp(core, told.id as SnapshotId),
+    );
+    assert.ok(found.kind === "done", `${told.name} cannot be looked up in good weather`);
+    if (told.deletion === "maybe") {
+      told.deletion = found.value ? "none" : "done";
+      told.deletedMs = this.#machine.scheduler.nowMs;
+    }
+    if (told.deletion === "done") return;
+    assert.ok(found.value, `${told.name} has vanished`);
+    const { blocks } = found.value;
+    if (blocks && told.isUnclear) this.#oracle.clarify(told, blocks);
   }
 
   /** Waits until a snapshot is completed, or has failed as it should. */
@@ -430,6 +457,7 @@ export class Client {
   async delete(told: Told): Promise<void> {
     const wasAsked = told.deletion !== "none";
     told.deletion = "maybe";
+    this.#machine.hasDeleted = true;
     const deleted = await this.#request(`delete ${told.name}`, (core) =>
       deleteSnapshot(core, ACCOUNT, told.id as string),
     );
@@ -447,6 +475,21 @@ export class Client {
     const read = await this.#request(`read ${told.name}, deleted`, work, [told]);
     assert.notEqual(read.kind, "done", `${told.name} is back after its deletion`);
   }
+}
+
+/** Whether it is there and, where it is pending, the contents of the blocks that it has. */
+async function lookUp(
+  { catalog, blocks }: Core,
+  id: SnapshotId,
+): Promise<{ readonly blocks: Map<number, number | undefined> | undefined } | undefined> {
+  const snapshot = await catalog.snapshots.get(id);
+  if (snapshot?.state !== "pending") return snapshot && { blocks: undefined };
+  const written = await blocks.pendingBlocks(snapshot, 0, 10_000);
+  const known = new Map(CONTENTS.map(({ checksum }, number) => [checksum, number]));
+  const found = written.map(({ blockIndex, digest }) => {
+    return [blockIndex, known.get(checksumOf(digest))] as const;
+  });
+  return { blocks: new Map(found) };
 }
 
 /** All blocks of a snapshot, as far as they are known. */

@@ -2,27 +2,14 @@ import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { pick } from "../support/property.ts";
 import { type Disk, type DiskFile, flip } from "./_disk.ts";
+import { SimulatedFailure } from "./_excuses.ts";
 import type { Life, Scheduler } from "./_scheduler.ts";
+import type { DiskFaults } from "./weather.ts";
 
 /*
  * `node:fs/promises` for folders that lie on simulated disks, so that the real `FileSegments` runs
  * on them. Only the calls that it makes are there.
  */
-
-/** How often what goes wrong; each a share of calls. */
-export interface DiskFaults {
-  readonly write: number;
-  /** Writes of which only a part is taken. */
-  readonly short: number;
-  readonly sync: number;
-  readonly read: number;
-  /** Reads that answer one bit that is another; the disk still has the right one. */
-  readonly flip: number;
-  /** Reads that answer what lies elsewhere, and was read there before. */
-  readonly stray: number;
-  /** Names that cannot be made, removed, or listed. */
-  readonly name: number;
-}
 
 /** A disk as a process sees it. */
 export interface Mount {
@@ -67,7 +54,7 @@ const simulated: FileSystem = {
     if (flags === "wx+") return create(mounted, name);
     await called(mounted, `open ${name}`);
     const file = mounted.disk.names.get(name);
-    if (!file) throw failure("ENOENT", "open");
+    if (!file) throw refusal("ENOENT", "open");
     return new Handle(mounted, name, file);
   },
   async readdir(path) {
@@ -79,14 +66,14 @@ const simulated: FileSystem = {
     const { mounted, name = "" } = find(path);
     await called(mounted, `stat ${name}`);
     const file = mounted.disk.names.get(name);
-    if (!file) throw failure("ENOENT", "stat");
+    if (!file) throw refusal("ENOENT", "stat");
     return { size: file.contents.length };
   },
   async unlink(path) {
     const { mounted, name = "" } = find(path);
     await called(mounted, `unlink ${name}`);
     failAtTimes(mounted, "name");
-    if (!mounted.disk.names.has(name)) throw failure("ENOENT", "unlink");
+    if (!mounted.disk.names.has(name)) throw refusal("ENOENT", "unlink");
     mounted.disk.unlink(name);
   },
 };
@@ -94,7 +81,7 @@ const simulated: FileSystem = {
 async function create(mounted: Mount, name: string): Promise<Handle> {
   await called(mounted, `create ${name}`);
   failAtTimes(mounted, "name");
-  if (mounted.disk.names.has(name)) throw failure("EEXIST", "open");
+  if (mounted.disk.names.has(name)) throw refusal("EEXIST", "open");
   return new Handle(mounted, name, mounted.disk.create(name));
 }
 
@@ -111,15 +98,16 @@ async function called({ scheduler, life }: Mount, what: string): Promise<void> {
   scheduler.note(what);
 }
 
-function failure(code: string, what: string): Error {
-  return Object.assign(new Error(`${code}: simulated, ${what}`), { code });
+/** As the system answers where a name is there or is not; no mishap. */
+function refusal(code: string, what: string): Error {
+  return Object.assign(new Error(`${code}: ${what}`), { code });
 }
 
 function failAtTimes({ scheduler, faults, onFault }: Mount, kind: keyof DiskFaults): void {
   if (!scheduler.chance(faults[kind])) return;
   onFault(kind);
   scheduler.note(`failed: ${kind}`);
-  throw failure("EIO", kind);
+  throw new SimulatedFailure(kind, `EIO: ${kind}`, "EIO");
 }
 
 class FolderHandle {
@@ -155,7 +143,7 @@ class Handle {
     await called(mounted, `write ${this.#name} ${offset} ${bytes.toString("base64")}`);
     failAtTimes(mounted, "write");
     const taken = this.#taken(bytes);
-    if (taken.length === 0) throw failure("ENOSPC", "write");
+    if (taken.length === 0) throw new SimulatedFailure("full", "ENOSPC: write", "ENOSPC");
     this.#file.write(offset, taken);
     await mounted.scheduler.turn(mounted.life);
     return { bytesWritten: taken.length };

@@ -1,4 +1,3 @@
-import assert from "node:assert/strict";
 import { type Clock, repeat } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
@@ -16,6 +15,7 @@ import { composeCore } from "../model/drivers.ts";
 import { seededBytes } from "../support/property.ts";
 import { wrapCatalog } from "./_catalog.ts";
 import { Disk } from "./_disk.ts";
+import { isExcused, isMissing } from "./_excuses.ts";
 import { mount } from "./_file-system.ts";
 import type { Life, Scheduler } from "./_scheduler.ts";
 import { CALM_WEATHER, type Mishap, type Weather } from "./weather.ts";
@@ -27,6 +27,8 @@ const RESTART_MS = 200;
 const FULL_MS = 10_000;
 const FAILED_MS = 500;
 const HOUR_MS = 3_600_000;
+/** What is told of work on one snapshot that failed. */
+const OF_SNAPSHOT = /^(Sealing|Copying|snap-)/;
 
 /** A process of the service. */
 interface Process extends Life {
@@ -46,9 +48,9 @@ export class Machine {
   readonly scheduler: Scheduler;
   readonly disk = new Disk();
   readonly mishaps = new Map<Mishap, number>();
-  /** Work in the background that failed. */
-  readonly errors: { readonly what: unknown; readonly error: unknown }[] = [];
   weather: Weather;
+  /** Whether anybody has asked for the deletion of anything. */
+  hasDeleted = false;
   /** What the catalog knew by then is in the journal. */
   journaledMs = 0;
   readonly #catalogPath: string;
@@ -57,6 +59,9 @@ export class Machine {
   #process: Process | undefined;
   #fullUntilMs = 0;
   #isEnding = false;
+  #isCalm = false;
+  /** The first failure of work in the background that nothing accounts for. */
+  #unexcused: Error | undefined;
   readonly #wasCollectedTwice: boolean;
 
   constructor(scheduler: Scheduler, weather: Weather, catalogPath: string) {
@@ -103,8 +108,34 @@ export class Machine {
     this.mishaps.set(mishap, (this.mishaps.get(mishap) ?? 0) + 1);
   }
 
-  has(...mishaps: readonly Mishap[]): boolean {
+  readonly has = (...mishaps: readonly Mishap[]): boolean => {
     return mishaps.some((mishap) => this.mishaps.has(mishap));
+  };
+
+  /** True from the start of the process that lives to the end, in which nothing goes wrong. */
+  get isCalm(): boolean {
+    return this.#isCalm;
+  }
+
+  /** Throws when something has failed in the background that nothing accounts for. */
+  checkBackground(): void {
+    if (this.#unexcused) throw this.#unexcused;
+  }
+
+  /** Hears of work in the background that failed. */
+  readonly #onError = (what: unknown, error: unknown): void => {
+    this.scheduler.note(`failed: ${what}`);
+    if (isExcused(error, this) || this.#isGone(what, error)) return;
+    this.#unexcused ??= new Error(`${what}: failed for no reason`, { cause: error });
+  };
+
+  /**
+   * True where work on a tree may have failed because the tree was deleted and collected meanwhile.
+   * While a collection walks over one, only another collector removes it.
+   */
+  #isGone(what: unknown, error: unknown): boolean {
+    if (!this.hasDeleted || this.#isCalm || !isMissing(error)) return false;
+    return this.isCollectedTwice || OF_SNAPSHOT.test(String(what));
   }
 
   /** The process that runs now or next. */
@@ -127,6 +158,7 @@ export class Machine {
     this.#fullUntilMs = 0;
     await this.running();
     this.#kill();
+    this.#isCalm = true;
     return (await this.running()).core;
   }
 
@@ -151,10 +183,11 @@ export class Machine {
     const ended = this.#settle(process.chores)
       .then(() => Promise.all([process.core.collector.stop(), process.core.copier.stop()]))
       .then(() => process.core.sealer.idle())
-      .then(() => process.core.journaler.flush().catch(() => undefined))
+      .then(() => process.core.journaler.flush())
+      .catch((error: unknown) => this.#onError("close", error))
       .then(() => process.close());
-    const end = () => this.#gone(process);
-    ended.then(end, end);
+    const ending = ended.catch((error: unknown) => this.#onError("close", error));
+    void ending.then(() => this.#gone(process));
   }
 
   #kill(): void {
@@ -186,11 +219,12 @@ export class Machine {
         const { promise: died, resolve: die } = Promise.withResolvers<void>();
         const chores = this.#startChores(composed);
         this.#process = Object.assign(life, { ...composed, chores, died, die });
-        composed.core.copier.resume().catch(() => undefined);
+        const resumed = composed.core.copier.resume();
+        resumed.catch((error: unknown) => this.#onError("copy", error));
         return;
       } catch (error) {
         life.isOver = true;
-        assert.ok(this.mishaps.size > 0, error as Error);
+        this.#onError("start", error);
         await this.scheduler.wait({ isOver: false }, RESTART_MS);
       }
     }
@@ -220,7 +254,7 @@ export class Machine {
 
   #composeOn(store: { readonly catalog: Catalog; readonly segments: SegmentStore }, clock: Clock) {
     const { nodeCacheBytes } = this.weather;
-    const onError = (what: unknown, error: unknown) => void this.errors.push({ what, error });
+    const onError = this.#onError;
     return composeCore(store, { clock, random: this.#random, nodeCacheBytes, onError });
   }
 
@@ -249,7 +283,7 @@ export class Machine {
     };
     const every = (meanMs: number, name: string, work: () => Promise<void>) => {
       const intervalMs = meanMs * (0.3 + 1.4 * this.scheduler.fraction());
-      const onError = (error: unknown) => void this.errors.push({ what: name, error });
+      const onError = (error: unknown) => this.#onError(name, error);
       return repeat(core.clock, intervalMs, { work, onError });
     };
     return [
@@ -271,7 +305,7 @@ export class Machine {
   }
 
   #secondCollector({ core, segments }: { readonly core: Core; readonly segments: SegmentStore }) {
-    const onError = (what: unknown, error: unknown) => void this.errors.push({ what, error });
+    const onError = this.#onError;
     const { blocks } = core;
     const compactor = new Compactor({ segments, table: core.catalog.segments, blocks, onError });
     return new Collector({ ...core, compactor, onError });

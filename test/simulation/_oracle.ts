@@ -47,6 +47,24 @@ export class Oracle {
     this.blocksRead += 1;
   }
 
+  /** A pending snapshot has every block that was acknowledged; what else it has is known now. */
+  clarify(told: Told, stored: ReadonlyMap<number, number | undefined>): void {
+    for (const blockIndex of told.written) {
+      assert.ok(stored.has(blockIndex), `${told.name} has lost block ${blockIndex}`);
+    }
+    for (const blockIndex of [...told.blocks.keys()]) {
+      if (stored.has(blockIndex)) continue;
+      const inherited = told.parent?.blocks.get(blockIndex);
+      if (inherited) told.blocks.set(blockIndex, inherited);
+      else told.blocks.delete(blockIndex);
+    }
+    for (const [blockIndex, contents] of stored) {
+      this.checkRead(told, blockIndex, contents);
+      told.written.add(blockIndex);
+    }
+    told.isUnclear = false;
+  }
+
   /** A completed snapshot lists the blocks it has, in order, and no others. */
   checkListing(told: Told, indexes: readonly number[]): void {
     const expected = [...told.blocks.keys()].sort((a, b) => a - b);

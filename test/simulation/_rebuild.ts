@@ -7,7 +7,7 @@ import { LocalKeyEncryptionKey } from "../../src/keys/local-key-encryption-key.t
 import { CorruptionError, KeyDestroyedError } from "../../src/model/errors.ts";
 import type { Domain, SnapshotId } from "../../src/model/ids.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
-import { ClockSkewError } from "../../src/snapshots/chores/collector.ts";
+import { ClockSkewError } from "../../src/snapshots/chores/collection-clock.ts";
 import { completeSnapshot } from "../../src/snapshots/complete-snapshot.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { startSnapshot } from "../../src/snapshots/start-snapshot.ts";

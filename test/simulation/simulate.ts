@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
 import type { RecordName } from "../../src/model/digest.ts";
+import type { SnapshotId } from "../../src/model/ids.ts";
 import { forgetSettledWrites } from "../../src/snapshots/chores/expire-snapshots.ts";
 import type { Core } from "../../src/snapshots/core.ts";
 import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
 import { ACCOUNT } from "../model/drivers.ts";
 import { pick } from "../support/property.ts";
 import { Client } from "./_clients.ts";
+import { isDamage } from "./_excuses.ts";
 import { unmountAll } from "./_file-system.ts";
 import { Machine } from "./_machine.ts";
 import { Oracle, type Told } from "./_oracle.ts";
@@ -50,7 +52,17 @@ export interface Simulated {
   readonly acknowledged: number;
   readonly blocksRead: number;
   readonly rebuilds: number;
+  readonly ends: Ends;
   readonly mishaps: ReadonlyMap<Mishap, number>;
+}
+
+/** How the snapshots ended that were not deleted before the end of a run. */
+export interface Ends {
+  completed: number;
+  /** They were to fail, or their time was up. */
+  failed: number;
+  /** Bits that changed on the disk keep them from it. */
+  damaged: number;
 }
 
 /** Where runs keep their catalogs: a folder in memory, and an empty catalog to begin with. */
@@ -105,7 +117,7 @@ export async function simulate(
     trace: scheduler.digest(),
     ...{ eventCount: scheduler.eventCount, durationMs: scheduler.nowMs },
     ...{ acknowledged: run.oracle.acknowledged, blocksRead: run.oracle.blocksRead },
-    ...{ rebuilds: run.rebuilds, mishaps: run.machine.mishaps },
+    ...{ rebuilds: run.rebuilds, ends: run.ends, mishaps: run.machine.mishaps },
   };
 }
 
@@ -117,6 +129,7 @@ class Run {
   readonly #catalogs: string[] = [];
   readonly #rebuilding: Promise<unknown>[] = [];
   rebuilds = 0;
+  readonly ends: Ends = { completed: 0, failed: 0, damaged: 0 };
 
   constructor(scheduler: Scheduler, place: Workplace) {
     this.#scheduler = scheduler;
@@ -142,12 +155,13 @@ class Run {
     await Promise.all(clients.map((client) => client.run(4 + pick(fraction, 7))));
     const core = await this.machine.calm();
     await Promise.all(this.#rebuilding);
-    this.#checkErrors();
+    this.machine.checkBackground();
     const last = new Client("last", this, true);
     await this.#checkAll(core, last);
     await this.#checkDeletions(core, last);
     await this.#rebuild();
     await this.#clear(core);
+    this.machine.checkBackground();
   }
 
   /** The disk as it is right now is rebuilt beside what goes on. */
@@ -183,31 +197,52 @@ class Run {
     return this.machine.has("rot");
   }
 
-  /** In good weather nothing fails in the background. */
-  #checkErrors(): void {
-    const isRough = [...this.machine.mishaps.keys()].some((mishap) => mishap !== "restart");
-    if (isRough || this.machine.isCollectedTwice) return;
-    const deleted = this.oracle.told.filter(({ deletion }) => deletion !== "none");
-    for (const { what, error } of this.machine.errors) {
-      if (deleted.some(({ id }) => id === what)) continue;
-      throw error;
-    }
-  }
-
-  /** All that was begun comes to its end, and all that is completed can be read. */
+  /** All that was begun comes to an end that is accounted for, and what is completed is read. */
   async #checkAll(core: Core, last: Client): Promise<void> {
     await core.copier.resume();
     await core.sealer.resume();
     await core.sealer.idle();
     for (const told of this.oracle.told) {
-      if (told.deletion !== "none") continue;
-      if (told.state === "completing") await last.complete(told);
-      if (told.state === "pending" && !told.isUnclear) await last.complete(told);
-      if (told.state === "copying") await last.awaitState(told);
-      if (told.state !== "completed") continue;
-      const isRead = await last.read(told);
-      assert.ok(isRead || this.#mayBeDamaged(), `${told.name} cannot be read in good weather`);
+      await last.clarify(told);
+      if (told.deletion === "none") await this.#checkOne(core, told, last);
     }
+  }
+
+  async #checkOne(core: Core, told: Told, last: Client): Promise<void> {
+    if (told.state === "pending" || told.state === "completing") await last.complete(told);
+    if (told.state === "copying" || told.state === "completing") {
+      // Whatever is slow in it.
+      await core.copier.resume();
+      await core.sealer.idle();
+      await last.awaitState(told);
+    }
+    if (told.state === "error") {
+      // Its caller knows why: too many blocks were counted, or its time was up.
+      this.ends.failed += 1;
+      return;
+    }
+    if (told.state !== "completed") return this.#checkStuck(core, told);
+    this.ends.completed += 1;
+    const isRead = await last.read(told);
+    assert.ok(isRead || this.#mayBeDamaged(), `${told.name} cannot be read in good weather`);
+  }
+
+  /** A bit that changed on the disk keeps it from its end: one of what its end needs. */
+  async #checkStuck(core: Core, told: Told): Promise<void> {
+    const { catalog, maps, blocks } = core;
+    assert.ok(this.#mayBeDamaged(), `${told.name} stays ${told.state} in good weather`);
+    const snapshot = await catalog.snapshots.get(told.id as SnapshotId);
+    assert.ok(snapshot, `${told.name} has vanished`);
+    const copy = (await catalog.copies.all()).find(({ id }) => id === told.id);
+    const needed = async () => {
+      await maps(snapshot.domain).entries(snapshot.parentRoot, 0, 10_000);
+      if (!copy) return;
+      const { sourceDomain: domain, sourceRoot } = copy;
+      const entries = await maps(domain).entries(sourceRoot, 0, 10_000);
+      for (const { digest } of entries) await blocks.getBlock(domain, digest);
+    };
+    await assert.rejects(needed, isDamage, `${told.name} stays ${told.state} for no reason`);
+    this.ends.damaged += 1;
   }
 
   async #checkDeletions(core: Core, last: Client): Promise<void> {

@@ -1,5 +1,4 @@
 import { pick } from "../support/property.ts";
-import type { DiskFaults } from "./_file-system.ts";
 
 /** What can go wrong: on the disk, in the catalog, with the clock and with the process. */
 export const MISHAPS = [
@@ -21,6 +20,21 @@ export const MISHAPS = [
 
 /** One of them. */
 export type Mishap = (typeof MISHAPS)[number];
+
+/** How often what goes wrong on the disk; each a share of calls. */
+export interface DiskFaults {
+  readonly write: number;
+  /** Writes of which only a part is taken. */
+  readonly short: number;
+  readonly sync: number;
+  readonly read: number;
+  /** Reads that answer one bit that is another; the disk still has the right one. */
+  readonly flip: number;
+  /** Reads that answer what lies elsewhere, and was read there before. */
+  readonly stray: number;
+  /** Names that cannot be made, removed, or listed. */
+  readonly name: number;
+}
 
 /** What goes wrong in one run, and how often. */
 export interface Weather {
