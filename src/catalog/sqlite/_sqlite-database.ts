@@ -73,7 +73,7 @@ export class SqliteDatabase {
       this.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
       this.exec("BEGIN EXCLUSIVE; COMMIT");
       // Now that nobody else can be writing to it.
-      writeAnew(`${path}-wal`);
+      this.#writeLogAnew(`${path}-wal`);
       assert(this.get("PRAGMA synchronous")?.["synchronous"] === 2, "commits are synced");
     } catch (error) {
       const code = resultCodeOf(error);
@@ -81,6 +81,18 @@ export class SqliteDatabase {
       if (code === undefined || code === SQLITE_IOERR) abandoned.push(this.#database);
       else this.#database.close();
       throw error;
+    }
+  }
+
+  #writeLogAnew(path: string): void {
+    try {
+      writeAnew(path);
+    } catch (error) {
+      // A file system that writes nothing in its old place takes room for it.
+      const { code = "" } = error as NodeJS.ErrnoException;
+      const isRoomMade = ["ENOSPC", "EDQUOT"].includes(code) && this.#hooks.makeRoom?.("upkeep");
+      if (!isRoomMade) throw error;
+      writeAnew(path);
     }
   }
 
