@@ -96,3 +96,20 @@ test("Turns do nothing for clients that have left, and let the others in", async
   assert.ok(clients.every((client) => client.listenerCount("close") <= 1));
   assert.equal(clients[0]?.listenerCount("close"), 0, "nothing is left of those let in");
 });
+
+test("Turns lose no place to a client that leaves just when its turn has come", async () => {
+  const turns = new Turns(systemClock);
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const running = [turns.run("key", () => held), turns.run("key", () => held)];
+  const clients = Array.from({ length: 2 }, () =>
+    Object.assign(new EventEmitter(), { closed: false }),
+  );
+  const waiting = clients.map((client) => turns.run("key", async () => undefined, client));
+  release();
+  // Each has been called in, and has not come yet.
+  await Promise.all(running);
+  for (const client of clients) client.emit("close");
+  await Promise.allSettled(waiting);
+  const last = Array.from({ length: 3 }, () => turns.run("key", async () => "in"));
+  assert.deepEqual(await Promise.all(last), ["in", "in", "in"]);
+});

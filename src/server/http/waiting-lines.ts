@@ -16,12 +16,17 @@ export class ClientLeftError extends Error {
   }
 }
 
+interface Waiting<T> {
+  readonly enter: (value: T) => void;
+  readonly stay: () => void;
+}
+
 /**
  * Requests that wait for a value, in lines that take turns. Those whose client has left wait no
  * more: their connection counts no longer, so else nothing would bound how many they are.
  */
 export class WaitingLines<T> {
-  readonly #lines = new Lines<(value: T) => void>();
+  readonly #lines = new Lines<Waiting<T>>();
 
   get isEmpty(): boolean {
     return this.#lines.isEmpty;
@@ -31,21 +36,23 @@ export class WaitingLines<T> {
   wait(key: string, client: Client | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       if (client?.closed) return reject(new ClientLeftError());
-      const enter = (value: T) => {
-        client?.off("close", leave);
-        resolve(value);
-      };
       const leave = () => {
-        this.#lines.leave(key, enter);
+        this.#lines.leave(key, waiting);
         reject(new ClientLeftError());
       };
+      const waiting = { enter: resolve, stay: () => client?.off("close", leave) };
       client?.once("close", leave);
-      this.#lines.join(key, enter);
+      this.#lines.join(key, waiting);
     });
   }
 
-  /** Takes the one whose turn it is out of its line; answers what lets it in. */
+  /**
+   * Takes the one whose turn it is out of its line; answers what lets it in, which has to be called.
+   * From now on it does not leave any more: what it was given would be given to nobody.
+   */
   next(): ((value: T) => void) | undefined {
-    return this.#lines.next();
+    const waiting = this.#lines.next();
+    waiting?.stay();
+    return waiting?.enter;
   }
 }
