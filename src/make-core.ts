@@ -38,7 +38,7 @@ import type { Node } from "./tree/node.ts";
 export async function openKeyRing(config: ClockedConfig, store: Store): Promise<KeyRing> {
   const { random, clock } = config;
   const { keyEncryptionKey: given, previousKeyEncryptionKey: previous } = config;
-  const source = given ?? (await store.ownKeyEncryptionKey());
+  const source = given ?? (await store.ownKeyEncryptionKey(previous !== undefined));
   const keyEncryptionKey = openKeyEncryptionKey(source, random);
   const keys = new KeyRing({
     ...{ table: store.catalog.encryption, keyEncryptionKey, random, clock },

@@ -77,7 +77,7 @@ export async function migrate(config: MigrationConfig): Promise<Migrated> {
 
 /** The way back, the folder is new and has no key that could unwrap anything. */
 function keyOf(folder: Store, { direction }: MigrationConfig): Promise<KeyEncryptionKeySource> {
-  if (direction === "out") return folder.ownKeyEncryptionKey();
+  if (direction === "out") return folder.ownKeyEncryptionKey(false);
   throw new Error("Give the key-encryption key that the store in the bucket is served with.");
 }
 

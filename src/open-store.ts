@@ -35,8 +35,8 @@ export interface Store {
   claim(account: AccountId): Promise<void>;
   /** Keeps the first access key; answers in which file, undefined where there is no folder. */
   keepCredentials(key: AccessKey): Promise<string | undefined>;
-  /** The key-encryption key that the store keeps for itself, when none was given. */
-  ownKeyEncryptionKey(): Promise<KeyEncryptionKeySource>;
+  /** The key-encryption key that the store keeps for itself, when none was given or is any more. */
+  ownKeyEncryptionKey(takesOver: boolean): Promise<KeyEncryptionKeySource>;
   /** Gives up segments, then catalog. */
   close(): Promise<void>;
 }
@@ -93,7 +93,9 @@ export async function openEmbeddedStore(
       engines: [{ name: "catalog", check: () => catalog.garbage.seenMs() }],
       claim: async () => undefined,
       keepCredentials: (key) => keepCredentials(place, key),
-      ownKeyEncryptionKey: async () => ({ secret: await ownKeyEncryptionKey(place, random) }),
+      ownKeyEncryptionKey: async (takesOver) => ({
+        secret: await ownKeyEncryptionKey(place, random, takesOver),
+      }),
       async close() {
         await segments.close();
         await catalog.close();

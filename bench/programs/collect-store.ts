@@ -10,6 +10,7 @@ import { BlockStore } from "../../src/blocks/block-store.ts";
 import { Compactor } from "../../src/blocks/compactor.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
+import { ownKeyEncryptionKey } from "../../src/data-folder/key-file.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
 import type { RecordName } from "../../src/model/digest.ts";
 import type { AccountId } from "../../src/model/ids.ts";
@@ -50,6 +51,8 @@ async function run(options: {
   readonly blockCount: number;
 }): Promise<CollectTimes> {
   const { dataDirectory, blockCount } = options;
+  // A service starts on no segments without the key that they were made with.
+  await ownKeyEncryptionKey(dataDirectory, systemRandom);
   const directory = join(dataDirectory, "segments");
   const childCount = Math.floor(blockCount / 100);
   const hollow = await makeSegments(directory, blockCount, childCount);

@@ -7,6 +7,7 @@ import { LruCache } from "../../src/base/lru-cache.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
+import { ownKeyEncryptionKey } from "../../src/data-folder/key-file.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
 import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "../../src/model/limits.ts";
 import { FileSegments } from "../../src/segments/file-segments.ts";
@@ -50,6 +51,8 @@ async function fill({ dataDirectory, blockCount }: FillOptions): Promise<FilledM
   const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));
   const owners = { identity: catalog.identity, random: systemRandom, clock: systemClock };
   const { account } = (await ensureFirstAccount(owners, KEY_PAIR)).key;
+  // A service starts on no segments without the key that they were made with.
+  await ownKeyEncryptionKey(dataDirectory, systemRandom);
   const segments = await FileSegments.open({
     directory: join(dataDirectory, "segments"),
     segmentSizeBytesMax: SEGMENT_SIZE_BYTES_MAX,

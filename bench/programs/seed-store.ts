@@ -9,6 +9,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/sqlite/sqlite-catalog.ts";
+import { ownKeyEncryptionKey } from "../../src/data-folder/key-file.ts";
 import { ensureFirstAccount } from "../../src/identity/first-account.ts";
 import type { RecordName } from "../../src/model/digest.ts";
 import { blockCountOf } from "../../src/model/geometry.ts";
@@ -59,6 +60,8 @@ serveParent({ start: seed });
 
 async function seed(options: SeedOptions): Promise<SeededStore> {
   const { dataDirectory, blockCount, chainLength } = options;
+  // A service starts on no segments without the key that they were made with.
+  await ownKeyEncryptionKey(dataDirectory, systemRandom);
   const directory = join(dataDirectory, "segments");
   const segmentCount = await makeSegments(directory, blockCount);
   const catalog = openSqliteCatalog(join(dataDirectory, "catalog.sqlite"));

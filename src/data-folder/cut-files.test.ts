@@ -50,6 +50,18 @@ test("a store without its whole key-encryption key says so, and makes no other",
   assert.equal((await start()).firstKey.key.account, account);
 });
 
+test("a store whose key was given goes over to one of its own, and only when told to", async (t) => {
+  const dataDirectory = await temporaryDirectory(t);
+  const given = { secret: systemRandom.bytes(32) };
+  const first = await startService(t, { dataDirectory, keyEncryptionKey: given });
+  await first.close();
+  await assert.rejects(startService(t, { dataDirectory }), LOST);
+  const second = await startService(t, { dataDirectory, previousKeyEncryptionKey: given });
+  await second.close();
+  const third = await startService(t, { dataDirectory });
+  assert.equal(third.firstKey.key.account, first.firstKey.key.account);
+});
+
 test("a credentials file that is cut off is made whole again", async (t) => {
   const folder = await temporaryDirectory(t);
   const key = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "the+secret/of=it" };

@@ -10,16 +10,18 @@ import { writeSecretFile } from "./_secret-file.ts";
  * The key-encryption key of a store that was given none: made once, and kept in the data folder
  * beside what it protects. Rejects for a file that holds anything but such a key, and where it is
  * lost: a new one would open nothing, and be copied by the next backup in the place of the right
- * one.
+ * one. Not where it `takesOver` from another that was given until now.
  */
 export async function ownKeyEncryptionKey(
   dataDirectory: string,
   random: Random,
+  takesOver = false,
 ): Promise<Uint8Array> {
   const path = join(dataDirectory, "key-encryption-key");
   const text = await readFile(path, "utf8").catch(ignoringMissing);
   if (text === undefined) {
-    if (await hasSegments(dataDirectory)) throw new Error(`There is no ${path}. ${PUT_BACK}`);
+    const isLost = !takesOver && (await hasSegments(dataDirectory));
+    if (isLost) throw new Error(`There is no ${path}. ${PUT_BACK}`);
     const secret = random.bytes(DOMAIN_SECRET_BYTES);
     await writeSecretFile(path, `${toBase64(secret)}\n`);
     return secret;
