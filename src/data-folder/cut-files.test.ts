@@ -50,7 +50,7 @@ test("a store without its whole key-encryption key says so, and makes no other",
   assert.equal((await start()).firstKey.key.account, account);
 });
 
-test("a store whose key was given goes over to one of its own, and only when told to", async (t) => {
+test("a store whose key was given goes over to its own, and only when told to", async (t) => {
   const dataDirectory = await temporaryDirectory(t);
   const given = { secret: systemRandom.bytes(32) };
   const first = await startService(t, { dataDirectory, keyEncryptionKey: given });

@@ -47,7 +47,7 @@ export class WaitingLines<T> {
   }
 
   /**
-   * Takes the one whose turn it is out of its line; answers what lets it in, which has to be called.
+   * Takes the one whose turn it is out of its line; answers what lets it in, to be called for sure.
    * From now on it does not leave any more: what it was given would be given to nobody.
    */
   next(): ((value: T) => void) | undefined {
