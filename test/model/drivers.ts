@@ -231,7 +231,8 @@ export async function composeCore(
       ...{ collectMinutes: 0, scrubDays: 0, tokenSecretDays: 0 },
       ...{ isKeyEncryptionKeyGiven: true, emulation: undefined },
     },
-    onFailure: (message, { error }) => onError(message, error),
+    // What it is about: a domain, a snapshot or a segment; the message where it is none of them.
+    onFailure: (message, { error, ...what }) => onError(Object.values(what)[0] ?? message, error),
   });
   await blocks.recallDamaged({ nowMs: () => clock.nowMs(), onDamaged: () => undefined });
   await core.sealer.resume();
