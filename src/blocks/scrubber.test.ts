@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeBlockTable, FakeSegments, NO_SECRETS } from "../../test/support/fakes.ts";
 import { blockContents } from "../../test/support/property.ts";
-import type { Clock } from "../base/clock.ts";
+import { SleptClock } from "../../test/support/slept-clock.ts";
 import type { Place, ScrubTable, SegmentScrub, StoredRecord } from "../catalog/integrity.ts";
 import type { RecordName } from "../model/digest.ts";
 import type { AccountId } from "../model/ids.ts";
@@ -146,13 +146,16 @@ function scrubOf(segment: number, verifiedAtMs: number): SegmentScrub {
   return { segment, verifiedAtMs, startedAtMs: undefined, nextOffset: 0 };
 }
 
-const START_MS = Date.UTC(2026, 0, 1);
+const { START_MS } = SleptClock;
 
 /**
  * A store of segments with one record each, the greatest number verified longest ago, and a clock
  * that stands still but while somebody sleeps on it.
  */
-class ManySegments implements Clock, Pick<ScrubTable, "recordsFrom" | "scrubs" | "noteScrub"> {
+class ManySegments
+  extends SleptClock
+  implements Pick<ScrubTable, "recordsFrom" | "scrubs" | "noteScrub">
+{
   readonly verified = new Map<number, number>();
   /** Segments in the order in which they were read. */
   readonly read: number[] = [];
@@ -160,25 +163,11 @@ class ManySegments implements Clock, Pick<ScrubTable, "recordsFrom" | "scrubs" |
   listCount = 0;
   leads = true;
   notLeadingCount = 0;
-  #nowMs = START_MS;
 
   constructor(count: number) {
+    super();
     this.numbers = Array.from({ length: count }, (_, i) => i + 1);
     for (const segment of this.numbers) this.verified.set(segment, START_MS - segment * 1_000);
-  }
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-    await new Promise(setImmediate);
-    signal?.throwIfAborted();
-    this.#nowMs += durationMs;
   }
 
   remove(segment: number): void {

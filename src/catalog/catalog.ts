@@ -133,8 +133,8 @@ export interface SnapshotTable {
    */
   delete(id: SnapshotId, terms: DeletionTerms): Promise<DeletionOutcome>;
   /**
-   * Replaces all tags of a snapshot, by these or by what is made of those that it has. Reading,
-   * changing and writing are one; where the change throws, nothing is changed.
+   * Replaces all tags of a snapshot by what is made of those that it has. Reading, changing and
+   * writing are one; where the change throws, nothing is changed.
    */
   changeTags(id: SnapshotId, change: TagsChange): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { statSync, truncateSync, unlinkSync } from "node:fs";
 import { open, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isNoRoom } from "../base/no-room.ts";
 import type { Random } from "../base/random.ts";
 import type { WritePurpose } from "../base/write-purpose.ts";
 import { DiskFullError } from "../model/errors.ts";
@@ -153,10 +154,4 @@ export class DiskSpace {
     this.#isFull = isFull;
     this.#options.onChange(isFull);
   }
-}
-
-/** The disk, or what this user may have of it, is used up. */
-function isNoRoom(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT";
 }

@@ -5,7 +5,12 @@ import type {
   ClientOptions,
   SnapshotDescription,
 } from "../../src/client/index.ts";
-import { createClient, describeSnapshots, snapshotsOf } from "../../src/client/index.ts";
+import {
+  ClientError,
+  createClient,
+  describeSnapshots,
+  snapshotsOf,
+} from "../../src/client/index.ts";
 import type { Service } from "../../src/service.ts";
 import type { Cleanup } from "../support/temporary-directory.ts";
 
@@ -44,4 +49,15 @@ export function clientThrough(
 ): Client {
   const { endpoint, region, clock, random } = client;
   return { endpoint, region, clock, random, send, close: () => undefined };
+}
+
+/** As AWS answers: it knows none of our own operations. */
+export function asAws(client: Client): Client {
+  const ours = ["ListLineages", "CountExclusiveBlocks", "ListBlockDigests"];
+  return clientThrough(client, async (call, options) => {
+    const { operation } = call;
+    if (!ours.includes(operation)) return client.send(call, options);
+    const message = "The action or operation requested is invalid.";
+    throw new ClientError({ kind: "service", operation, code: "Unknown", status: 404, message });
+  });
 }

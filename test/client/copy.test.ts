@@ -19,7 +19,7 @@ import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, type ImageContents, writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { allIds, clientFor, clientThrough, describeOne } from "./_client.ts";
+import { allIds, asAws, clientFor, clientThrough, describeOne } from "./_client.ts";
 
 /* Snapshots from one real service to another. */
 
@@ -129,17 +129,6 @@ test("a sibling's copy is a base, and zeros are written where it has more", asyn
   assert.equal(result?.verification?.differingBlocks, 0);
   await assertSame(other, result?.snapshotId ?? "");
 });
-
-/** As AWS answers: it knows none of our own operations. */
-function asAws(client: Client): Client {
-  const ours = ["ListLineages", "CountExclusiveBlocks", "ListBlockDigests"];
-  return clientThrough(client, async (call, options) => {
-    const { operation } = call;
-    if (!ours.includes(operation)) return client.send(call, options);
-    const message = "The action or operation requested is invalid.";
-    throw new ClientError({ kind: "service", operation, code: "Unknown", status: 404, message });
-  });
-}
 
 test("services that tell neither lineages nor checksums are asked what is related", async (t) => {
   const { source, destination, upload, assertSame } = await setUp(t);

@@ -22,7 +22,7 @@ import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import { assertSameBytes, type ImageContents, writeImage } from "../support/image-file.ts";
 import { startService } from "../support/service.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { allIds, clientFor, clientThrough } from "./_client.ts";
+import { allIds, asAws, clientFor, clientThrough } from "./_client.ts";
 
 /* A destination kept up to date while others work on both sides. */
 
@@ -215,17 +215,6 @@ test("copySnapshots tells that what it was to copy is gone, and leaves nothing",
   );
   assert.deepEqual(await allIds(destination), []);
 });
-
-/** As AWS answers: it knows none of our own operations. */
-function asAws(client: Client): Client {
-  const ours = ["ListLineages", "CountExclusiveBlocks", "ListBlockDigests"];
-  return clientThrough(client, async (call, options) => {
-    const { operation } = call;
-    if (!ours.includes(operation)) return client.send(call, options);
-    const message = "The action or operation requested is invalid.";
-    throw new ClientError({ kind: "service", operation, code: "Unknown", status: 404, message });
-  });
-}
 
 test("where only the base is pruned meanwhile, the copy is begun without it", async (t) => {
   for (const as of ["Varve", "AWS"] as const) {

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { forEachConcurrent } from "../../src/base/concurrency.ts";
-import { forgetSettledWrites } from "../../src/snapshots/chores/expire-snapshots.ts";
-import { reopen, verifyAndFinish } from "../faults/reopen.ts";
+import { verifyAndFinish } from "../faults/reopen.ts";
 import { NO_SHIM, shim, spawnFaulty } from "../faults/shim.ts";
 import { Story } from "../faults/story.ts";
-import { actionParts, putParts, send, startParts } from "../support/operations.ts";
-import { blockContents, pick, seededFraction } from "../support/property.ts";
+import { type UsedStore, useStore } from "../faults/used-store.ts";
+import { pick, seededFraction } from "../support/property.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
@@ -29,8 +28,6 @@ const AT_ONCE = 3;
 const CALLS_MAX = 2_500;
 /** Histories differ by so many calls: by what is done every second, and who commits with whom. */
 const SLACK = 60;
-/** Blocks of garbage in a folder that was used before, 512 KiB each: more than what is needed. */
-const GARBAGE_BLOCKS = 12;
 
 scorecard({
   number: 2,
@@ -43,7 +40,7 @@ scorecard({
     const fraction = seededFraction(run.seed);
     const points: Point[] = run.isFull ? everyPoint(run.share) : somePoints(fraction, 5);
     const results = { reached: 0, read: 0 };
-    const used = await useStore(join(directory, "used"));
+    const used = await useStore(join(directory, "used"), 0);
     // Once a history has come to its end, it has no later calls either.
     const ends = new Map<string, number>();
     await forEachConcurrent(points, AT_ONCE, async (point) => {
@@ -91,33 +88,6 @@ function somePoints(fraction: () => number, count: number): Point[] {
     at,
     isUsed: i % 2 === 1,
   }));
-}
-
-/** A folder that a service has used, and the story that was told there. */
-interface UsedStore {
-  readonly directory: string;
-  readonly story: Story;
-}
-
-/** Makes one whose only segment is mostly garbage, of which a collection has taken note. */
-async function useStore(directory: string): Promise<UsedStore> {
-  const story = new Story("earlier", 1, 100);
-  await mkdir(directory, { recursive: true });
-  await reopen(directory, async (service) => {
-    await story.run(service);
-    const started = await send(service, startParts({ VolumeSize: 1 }));
-    const { SnapshotId } = JSON.parse(started.text) as { readonly SnapshotId: string };
-    for (let blockIndex = 0; blockIndex < GARBAGE_BLOCKS; blockIndex++) {
-      // These do not compress.
-      const contents = blockContents(10_007 + 8 * blockIndex);
-      await send(service, putParts({ snapshotId: SnapshotId, blockIndex }, contents));
-    }
-    await send(service, actionParts("DeleteSnapshot", { SnapshotId }), { service: "ec2" });
-    await forgetSettledWrites(service.core);
-    const found = await service.core.collector.collect({ graceSeconds: 0, isDryRun: false });
-    assert.ok(found.doomedCount >= GARBAGE_BLOCKS, "there is garbage");
-  });
-  return { directory, story };
 }
 
 /** Answers how many blocks were read back; undefined where the history has no such call. */

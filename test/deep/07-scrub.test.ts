@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Clock } from "../../src/base/clock.ts";
 import { BlockStore } from "../../src/blocks/block-store.ts";
 import { digestOf } from "../../src/blocks/hash.ts";
 import { Scrubber } from "../../src/blocks/scrubber.ts";
@@ -14,6 +13,7 @@ import { NO_SECRETS } from "../support/fakes.ts";
 import { getParts, list, send, snapshotOf } from "../support/operations.ts";
 import { blockContents, pick, seededBytes, seededFraction } from "../support/property.ts";
 import { startService } from "../support/service.ts";
+import { SleptClock } from "../support/slept-clock.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
@@ -38,29 +38,6 @@ scorecard({
     return `${sweeps}; ${await measureForeground(run)}`;
   },
 });
-
-/** A clock that stands still but while somebody sleeps on it. */
-class SleptClock implements Clock {
-  #nowMs = Date.UTC(2026, 0, 1);
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
-    await new Promise(setImmediate);
-    signal?.throwIfAborted();
-    this.#nowMs += durationMs;
-  }
-
-  advance(durationMs: number): void {
-    this.#nowMs += durationMs;
-  }
-}
 
 async function sweep(run: ScorecardRun): Promise<string> {
   const fraction = seededFraction(run.seed);

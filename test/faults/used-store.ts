@@ -22,10 +22,14 @@ export interface UsedStore {
 /**
  * Makes one whose first segment is mostly garbage, of which a collection has taken note. So the
  * next collection removes that from the catalog, moves the records that are still needed, which
- * begins a segment, and removes the first one. These are so many rows that the catalog carries over
- * its log, which a short history would else never come to.
+ * begins a segment, and removes the first one. With `goneCount` names of what is gone already these
+ * are so many rows that the catalog carries over its log, which a short history would else never
+ * come to.
  */
-export async function useStore(directory: string): Promise<UsedStore> {
+export async function useStore(
+  directory: string,
+  goneCount: number = CHECKPOINT_ROWS,
+): Promise<UsedStore> {
   const story = new Story("earlier", 1, 100);
   await mkdir(directory, { recursive: true });
   await reopen(directory, async (service) => {
@@ -44,12 +48,10 @@ export async function useStore(directory: string): Promise<UsedStore> {
     });
     await forgetSettledWrites(service.core);
     // Names of which nothing is stored, as a tree leaves them that was collected before.
-    const names = Array.from({ length: CHECKPOINT_ROWS }, (_, i) =>
-      digestOf(Buffer.from([i >> 8, i])),
-    );
+    const names = Array.from({ length: goneCount }, (_, i) => digestOf(Buffer.from([i >> 8, i])));
     await catalog.garbage.addCandidates(domain, names as unknown as RecordName[]);
     const found = await collector.collect({ graceSeconds: 0, isDryRun: false });
-    assert.ok(found.doomedCount >= GARBAGE_BLOCKS + CHECKPOINT_ROWS, "there is garbage");
+    assert.ok(found.doomedCount >= GARBAGE_BLOCKS + goneCount, "there is garbage");
   });
   // Its own segment, so that the first is not the newest, which stays.
   await reopen(directory, async (service) => {

@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { LruCache } from "../../base/lru-cache.ts";
+import { isNoRoom } from "../../base/no-room.ts";
 import type { WritePurpose } from "../../base/write-purpose.ts";
 import { DiskFullError } from "../../model/errors.ts";
 import { CHECKPOINT_ROWS } from "../../model/limits.ts";
@@ -89,8 +90,7 @@ export class SqliteDatabase {
       writeAnew(path);
     } catch (error) {
       // A file system that writes nothing in its old place takes room for it.
-      const { code = "" } = error as NodeJS.ErrnoException;
-      const isRoomMade = ["ENOSPC", "EDQUOT"].includes(code) && this.#hooks.makeRoom?.("upkeep");
+      const isRoomMade = isNoRoom(error) && this.#hooks.makeRoom?.("upkeep");
       if (!isRoomMade) throw error;
       writeAnew(path);
     }

@@ -83,9 +83,9 @@ function tooLarge(): ServiceFault {
 }
 
 /** Bytes that the body may have, by its head: at most those that are read of it. */
-export function bodyBytesMax({ req }: Pick<Incoming, "req">): number {
-  const told = req.headers["transfer-encoding"] === undefined;
-  return told ? Number(req.headers["content-length"] ?? 0) : BODY_SIZE_BYTES_MAX;
+export function bodyBytesMax(incoming: Incoming): number {
+  const isTold = incoming.req.headers["transfer-encoding"] === undefined;
+  return isTold ? lengthTold(incoming) : BODY_SIZE_BYTES_MAX;
 }
 
 /** Bytes of the body as its head tells; 0 where it does not. */
