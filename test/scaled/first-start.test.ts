@@ -54,7 +54,8 @@ test("a first key is told where the service cannot start after it was made", {
   assert.match(failure.message, /EADDRINUSE/);
   const { firstKey } = await open(t, scaled);
   assert.deepEqual([firstKey.origin, firstKey.key], ["stored", failure.firstKey.key]);
-  assert.doesNotMatch(String(failure.stack), new RegExp(firstKey.key.secretAccessKey.slice(0, 20)));
+  const secret = firstKey.key.secretAccessKey.slice(0, 20);
+  assert.ok(!String(failure.stack).includes(secret), "the failure does not tell the secret");
 });
 
 test("a store in a bucket is not opened without a key-encryption key", { skip }, async (t) => {

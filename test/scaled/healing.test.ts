@@ -69,7 +69,8 @@ test("damage is healed beside puts, deletions and collections at other processes
     failure = error;
   });
   try {
-    while (tally.healed < HEALINGS) {
+    // A collection may take longer than all healings: at least one gives something back beside them.
+    while (tally.healed < HEALINGS || tally.segments === 0) {
       if (failure) throw failure;
       tally.damaged += await damageOne(scaled.bucket, any(), fraction);
       tally.healed += await healAll(services, new Map([[lasting, written.get(lasting)]]));
@@ -84,7 +85,6 @@ test("damage is healed beside puts, deletions and collections at other processes
   const { catalog } = any().core;
   assert.deepEqual(await catalog.blocks.damaged(10), [], "no damage is left");
   assert.deepEqual((await catalog.scrubs.findFaults()).faults, []);
-  assert.ok(tally.segments > 0, "segments were given back");
   assert.deepEqual(unexpected, []);
   t.diagnostic(JSON.stringify(tally));
 });
