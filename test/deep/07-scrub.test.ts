@@ -15,6 +15,8 @@ import { blockContents, pick, seededBytes, seededFraction } from "../support/pro
 import { startService } from "../support/service.ts";
 import { SleptClock } from "../support/slept-clock.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { fillLargely, LARGE_BLOCK_COUNT, sizeInWords } from "./_large-store.ts";
+import { Ledger } from "./_ledger.ts";
 import { type ScorecardRun, scorecard } from "./scorecard.ts";
 
 /*
@@ -147,6 +149,9 @@ async function openParts(directory: string) {
 async function measureForeground(run: ScorecardRun): Promise<string> {
   const service = await startService(run, { scrubDays: 0 });
   const blockCount = run.count(1_000, 40);
+  // The scrub goes through what nobody reads, too.
+  const other = new Ledger();
+  await fillLargely(service, other, run.count(LARGE_BLOCK_COUNT, 60) - blockCount);
   const blocks = new Map<number, Uint8Array>();
   for (let i = 0; i < blockCount; i++) blocks.set(i, blockContents(8 * i + 7));
   const id = await snapshotOf(service, blocks);
@@ -182,6 +187,7 @@ async function measureForeground(run: ScorecardRun): Promise<string> {
   const [before, during] = [p99(quiet), p99(beside)];
   return (
     `foreground p99 ${(during / before).toFixed(2)}× beside a scrub at full speed ` +
-    `(${before.toFixed(1)} ms without, ${during.toFixed(1)} ms with, ${beside.length} reads)`
+    `of ${sizeInWords(blockCount + other.putCount)} (${before.toFixed(1)} ms without, ` +
+    `${during.toFixed(1)} ms with, ${beside.length} reads)`
   );
 }

@@ -69,7 +69,7 @@ test("damage is healed beside puts, deletions and collections at other processes
     failure = error;
   });
   try {
-    // A collection may take longer than all healings: one at least gives something back beside them.
+    // A collection may take longer than all healings; one at least gives back something.
     while (tally.healed < HEALINGS || tally.segments === 0) {
       if (failure) throw failure;
       tally.damaged += await damageOne(scaled.bucket, any(), fraction);
