@@ -19,6 +19,7 @@ import {
   type KeyEncryptionKeySource,
   openKeyEncryptionKey,
 } from "./keys/open-key-encryption-key.ts";
+import { CatalogNotWrittenError, DiskFullError } from "./model/errors.ts";
 import type { AccountId, Domain } from "./model/ids.ts";
 import { NODE_CACHE_BYTES_MAX, SEGMENT_SIZE_BYTES_MAX } from "./model/limits.ts";
 import { FileSegments } from "./segments/file-segments.ts";
@@ -75,7 +76,9 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
     await existing?.close();
     await remove(rebuiltPath);
     if (!wasThere) await remove(path);
-    throw error;
+    throw error instanceof DiskFullError
+      ? new CatalogNotWrittenError(rebuiltPath, { cause: error })
+      : error;
   });
   await existing?.close();
   if (found.outcome !== "replaced") {

@@ -12,6 +12,7 @@ import {
   SnapshotStateError,
   UploadError,
 } from "../client/index.ts";
+import { CatalogNotWrittenError, DiskFullError } from "../model/errors.ts";
 import {
   DamagedDataError,
   InterruptedError,
@@ -124,7 +125,23 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
   if (error instanceof Error && error.name === "CredentialsProviderError") {
     return { exitCode: EXIT_CODES.denied, code: "NoCredentials" };
   }
-  return { exitCode: EXIT_CODES.failure, code: error instanceof Error ? error.name : "Error" };
+  const exitCode = isOfDisk(error) ? EXIT_CODES.file : EXIT_CODES.failure;
+  return { exitCode, code: error instanceof Error ? error.name : "Error" };
+}
+
+/** The system's codes where it is a disk or a file that cannot be used. */
+const DISK_CODES = /^(EACCES|EDQUOT|EFBIG|EIO|EISDIR|ENOENT|ENOSPC|ENOTDIR|EPERM|EROFS)$/;
+/** SQLite's primary result codes for the same: READONLY, IOERR, FULL and CANTOPEN. */
+const SQLITE_DISK_CODES: readonly number[] = [8, 10, 13, 14];
+
+/** True where a command that works on a store finds no use of its disk. */
+function isOfDisk(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof DiskFullError || error instanceof CatalogNotWrittenError) return true;
+  if (error.cause !== undefined) return isOfDisk(error.cause);
+  const { code = "", syscall, errcode } = error as NodeJS.ErrnoException & { errcode?: number };
+  if (errcode !== undefined) return SQLITE_DISK_CODES.includes(errcode & 0xff);
+  return DISK_CODES.test(code) && syscall !== "listen";
 }
 
 /** The system's codes for connections that did not come about, in words. */

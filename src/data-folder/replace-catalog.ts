@@ -1,4 +1,5 @@
 import { access, open, rename, rm } from "node:fs/promises";
+import { CatalogNotWrittenError } from "../model/errors.ts";
 import { ignoringMissing } from "./_ignoring-missing.ts";
 
 /** Where the catalog of a data folder lies, and a new one while it is made. */
@@ -33,10 +34,7 @@ async function checkWhole(rebuilt: string): Promise<void> {
   if (!(await isThere(`${rebuilt}-wal`))) return;
   // A full disk has better use for the room.
   for (const end of ["", "-wal"]) await rm(rebuilt + end, { force: true });
-  throw new Error(
-    `The new catalog could not be written to ${rebuilt}: its disk is full, or failed. Nothing ` +
-      "was replaced; give the disk room and rebuild once more",
-  );
+  throw new CatalogNotWrittenError(rebuilt);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -49,6 +49,18 @@ export class DiskFullError extends ServiceError {
   }
 }
 
+/** A new catalog for which the disk has no room, or which it failed to take. */
+export class CatalogNotWrittenError extends Error {
+  override readonly name = "CatalogNotWrittenError";
+
+  constructor(path: string, options?: ErrorOptions) {
+    const message =
+      `The new catalog could not be written to ${path}: its disk is full, or failed. Nothing ` +
+      "was replaced; give the disk room and rebuild once more";
+    super(message, options);
+  }
+}
+
 /** The store takes no change for now, and what was asked for has not been done. */
 export class ReadOnlyError extends ServiceError {
   constructor() {

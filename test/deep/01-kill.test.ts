@@ -45,7 +45,8 @@ scorecard({
     const isFast = p99 <= RESTART_MS_MAX ? "" : ", above the goal";
     return (
       `${kills} kills on a store of ${sizeInWords(ledger.putCount)}, ${acknowledged} blocks ` +
-      `acked, ${completed} snapshots completed, ${checked} blocks read back: lost 0, torn 0; restart p99 ${Math.round(p99)} ms${isFast}`
+      `acked, ${completed} snapshots completed, ${checked} blocks read back: ` +
+      `lost 0, torn 0; restart p99 ${Math.round(p99)} ms${isFast}`
     );
   },
 });

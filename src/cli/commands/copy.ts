@@ -59,7 +59,7 @@ export function addCopyOptions(command: Command): Command {
     .option("--kms-key <arn>", "encrypt them under this key");
 }
 
-/** What the library is to be told, with the progress shown and each result noted. */
+/** What the library is to be told, with the progress shown, and noted what it says. */
 export async function copyOptionsFor(
   { output, signal, client }: Session,
   { options, display }: { readonly options: CopyCommandOptions; readonly display: ProgressDisplay },
@@ -77,6 +77,10 @@ export async function copyOptionsFor(
     onResult(result) {
       display.clear();
       noteResult(output, result);
+    },
+    onNote(note) {
+      display.clear();
+      output.note(note.message, note);
     },
     signal,
   };

@@ -108,10 +108,6 @@ async function sync(
     const result = await syncSnapshots(source, destination, {
       ...(await copyOptionsFor(session, { options, display })),
       ...{ filter: { tags, volumeId }, delete: options.delete, allowEmptySource, dryRun },
-      onNote(note) {
-        display.clear();
-        output.note(note.message, note);
-      },
       onDeleted(snapshotId) {
         output.note(`Deleted ${snapshotId}.`, { event: "deleted", snapshotId });
       },
