@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { createClient, uploadSnapshot } from "../../src/client/index.ts";
 import { BLOCK_SIZE_BYTES } from "../../src/model/limits.ts";
 import type { Service } from "../../src/service.ts";
+import { deleteSnapshot } from "../../src/snapshots/delete-snapshot.ts";
 import { assertSameBytes, writeImage } from "../support/image-file.ts";
 import { pick, printSeed, seededFraction } from "../support/property.ts";
 import { sdkOptions } from "../support/service.ts";
@@ -26,15 +27,22 @@ function clientFor(t: Cleanup, service: Service) {
   return client;
 }
 
-/** A way to the destination that tells which block was acknowledged when. */
+/** A way to the destination that tells what is about to be asked, and which blocks are stored. */
 async function startWitness(
   t: Cleanup,
   endpoint: string,
-  onAcknowledged: (path: string) => void,
+  {
+    onAcknowledged = () => undefined,
+    beforeAsked = async () => undefined,
+  }: {
+    readonly onAcknowledged?: (path: string) => void;
+    readonly beforeAsked?: (request: string) => Promise<void>;
+  },
 ): Promise<string> {
   const target = new URL(endpoint);
-  const server: Server = createServer((incoming, outgoing) => {
+  const server: Server = createServer(async (incoming, outgoing) => {
     const { method, url, headers } = incoming;
+    await beforeAsked(`${method} ${url}`);
     const address = { hostname: target.hostname, port: target.port, method, path: url };
     // The signature covers the host, which the services verify as it was received.
     const onward = httpRequest({ ...address, headers }, (response) => {
@@ -63,9 +71,11 @@ test("a copy killed again and again goes on, and sends next to nothing twice", a
   const puts = new Map<string, number>();
   let killAt = Number.POSITIVE_INFINITY;
   let child: ChildProcess | undefined;
-  const witness = await startWitness(t, destination.endpoint, (path) => {
-    puts.set(path, (puts.get(path) ?? 0) + 1);
-    if (--killAt <= 0) child?.kill("SIGKILL");
+  const witness = await startWitness(t, destination.endpoint, {
+    onAcknowledged(path) {
+      puts.set(path, (puts.get(path) ?? 0) + 1);
+      if (--killAt <= 0) child?.kill("SIGKILL");
+    },
   });
   const args = ["copy", snapshotId, "--to", witness, "--to-profile", "other", "--verify"];
   const copy = () =>
@@ -120,9 +130,11 @@ test("Ctrl-C ends a copy with what to do next, and the same command goes on", as
   const { snapshotId } = await uploadSnapshot(clientFor(t, source), { path: image });
   let child: ChildProcess | undefined;
   let acknowledged = 0;
-  const witness = await startWitness(t, destination.endpoint, () => {
-    acknowledged += 1;
-    if (acknowledged === 10) child?.kill("SIGINT");
+  const witness = await startWitness(t, destination.endpoint, {
+    onAcknowledged() {
+      acknowledged += 1;
+      if (acknowledged === 10) child?.kill("SIGINT");
+    },
   });
   const args = ["copy", snapshotId, "--to", witness, "--to-profile", "other", "--concurrency", "2"];
   const onStart = (started: ChildProcess) => {
@@ -159,6 +171,31 @@ test("from a service that does as AWS does, with quotas and lag, into a plain on
   assert.equal(copies[0].parentSnapshotId, JSON.parse(copied.stdout).copies[0].snapshotId);
   assert.equal(copies[0].blocksSent, 1);
   assert.equal(copies[0].verification.differingBlocks, 0);
+});
+
+test("a copy whose base goes meanwhile is begun anew, which is told", async (t) => {
+  const { source, destination, folder, run, to } = await startTwoServices(t);
+  const client = clientFor(t, source);
+  const image = join(folder, "image.raw");
+  await writeImage(image, 4 * BLOCK_SIZE_BYTES, { 0: 1, 3: 2 });
+  const { snapshotId: first } = await uploadSnapshot(client, { path: image });
+  const { copies } = JSON.parse((await run(["copy", first, ...to, "--json"])).stdout);
+  const base = copies[0].snapshotId;
+  await writeImage(image, 4 * BLOCK_SIZE_BYTES, { 0: 5, 3: 2 });
+  const upload = { path: image, parentSnapshotId: first };
+  const { snapshotId: second } = await uploadSnapshot(client, upload);
+  const { core, firstKey } = destination;
+  const witness = await startWitness(t, destination.endpoint, {
+    async beforeAsked(request) {
+      if (request === "POST /snapshots") await deleteSnapshot(core, firstKey.key.account, base);
+    },
+  });
+  const { code, stderr } = await run(["copy", second, "--to", witness, "--to-profile", "other"]);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stderr,
+    new RegExp(`^The copy of ${second} begins anew: ${base} was deleted\\.$`, "m"),
+  );
 });
 
 test("what is wrong with a copy's command line or its other end is told", async (t) => {
