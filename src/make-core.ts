@@ -124,7 +124,10 @@ export async function composeCore(parts: CoreParts): Promise<Core> {
   });
   const collector = new Collector({
     ...{ catalog, blocks, maps, compactor, clock },
-    journal: () => journaler.flush(),
+    journal: {
+      flush: () => journaler.flush(),
+      onError: (error) => onFailure("Journaling before a collection failed", { error }),
+    },
     onError: tell("A domain could not be collected", "domain"),
   });
   const collections = new Collections({ collector, clock, table: catalog.requests, leads });

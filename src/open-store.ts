@@ -33,7 +33,7 @@ export interface Store {
   readonly failed: Promise<Error>;
   /** Marks what the store lies in as that of its first account, where it is not marked yet. */
   claim(account: AccountId): Promise<void>;
-  /** Keeps the first access key; answers in which file, undefined where there is no folder. */
+  /** Keeps the first access key; answers in which file, undefined where it is in none. */
   keepCredentials(key: AccessKey): Promise<string | undefined>;
   /** The key-encryption key that the store keeps for itself, when none was given or is any more. */
   ownKeyEncryptionKey(takesOver: boolean): Promise<KeyEncryptionKeySource>;
@@ -110,7 +110,10 @@ export async function openEmbeddedStore(
 /** The segments of a disk that may be full; then nothing is appended but what makes room. */
 function refusingWhenFull(segments: SegmentStore, disk: DiskSpace): SegmentStore {
   return {
-    append: (batch, purpose = "new-data") => disk.write(purpose, () => segments.append(batch)),
+    append(batch, purpose = "new-data") {
+      const sizeBytes = batch.flat().reduce((sum, piece) => sum + piece.length, 0);
+      return disk.write(purpose, sizeBytes, () => segments.append(batch));
+    },
     read: (placement, buffer) => segments.read(placement, buffer),
     list: () => segments.list(),
     remove: (segment) => segments.remove(segment),

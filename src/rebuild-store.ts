@@ -70,7 +70,8 @@ export async function rebuildStore(config: RebuildConfig): Promise<RebuildOutcom
   const dataDirectory = resolve(config.dataDirectory);
   const { path, rebuilt: rebuiltPath } = catalogPaths(dataDirectory);
   const wasThere = existsSync(path);
-  const existing = openExisting(path, config.force);
+  // Where there was none, none is replaced.
+  const existing = openExisting(path, config.force || !wasThere);
   const rebuilding = rebuildBeside(existing, { ...config, dataDirectory }, rebuiltPath);
   const found = await rebuilding.catch(async (error: unknown) => {
     await existing?.close();
@@ -143,9 +144,26 @@ function openExisting(path: string, force = false): Catalog | undefined {
     if (error instanceof StoreInUseError) throw error;
     // What is in it cannot be compared. That may be a flipped bit, so it can be insisted on.
     if (error instanceof NewerCatalogError && !force) throw error;
+    // Nothing has been said about it yet: it may be whole.
+    if (isOfSystem(error) && !force) throw notOpened(path, error as Error);
     // Lost or damaged: that is what this is for.
     return undefined;
   }
+}
+
+function notOpened(path: string, cause: Error): Error {
+  const message =
+    `The catalog ${path} cannot be opened: ${cause.message.replace(/\.$/, "")}. It may be whole, ` +
+    "and stays. Mend that and rebuild once more; --force replaces it all the same";
+  return new Error(message, { cause });
+}
+
+/** True for what the system told, and not SQLite of the file: no room, no right, no such disk. */
+function isOfSystem(error: unknown): boolean {
+  if (error instanceof DiskFullError) return true;
+  const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const { errno, errcode } = reason as { readonly errno?: number; readonly errcode?: number };
+  return errno !== undefined && errcode === undefined;
 }
 
 /** A catalog with the segments that it is of, or that it is to be made from. */

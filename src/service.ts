@@ -48,7 +48,7 @@ export interface Service {
   readonly firstKey: FirstKey;
   /**
    * A file in the form of `~/.aws/credentials` that holds the key pair, mode 0600; undefined when
-   * the pair was given, for then it is kept where it came from.
+   * the pair was given, for then it is kept where it came from, and when people keep it elsewhere.
    */
   readonly credentialsPath: string | undefined;
   /** What is emulated, with the seed that repeats it; undefined if nothing is. */

@@ -25,6 +25,11 @@ export async function readTwice(
   }
 }
 
+/** True for what the disk was asked for twice already. */
+export function wasReadTwice({ cause }: CorruptionError): boolean {
+  return isDiskError(cause);
+}
+
 function isDiskError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "EIO";
 }

@@ -178,19 +178,35 @@ test("BlockStore reads once more where the disk fails, and then takes it for dam
   const { store, segments, catalog } = setUp();
   const digest = await put(store, { contents: 7 });
   const read = segments.read.bind(segments);
-  let failures = 1;
+  let [failures, readCount] = [1, 0];
   segments.read = async (placement) => {
+    readCount += 1;
     if (placement.segment === 0 && failures-- > 0) throw diskError();
     return read(placement);
   };
   assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
   assert.equal(catalog.damagedRecords.size, 0, "it may have passed");
-  failures = Number.POSITIVE_INFINITY;
+  [failures, readCount] = [Number.POSITIVE_INFINITY, 0];
   await assert.rejects(store.getBlock(DOMAIN, digest), { name: "CorruptionError" });
+  assert.equal(readCount, 2, "a bad sector takes a disk long");
   assert.equal(catalog.damagedRecords.size, 1);
   await put(store, { contents: 7, blockIndex: 1 });
   assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
   assert.equal(segments.entries.length, 2);
+});
+
+test("BlockStore reads what the disk failed to where it lies by now", async () => {
+  const { store, segments, catalog } = setUp();
+  const digest = await put(store, { contents: 7 });
+  await segments.append([[segments.entries[0] as Buffer]]);
+  const read = segments.read.bind(segments);
+  segments.read = async (placement) => {
+    if (placement.segment !== 0) return read(placement);
+    catalog.locations.set(DOMAIN + digest, { ...placement, segment: 1 });
+    throw diskError();
+  };
+  assert.deepEqual(Buffer.from(await store.getBlock(DOMAIN, digest)), blockContents(7));
+  assert.equal(catalog.damagedRecords.size, 0);
 });
 
 test("BlockStore knows nothing of a record while an engine is away", async () => {

@@ -188,10 +188,12 @@ export class BlockStore {
    * Stores a whole record, as it was read from there, once more, and has it found here from now on.
    * Throws a `CorruptionError`, and leaves it where it is, when it is not what its name says. What
    * nobody can read any more, for its key was destroyed, is moved byte by byte: it must not keep a
-   * whole segment.
+   * whole segment. `isConfirmed` is asked for once it is known to be whole: where it rejects,
+   * nothing is stored.
    */
-  async moveRecord(location: Location): Promise<void> {
+  async moveRecord(location: Location, isConfirmed?: () => Promise<void>): Promise<void> {
     const { record, header } = await this.records.wholeAt(location);
+    await isConfirmed?.();
     const { domain, name } = header;
     const moved = { domain, name, entry: [record], replaces: false, movedFrom: location };
     await this.#commits.commit({ record: moved, write: undefined });

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { readdir, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { FakeBlockTable, NO_SECRETS } from "../../test/support/fakes.ts";
+import { blockContents } from "../../test/support/property.ts";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import type { SegmentTable } from "../catalog/collection.ts";
+import { CorruptionError } from "../model/errors.ts";
+import type { AccountId } from "../model/ids.ts";
 import { FileSegments } from "../segments/file-segments.ts";
 import { RangeMissingError } from "../segments/segment-store.ts";
-import type { BlockStore } from "./block-store.ts";
+import { BlockStore } from "./block-store.ts";
 import { Compactor } from "./compactor.ts";
 
 test("segments that a crash left empty, or with part of a header, are given back", async (t) => {
@@ -65,4 +69,54 @@ test("a segment that another process removes meanwhile is no error, a lost one i
   const compactor = new Compactor({ segments, table, blocks: {} as BlockStore, onError });
   assert.equal((await compactor.compact()).segmentCount, 0);
   assert.deepEqual(told, [2]);
+});
+
+test("room is asked for once something of a segment was read whole, for all of it", async (t) => {
+  const directory = join(await temporaryDirectory(t), "segments");
+  const options = { directory, segmentSizeBytesMax: 1_000_000 };
+  const catalog = new FakeBlockTable();
+  const open = async () => {
+    const segments = await FileSegments.open(options);
+    const store = new BlockStore(segments, { blocks: catalog, liveness: catalog }, NO_SECRETS);
+    return { segments, store };
+  };
+  const before = await open();
+  const nodes = before.store.nodeStore("111122223333" as AccountId);
+  for (const contents of [1, 2, 3]) await nodes.putNode(blockContents(contents));
+  await before.segments.close();
+  const { segments, store } = await open();
+  t.after(() => segments.close());
+  await segments.append([[Buffer.from("the newest")]]);
+  const table = {
+    liveBytes: async () => new Map([[1, 1]]),
+    isLocated: async () => true,
+    isRemovable: async () => false,
+  } as unknown as SegmentTable;
+  const told: unknown[] = [];
+  let askedCount = 0;
+  const compactor = new Compactor({
+    ...{ segments, table, blocks: store },
+    async hasRoomToMove() {
+      askedCount += 1;
+      return false;
+    },
+    onError: (_, error) => told.push(error),
+  });
+  await compactor.compact();
+  assert.equal(askedCount, 1);
+  assert.match(String(told), /^NoRoomError/);
+  assert.equal((await segments.list()).length, 2, "nothing was moved");
+  const path = join(directory, "0000000001.segment");
+  const bytes = await readFile(path);
+  for (const { offset, length } of catalog.locations.values()) {
+    bytes.writeUInt8(bytes.readUInt8(offset + length - 1) ^ 1, offset + length - 1);
+  }
+  await writeFile(path, bytes);
+  told.length = 0;
+  await compactor.compact();
+  assert.equal(askedCount, 1, "nothing can be moved, so nobody is asked for room");
+  assert.deepEqual(
+    told.map((error) => error instanceof CorruptionError),
+    [true, true, true],
+  );
 });

@@ -103,14 +103,18 @@ export class Compactor {
 
   async #moveAll(info: SegmentInfo, neededBytes: number, isEnding: () => boolean): Promise<void> {
     if (neededBytes === 0) return;
-    const { hasRoomToMove = async () => true } = this.#parts;
-    if (!(await hasRoomToMove(neededBytes))) throw new NoRoomError(neededBytes);
+    // Once, and not for a segment of which nothing can be read: room may be given up for it.
+    let asked: Promise<void> | undefined;
+    const hasRoom = () => {
+      asked ??= this.#checkRoom(neededBytes);
+      return asked;
+    };
     await forEachConcurrent(
       this.#located(info, isEnding),
       RECORDS_AT_ONCE,
       async ({ placement }) => {
         try {
-          await this.#parts.blocks.moveRecord(placement);
+          await this.#parts.blocks.moveRecord(placement, hasRoom);
         } catch (error) {
           // A damaged record stays where it is, and its segment with it, to be healed or salvaged.
           if (!(error instanceof CorruptionError) || isMissing(error)) throw error;
@@ -118,6 +122,11 @@ export class Compactor {
         }
       },
     );
+  }
+
+  async #checkRoom(neededBytes: number): Promise<void> {
+    const { hasRoomToMove = async () => true } = this.#parts;
+    if (!(await hasRoomToMove(neededBytes))) throw new NoRoomError(neededBytes);
   }
 
   /** The records of a segment that are found there under their names. */

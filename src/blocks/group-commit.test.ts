@@ -75,6 +75,35 @@ test("GroupCommit bounds a batch by its size, and takes a larger change alone", 
   assert.deepEqual(batches, [[400, 600], [1, 999], [2_000], [500, 500]]);
 });
 
+test("GroupCommit takes what is moved and what is new in turn, each together", async () => {
+  const { commits, segments } = setUp();
+  const { wait, open } = gate();
+  segments.beforeAppend = wait;
+  const first = commits.commit(change("a"));
+  await turns(3);
+  const arriving = ["M", "b", "N", "c", "O", "d"].map((text) => {
+    return commits.commit(text < "a" ? moved(text) : change(text));
+  });
+  open();
+  await Promise.all([first, ...arriving]);
+  assert.deepEqual(segments.batches.map(texts), [["a"], ["M", "N", "O"], ["b", "c", "d"]]);
+});
+
+test("GroupCommit takes the oldest first, whatever it is for", async () => {
+  const { commits, segments } = setUp();
+  const wide = (letter: string) => letter.repeat(BATCH_SIZE_BYTES_MAX / 2);
+  const arriving = ["a", "M", "b", "c", "N", "d"].map((letter) => {
+    return commits.commit(letter < "a" ? moved(wide(letter)) : change(wide(letter)));
+  });
+  await Promise.all(arriving);
+  const letters = segments.batches.map((batch) => texts(batch).map(([letter]) => letter));
+  assert.deepEqual(letters, [
+    ["a", "b"],
+    ["M", "N"],
+    ["c", "d"],
+  ]);
+});
+
 test("GroupCommit appends nothing for changes without a record", async () => {
   const { commits, log, catalog } = setUp();
   await commits.commit(change("a"));
@@ -170,6 +199,12 @@ function change(text: string, snapshotId = "snap-1") {
   const named = { domain: DOMAIN, name: digest(text) };
   const write = { ...named, blockIndex: 0, snapshotId: snapshotId as SnapshotId, expiresAtMs: 0 };
   return { record: { ...named, entry: [Buffer.from(text)], replaces: false }, write };
+}
+
+/** The same of a record that is only moved. */
+function moved(text: string) {
+  const movedFrom = { segment: 99, offset: 0, length: text.length };
+  return { record: { ...change(text).record, movedFrom }, write: undefined };
 }
 
 function digest(text: string) {

@@ -96,16 +96,24 @@ export class GroupCommit {
     this.#running = undefined;
   }
 
-  /** The oldest changes of one purpose, at least one, together at most the batch size. */
+  /**
+   * The oldest change and those behind it that are for the same purpose, together at most the batch
+   * size. They may pass those of another, for a move counts only where its record still lies as it
+   * was found; and these come next.
+   */
   #takeBatch(): Waiting[] {
     let sizeBytes = 0;
-    const first = purposeOf(this.#waiting[0]);
     const fits = (change: Waiting, i: number) => {
       sizeBytes += change.sizeBytes;
-      return i === 0 || (sizeBytes <= this.#batchSizeBytesMax && purposeOf(change) === first);
+      return i === 0 || sizeBytes <= this.#batchSizeBytesMax;
     };
-    const end = this.#waiting.findIndex((change, i) => !fits(change, i));
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+    const first = purposeOf(this.#waiting[0]);
+    const alike = this.#waiting.filter((change) => purposeOf(change) === first);
+    const end = alike.findIndex((change, i) => !fits(change, i));
+    const batch = end === -1 ? alike : alike.slice(0, end);
+    const taken = new Set(batch);
+    this.#waiting = this.#waiting.filter((change) => !taken.has(change));
+    return batch;
   }
 
   async #commitBatch(batch: readonly Waiting[]): Promise<void> {

@@ -10,7 +10,7 @@ import {
   type SegmentStore,
 } from "../segments/segment-store.ts";
 import { readTogether } from "./_read-together.ts";
-import { readTwice } from "./_read-twice.ts";
+import { readTwice, wasReadTwice } from "./_read-twice.ts";
 import { type BlockWork, type EncodedWhole, ownWork } from "./block-work.ts";
 import type { DamagedRecords } from "./damaged-records.ts";
 import { DomainCipher, UnknownKeyVersionError } from "./domain-cipher.ts";
@@ -197,6 +197,8 @@ export class RecordReader {
         return await this.#loadVerified({ domain, digest, location }, cipher, buffer);
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error;
+        // A third time it is read only where it lies elsewhere by now.
+        if (wasReadTwice(error)) before = await this.#table.locate(domain, name);
         // Moved since it was located, and its segment removed: then it is found where it lies now.
         if (before && isSamePlace(before, location)) {
           await this.#damaged.add({ domain, name, ...location }, error.message);

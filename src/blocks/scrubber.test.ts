@@ -63,6 +63,20 @@ test("Scrubber reads first what was verified while the clock ran ahead", async (
   assert.deepEqual(store.read, [7, 20, 19]);
 });
 
+test("Scrubber takes its time over what was verified while the clock ran ahead", async () => {
+  const store = new ManySegments(20);
+  for (const segment of store.numbers) store.verified.set(segment, START_MS + 365 * MS_PER_DAY);
+  // More than are read before it is noted how far it is.
+  store.recordsOfOne = 128;
+  await store.scrubUntil(() => store.read.length >= 256);
+  const days = (store.nowMs() - START_MS) / MS_PER_DAY;
+  assert.ok(days > 2, `two of twenty in ${days} of 27 days`);
+  assert.ok(store.noted.length > 2);
+  for (const { verifiedAtMs } of store.noted) {
+    assert.ok(verifiedAtMs >= START_MS && verifiedAtMs <= store.nowMs());
+  }
+});
+
 test("Scrubber goes on after a restart where it was, and reads none twice", async () => {
   const store = new ManySegments(20);
   for (let restart = 1; restart <= 20; restart++) {
@@ -160,6 +174,10 @@ class ManySegments
   /** Segments in the order in which they were read. */
   readonly read: number[] = [];
   readonly numbers: readonly number[];
+  readonly noted: SegmentScrub[] = [];
+  readonly #underWay = new Map<number, SegmentScrub>();
+  /** Of each segment. */
+  recordsOfOne = 1;
   listCount = 0;
   leads = true;
   notLeadingCount = 0;
@@ -174,20 +192,30 @@ class ManySegments
     this.verified.delete(segment);
   }
 
-  async recordsFrom(place: Place): Promise<StoredRecord[]> {
-    const name = "ab".repeat(32) as RecordName;
+  async recordsFrom(place: Place, limit: number): Promise<StoredRecord[]> {
+    const record = { domain: DOMAIN, name: "ab".repeat(32) as RecordName };
+    const length = (4 * MIB) / this.recordsOfOne;
     const found = [...this.verified.keys()].filter((segment) => segment >= place.segment);
-    const records = found.map((segment) => {
-      return { segment, offset: 0, length: 4 * MIB, domain: DOMAIN, name };
+    const records = found.slice(0, limit).flatMap((segment) => {
+      const offsets = Array.from({ length: this.recordsOfOne }, (_, i) => i * length);
+      return offsets.map((offset) => ({ ...record, segment, offset, length }));
     });
-    return records.filter(({ segment }) => segment > place.segment || place.offset === 0);
+    const isBehind = ({ segment, offset }: Place) =>
+      segment > place.segment || offset >= place.offset;
+    return records.filter(isBehind).slice(0, limit);
   }
 
   async scrubs(): Promise<SegmentScrub[]> {
-    return [...this.verified].map(([segment, verifiedAtMs]) => scrubOf(segment, verifiedAtMs));
+    return [...this.verified].map(([segment, verifiedAtMs]) => {
+      return { ...scrubOf(segment, verifiedAtMs), ...this.#underWay.get(segment) };
+    });
   }
 
-  async noteScrub({ segment, verifiedAtMs }: SegmentScrub): Promise<void> {
+  async noteScrub(scrub: SegmentScrub): Promise<void> {
+    const { segment, verifiedAtMs, startedAtMs } = scrub;
+    this.noted.push(scrub);
+    if (startedAtMs === undefined) this.#underWay.delete(segment);
+    else this.#underWay.set(segment, scrub);
     if (this.verified.has(segment)) this.verified.set(segment, verifiedAtMs);
   }
 

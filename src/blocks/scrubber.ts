@@ -193,10 +193,7 @@ export class Scrubber {
     if (this.#plan && isFresh && !isExhausted) return this.#plan;
     const sizes = await this.#listSizes();
     const periodMs = days * MS_PER_DAY * PERIOD_SHARE;
-    // One verified while the clock ran ahead would else not be read for as long.
-    const isAhead = ({ verifiedAtMs }: SegmentScrub) => verifiedAtMs > nowMs;
-    const known = await table.scrubs(nowMs);
-    const scrubs = inTurn(known.map((one) => (isAhead(one) ? { ...one, verifiedAtMs: 0 } : one)));
+    const scrubs = inTurn(await table.scrubs(nowMs), nowMs);
     const bytesPerSecond = rateOf(scrubs, sizes, { nowMs, periodMs });
     this.#plan = { bytesPerSecond, madeMs: nowMs, left: scrubs.reverse() };
     return this.#plan;
@@ -278,19 +275,23 @@ function isInSample({ name }: StoredRecord, sample: ScrubSample | undefined): bo
   return Number.parseInt(name.slice(0, 8), 16) % sample.parts === sample.part - 1;
 }
 
-/** The one under way first, then the one verified longest ago. */
-function inTurn(scrubs: readonly SegmentScrub[]): SegmentScrub[] {
+/**
+ * The one under way first, then the one verified longest ago. One verified while the clock ran
+ * ahead comes before these, or it would not be read for as long; but it has as much time as one
+ * verified just now.
+ */
+function inTurn(scrubs: readonly SegmentScrub[], nowMs: number): SegmentScrub[] {
   const isUnderWay = ({ startedAtMs }: SegmentScrub) => (startedAtMs === undefined ? 1 : 0);
-  return scrubs.toSorted((a, b) => {
-    return (
-      isUnderWay(a) - isUnderWay(b) || a.verifiedAtMs - b.verifiedAtMs || a.segment - b.segment
-    );
+  const turnOf = ({ verifiedAtMs }: SegmentScrub) => (verifiedAtMs > nowMs ? 0 : verifiedAtMs);
+  const sorted = scrubs.toSorted((a, b) => {
+    return isUnderWay(a) - isUnderWay(b) || turnOf(a) - turnOf(b) || a.segment - b.segment;
   });
+  return sorted.map((one) => ({ ...one, verifiedAtMs: Math.min(one.verifiedAtMs, nowMs) }));
 }
 
 /**
- * Bytes per second at which each segment, in its turn, is read through within the period since it
- * was verified; at most what the foreground can bear.
+ * Bytes per second at which each segment, given in their turn, is read through within the period
+ * since it was verified; at most what the foreground can bear.
  */
 export function rateOf(
   scrubs: readonly SegmentScrub[],
@@ -298,7 +299,7 @@ export function rateOf(
   { nowMs, periodMs }: { readonly nowMs: number; readonly periodMs: number },
 ): number {
   let [bytes, bytesPerSecond] = [0, 1];
-  for (const { segment, nextOffset, verifiedAtMs } of inTurn(scrubs)) {
+  for (const { segment, nextOffset, verifiedAtMs } of scrubs) {
     bytes += Math.max(0, (sizes.get(segment) ?? 0) - nextOffset);
     const leftMs = Math.max(1_000, verifiedAtMs + periodMs - nowMs);
     bytesPerSecond = Math.max(bytesPerSecond, bytes / (leftMs / 1_000));

@@ -16,6 +16,7 @@ import { CatalogNotWrittenError, DiskFullError } from "../model/errors.ts";
 import {
   DamagedDataError,
   InterruptedError,
+  NotComparedError,
   NotDeletedError,
   ResumableError,
   TimeOverError,
@@ -113,6 +114,9 @@ function kindOf(error: unknown): { exitCode: ExitCode; code: string } {
     return { exitCode: EXIT_CODES.interrupted, code: "Interrupted" };
   }
   if (error instanceof DamagedDataError) return { exitCode: EXIT_CODES.damaged, code: "Damaged" };
+  if (error instanceof NotComparedError) {
+    return { exitCode: EXIT_CODES.failure, code: "NotCompared" };
+  }
   if (error instanceof TimeOverError) return { exitCode: EXIT_CODES.timeout, code: "TimeOver" };
   if (error instanceof UsageError) return { exitCode: EXIT_CODES.usage, code: "Settings" };
   if (error instanceof CommanderError) return { exitCode: EXIT_CODES.usage, code: "CommandLine" };

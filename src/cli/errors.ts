@@ -8,6 +8,11 @@ export class DamagedDataError extends Error {
   override readonly name = "DamagedDataError";
 }
 
+/** Copies that could not be compared with their originals, though that was asked for. */
+export class NotComparedError extends Error {
+  override readonly name = "NotComparedError";
+}
+
 /** What was waited for did not come in the time given. */
 export class TimeOverError extends Error {
   override readonly name = "TimeOverError";

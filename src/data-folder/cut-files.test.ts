@@ -65,7 +65,8 @@ test("a store whose key was given goes over to its own, and only when told to", 
 test("a credentials file that is cut off is made whole again", async (t) => {
   const folder = await temporaryDirectory(t);
   const key = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "the+secret/of=it" };
-  const path = await keepCredentials(folder, key);
+  const path = join(folder, "credentials");
+  assert.equal(await keepCredentials(folder, key), path);
   const whole = await readFile(path, "utf8");
   // Each is written anew, and synced.
   for (let length = 0; length < whole.length; length += 3) {
@@ -79,6 +80,19 @@ test("a credentials file that is cut off is made whole again", async (t) => {
   await writeFile(path, added);
   await keepCredentials(folder, key);
   assert.equal(await readFile(path, "utf8"), added, "what people add to a whole one stays");
+});
+
+test("a credentials file without the key or its secret is people's own, and stays", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const key = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "the+secret/of=it" };
+  const path = join(folder, "credentials");
+  const mine = "[mine]\naws_access_key_id = AKIDMINE\naws_secret_access_key = mine\n";
+  const begun = `[default]\naws_access_key_id = ${key.accessKeyId}\n`;
+  for (const kept of [mine, `${begun}${mine}`, `${begun}credential_process = vault\n${mine}`]) {
+    await writeFile(path, kept);
+    assert.equal(await keepCredentials(folder, key), undefined, "it does not hold the pair");
+    assert.equal(await readFile(path, "utf8"), kept);
+  }
 });
 
 test("a service starts where credentials and reserve are cut off, and mends both", async (t) => {

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
-import { stat, truncate } from "node:fs/promises";
+import { open, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../test/support/temporary-directory.ts";
 import { systemRandom } from "../base/random.ts";
 import { DiskFullError } from "../model/errors.ts";
-import { RESERVE_SIZE_BYTES } from "../model/limits.ts";
+import { CATALOG_ROOM_BYTES, RESERVE_SIZE_BYTES } from "../model/limits.ts";
+
+const MIB = 1024 * 1024;
+
 import { DiskSpace } from "./disk-space.ts";
 
 test("DiskSpace makes the reserve, of real bytes, for its owner alone", async (t) => {
@@ -44,7 +47,49 @@ test("DiskSpace lets a full disk move what fits, and keeps its reserve for other
   assert.equal(await disk.hasRoomToMove(Number.MAX_SAFE_INTEGER), false);
   assert.equal(await disk.hasRoomToMove(1), true);
   assert.equal(statSync(reserve).size, RESERVE_SIZE_BYTES);
-  assert.equal(await disk.write("upkeep", async () => 7), 7);
+  assert.equal(await disk.write("upkeep", 1, async () => 7), 7);
+});
+
+test("DiskSpace keeps room for the catalog from moves that were begun before", async (t) => {
+  const { disk } = await setUp(t);
+  await disk.look();
+  let freeBytes = Number.MAX_SAFE_INTEGER;
+  disk.freeBytes = async () => freeBytes;
+  const move = () =>
+    disk.write("upkeep", MIB, async () => {
+      freeBytes -= MIB;
+    });
+  assert.equal(await disk.hasRoomToMove(64 * MIB), true);
+  await move();
+  freeBytes = 0;
+  // A commit of the catalog found no room.
+  assert.equal(disk.makeRoom("upkeep"), true);
+  freeBytes = RESERVE_SIZE_BYTES;
+  let movedCount = 0;
+  const moving = async () => {
+    for (; movedCount < 64; movedCount++) await move();
+  };
+  await assert.rejects(moving, DiskFullError);
+  assert.ok(movedCount > 0 && freeBytes >= CATALOG_ROOM_BYTES / 2, `${freeBytes} are left`);
+});
+
+test("DiskSpace knows of a reserve that is given up while it is made", async (t) => {
+  const { disk, reserve, told } = await setUp(t);
+  await disk.look();
+  disk.makeRoom("upkeep");
+  const file = await open(reserve, "w");
+  const handles = Object.getPrototypeOf(file) as typeof file;
+  await file.close();
+  const sync = t.mock.method(handles, "sync", async () => {
+    assert.equal(disk.makeRoom("upkeep"), true, "it has all of its bytes");
+  });
+  await disk.look();
+  assert.throws(() => disk.checkRoom(), DiskFullError);
+  assert.deepEqual(told, [true]);
+  sync.mock.restore();
+  await disk.look();
+  disk.checkRoom();
+  assert.equal(statSync(reserve).size, RESERVE_SIZE_BYTES);
 });
 
 test("DiskSpace takes new data again when the reserve is there again", async (t) => {
@@ -78,12 +123,12 @@ test("DiskSpace refuses writes from the first that finds no room on", async (t) 
       tries += 1;
       throw Object.assign(new Error("no room"), { code });
     };
-    await assert.rejects(disk.write("new-data", write), DiskFullError);
-    await assert.rejects(disk.write("new-data", write), DiskFullError);
+    await assert.rejects(disk.write("new-data", 1, write), DiskFullError);
+    await assert.rejects(disk.write("new-data", 1, write), DiskFullError);
     assert.equal(tries, 1);
     await disk.look();
   }
-  assert.equal(await disk.write("new-data", async () => 7), 7);
+  assert.equal(await disk.write("new-data", 1, async () => 7), 7);
   assert.deepEqual(told, [true, false, true, false]);
 });
 
@@ -91,7 +136,7 @@ test("DiskSpace takes another failure for what it is, not for a full disk", asyn
   const { disk, told } = await setUp(t);
   const broken = Object.assign(new Error("broken"), { code: "EIO" });
   await assert.rejects(
-    disk.write("new-data", () => Promise.reject(broken)),
+    disk.write("new-data", 1, () => Promise.reject(broken)),
     { code: "EIO" },
   );
   disk.checkRoom();

@@ -1,5 +1,5 @@
 import { statSync, truncateSync, unlinkSync } from "node:fs";
-import { open, statfs, unlink } from "node:fs/promises";
+import { open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { isNoRoom } from "../base/no-room.ts";
 import type { Random } from "../base/random.ts";
@@ -11,6 +11,11 @@ import { CATALOG_ROOM_BYTES, DISK_ROOM_BYTES_MIN, RESERVE_SIZE_BYTES } from "../
 const PIECE_BYTES = 1024 * 1024;
 /** Bytes of chance asked for at once: no platform gives more. */
 const RANDOM_BYTES = 65_536;
+/**
+ * Bytes that upkeep leaves on a full disk without a reserve, whatever it was allowed before (ours:
+ * the other half is for how much the catalog's log grows by the moves themselves).
+ */
+const UPKEEP_LEAVES_BYTES = CATALOG_ROOM_BYTES / 2;
 
 /** Options of `DiskSpace`. */
 export interface DiskSpaceOptions {
@@ -45,11 +50,13 @@ export class DiskSpace {
   }
 
   /**
-   * Writes data. Rejects with a `DiskFullError` when there is no room for it; new data, without
-   * having tried while the disk is known to be full. Upkeep asks `hasRoomToMove` before.
+   * Writes so many bytes of data. Rejects with a `DiskFullError` when there is no room for it; new
+   * data, without having tried while the disk is known to be full. Upkeep asks `hasRoomToMove`
+   * before, and is refused all the same where it would take the catalog's room.
    */
-  async write<T>(purpose: WritePurpose, work: () => Promise<T>): Promise<T> {
+  async write<T>(purpose: WritePurpose, sizeBytes: number, work: () => Promise<T>): Promise<T> {
     if (purpose === "new-data") this.checkRoom();
+    else await this.#checkCatalogRoom(sizeBytes);
     try {
       return await work();
     } catch (cause) {
@@ -84,6 +91,12 @@ export class DiskSpace {
     return !this.#hasReserve || this.#giveUpReserve();
   }
 
+  /** What was allowed before the disk was full may be more than the reserve that is given up. */
+  async #checkCatalogRoom(sizeBytes: number): Promise<void> {
+    if (!this.#isFull || this.#isReserveThere()) return;
+    if ((await this.freeBytes()) - sizeBytes < UPKEEP_LEAVES_BYTES) throw new DiskFullError();
+  }
+
   /** Answers whether there was one to be given up, and it was. */
   #giveUpReserve(): boolean {
     // A process that starts on a full disk needs it before it has looked.
@@ -108,7 +121,10 @@ export class DiskSpace {
     this.#hasReserve ||= this.#isReserveThere();
     const needed = DISK_ROOM_BYTES_MIN + (this.#hasReserve ? 0 : RESERVE_SIZE_BYTES);
     if ((await this.freeBytes()) < needed) return this.#change(true);
-    if (!this.#hasReserve) this.#hasReserve = await this.#makeReserve();
+    // The catalog may have had it given up already, before it was synced.
+    if (!this.#hasReserve) {
+      this.#hasReserve = (await this.#makeReserve()) && this.#isReserveThere();
+    }
     this.#change(!this.#hasReserve);
   }
 
@@ -145,7 +161,8 @@ export class DiskSpace {
   }
 
   async #removePart(): Promise<false> {
-    await unlink(this.#path);
+    await rm(this.#path, { force: true });
+    this.#hasReserve = false;
     return false;
   }
 

@@ -127,6 +127,11 @@ export const CONNECTIONS_COUNT_MAX = 2_048;
 export const LINGERING_COUNT_MAX = 64;
 /** Connections that the system keeps for us while we are busy; it refuses more (ours). */
 export const BACKLOG_COUNT_MAX = 4_096;
+/**
+ * Milliseconds that a request which reads for seconds waits for its turn (ours: with a step of such
+ * work, half of the time that clients give an attempt).
+ */
+export const LONG_TURN_WAIT_MS_MAX = 15_000;
 /** Requests of one connection that wait for their turn; hardly a client sends any ahead (ours). */
 export const PIPELINED_COUNT_MAX = 16;
 /**

@@ -14,6 +14,7 @@ import {
 import type { Exchange, ExchangeParts } from "./exchange-parts.ts";
 import type { RequestHead } from "./http/raw-request.ts";
 import { bodyBytesMax, readBlockBody, readSmallBody } from "./http/request-body.ts";
+import { whileThere } from "./http/waiting-lines.ts";
 
 /**
  * A small body is read only after the signature is verified, when the request says what its
@@ -28,9 +29,12 @@ export async function authenticateBody(
   const prove = (payloadHash: string) =>
     authenticatePeer(parts, exchange, { head, service, payloadHash });
   if (declared === undefined) {
+    const bytesMax = bodyBytesMax(exchange);
+    // What no body makes right is refused before one is read.
+    if (bytesMax > 0) readSignature(parts, head, { service, payloadHash: UNSIGNED_PAYLOAD });
     const read = () => readSmallBody(exchange);
-    const isLarge = bodyBytesMax(exchange) > UNPROVEN_BODY_BYTES_MAX;
-    const body = await (isLarge ? parts.connections.unprovenBlocks.run(read) : read());
+    const isLarge = bytesMax > UNPROVEN_BODY_BYTES_MAX;
+    const body = await (isLarge ? inUnprovenPlace(parts, exchange, read) : read());
     exchange.facts.body = body;
     return { principal: await prove(hash("sha256", body, "hex")), body };
   }
@@ -124,10 +128,20 @@ export async function authenticateBlock(
     const isSignature = error instanceof ServiceFault && error.code === "InvalidSignatureException";
     if (declared !== undefined || !isSignature) throw error;
   }
-  return await parts.connections.unprovenBlocks.run(async () => {
+  readSignature(parts, head, signedBlock(head));
+  return await inUnprovenPlace(parts, exchange, async () => {
     const body = await readBlockBody(exchange, await borrow());
     return { principal: await prove(hash("sha256", body, "hex")), body };
   });
+}
+
+/** Whoever waits here has proved nothing: only the client's connection bounds how many they are. */
+function inUnprovenPlace<T>(
+  { connections }: ExchangeParts,
+  { res }: Exchange,
+  read: () => Promise<T>,
+): Promise<T> {
+  return whileThere(res, (left) => connections.unprovenBlocks.run(read, left));
 }
 
 /** Authenticates a request, and with it the peer that sent it. */

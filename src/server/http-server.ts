@@ -4,7 +4,11 @@ import type { AddressInfo, Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import { type Clock, waitAtMost } from "../base/clock.ts";
 import { randomUuid } from "../base/random.ts";
-import { BACKLOG_COUNT_MAX, HEADERS_SIZE_BYTES_MAX } from "../model/limits.ts";
+import {
+  BACKLOG_COUNT_MAX,
+  HEADERS_SIZE_BYTES_MAX,
+  LONG_TURN_WAIT_MS_MAX,
+} from "../model/limits.ts";
 import { answer } from "./exchange.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { Connections } from "./http/connections.ts";
@@ -54,7 +58,7 @@ export async function listen(
   const { clock } = given;
   const parts = {
     ...{ ...given, connections },
-    ...{ turns: new Turns(clock), longTurns: new Turns(clock) },
+    ...{ turns: new Turns(clock), longTurns: new Turns(clock, LONG_TURN_WAIT_MS_MAX) },
   };
   const server = createServerFor(address.tls);
   // Node would drop the headers above a count without a word; here they are refused.

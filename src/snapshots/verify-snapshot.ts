@@ -68,7 +68,9 @@ async function beginStep(
 ): Promise<VerificationProgress> {
   if (fromIndex !== undefined) {
     const progress = await core.catalog.verifications.progress(id);
-    if (progress?.nextIndex === fromIndex) return progress;
+    // One that begins before is repeated, for its answer was lost, or is another client's: all
+    // before `nextIndex` has been verified, whoever asked for it.
+    if (progress && fromIndex > 0 && fromIndex <= progress.nextIndex) return progress;
     const message = `No verification of ${id} goes on at block index ${fromIndex}; begin anew`;
     throw invalid("INVALID_PARAMETER_VALUE", message);
   }

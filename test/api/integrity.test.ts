@@ -4,6 +4,7 @@ import { RECORD_KIND } from "../../src/blocks/record.ts";
 import type { LogEntry, Service } from "../../src/service.ts";
 import { flipBit, storedRecords } from "../support/damage.ts";
 import { admin, newAccount, policyOf, withNewKey } from "../support/keys.ts";
+import { MovingClock } from "../support/moving-clock.ts";
 import {
   blockToken,
   getParts,
@@ -204,4 +205,44 @@ test("the store tells what it holds, what is damaged, and when it was looked aft
   const damaged = await describe();
   assert.equal(damaged["DamagedRecordCount"], records.length);
   assert.ok(Date.parse(String(damaged["LastCollectionTime"])) >= before - 1);
+});
+
+/** A service whose reads of blocks wait for something else. */
+async function openReading(t: Cleanup, before: (clock: MovingClock) => Promise<void>) {
+  const clock = new MovingClock();
+  const service = await startService(t, { clock, scrubDays: 0 });
+  const id = await snapshotOf(service, new Map([...BLOCKS, [1_200, blockContents(5)]]));
+  const { blocks } = service.core;
+  const get = blocks.getBlock.bind(blocks);
+  blocks.getBlock = async (...args) => {
+    await before(clock);
+    return get(...args);
+  };
+  return { service, id };
+}
+
+test("a step of a verification whose answer was lost can be repeated", async (t) => {
+  // Each part of the block map takes as long as a step may take.
+  const { service, id } = await openReading(t, async (clock) => clock.pass(5_001));
+  const next = async (StartingBlockIndex?: number) => {
+    const { status, json } = await verify(service, id, { StartingBlockIndex });
+    return [status, json["NextBlockIndex"], json["BlocksVerified"], json["Outcome"]];
+  };
+  assert.deepEqual(await next(), [200, 600, 2, "verifying"]);
+  assert.deepEqual(await next(600), [200, 1_200, 3, "verifying"]);
+  assert.equal((await next(1_201))[0], 400, "nobody has come so far");
+  assert.equal((await next(0))[0], 400, "no answer says that");
+  assert.deepEqual(await next(600), [200, null, 4, "whole"]);
+  assert.equal((await next(600))[0], 400, "none is under way any more");
+});
+
+test("a verification whose turn does not come is refused before anything is done", async (t) => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const { service, id } = await openReading(t, () => held);
+  const underWay = [verify(service, id), verify(service, id)];
+  const third = await verify(service, id).finally(release);
+  assert.equal(third.status, 400);
+  const told = /did not come within 15 s\. Nothing of it was done\. Please repeat it\.$/;
+  assert.match(String(third.json["Message"]), told);
+  for (const each of underWay) assert.equal((await each).json["Outcome"], "whole");
 });

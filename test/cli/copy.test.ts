@@ -198,6 +198,37 @@ test("a copy whose base goes meanwhile is begun anew, which is told", async (t) 
   );
 });
 
+test("a copy whose original goes before both are compared is kept, and told of", async (t) => {
+  const { source, destination, folder, run } = await startTwoServices(t);
+  const image = join(folder, "image.raw");
+  await writeImage(image, BLOCK_SIZE_BYTES, { 0: 1 });
+  const client = clientFor(t, source);
+  const { core, firstKey } = source;
+  const upload = async () => (await uploadSnapshot(client, { path: image })).snapshotId;
+  for (const command of ["copy", "sync"]) {
+    const id = await upload();
+    const witness = await startWitness(t, destination.endpoint, {
+      async beforeAsked(request) {
+        // Whether it knows of the copy by now, before anything is compared.
+        if (!/^GET \/snapshots\/[^/]+\/blocks\?/.test(request)) return;
+        await deleteSnapshot(core, firstKey.key.account, id);
+      },
+    });
+    const what = command === "copy" ? id : "--all";
+    const to = ["--to", witness, "--to-profile", "other", "--verify", "--json"];
+    const { code, stdout, stderr } = await run([command, what, ...to]);
+    assert.equal(code, 1, stderr);
+    const { copies, vanished = [] } = JSON.parse(stdout);
+    assert.deepEqual([copies.length, vanished], [1, []]);
+    assert.deepEqual([copies[0].sourceSnapshotId, copies[0].verification], [id, undefined]);
+    const told = `${copies[0].snapshotId} from ${id}`;
+    const { error } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "");
+    assert.equal(error.code, "NotCompared");
+    assert.match(error.message, new RegExp(`before both were compared: ${told}\\.$`));
+    assert.match(stderr, /"event":"not-compared"/);
+  }
+});
+
 test("what is wrong with a copy's command line or its other end is told", async (t) => {
   const { run, to, folder } = await startTwoServices(t);
   const unknown = "snap-0123456789abcdef0";

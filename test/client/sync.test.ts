@@ -7,6 +7,7 @@ import {
   type Client,
   ClientError,
   type CopyError,
+  type CopyResult,
   copySnapshots,
   deleteSnapshot,
   describeSnapshots,
@@ -128,16 +129,16 @@ test("what is not known to be gone, or cannot be deleted, does not save the rest
   const { source, destination, upload, sync } = await setUp(t);
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) ids.push(await upload({ 0: i + 1 }));
-  const [unknown = "", odd = "", locked = "", gone = ""] = ids;
+  const [denied = "", odd = "", locked = "", gone = ""] = ids;
   const { copies } = await sync();
   const copyOf = (id: string) =>
     copies.find((each) => each.sourceSnapshotId === id)?.snapshotId ?? "";
   await lockSnapshot(destination, { snapshotId: copyOf(locked), mode: "governance", days: 1 });
-  for (const id of [unknown, odd, locked, gone]) await deleteSnapshot(source, id);
+  for (const id of [denied, odd, locked, gone]) await deleteSnapshot(source, id);
   const from = clientThrough(source, async (call, options) => {
-    if (asksFor(unknown)(call)) {
-      const parts = { kind: "connection", operation: call.operation, code: "ECONNRESET" } as const;
-      throw new ClientError({ ...parts, message: "reset" });
+    if (asksFor(denied)(call)) {
+      const parts = { kind: "service", operation: call.operation, status: 403 } as const;
+      throw new ClientError({ ...parts, code: "UnauthorizedOperation", message: "not this one" });
     }
     if (!asksFor(odd)(call)) return source.send(call, options);
     // A service, or something before it, that says nothing of what it was asked.
@@ -151,10 +152,70 @@ test("what is not known to be gone, or cannot be deleted, does not save the rest
   assert.equal(result.failed.length, 3);
   const whyNot = (id: string) =>
     String(result.failed.find(({ snapshotId }) => snapshotId === copyOf(id))?.error);
-  assert.match(whyNot(unknown), /reset$/);
+  assert.match(whyNot(denied), /not this one$/);
   assert.match(whyNot(odd), /does not tell whether there is a snapshot/);
   assert.match(whyNot(locked), /is locked/);
   assert.equal((await allIds(destination)).length, 4);
+});
+
+for (const [what, parts] of [
+  ["does not answer", { kind: "connection", code: "ECONNRESET" }],
+  ["only fails", { kind: "service", code: "Unavailable", status: 503 }],
+  ["refuses the keys", { kind: "service", code: "AuthFailure", status: 401 }],
+  ["finds the keys expired", { kind: "service", code: "RequestExpired", status: 400 }],
+] as const) {
+  test(`where a destination ${what}, nothing else is deleted, and all of it told`, async (t) => {
+    const { source, destination, upload, sync } = await setUp(t);
+    const ids: string[] = [];
+    for (let i = 0; i < 4; i++) ids.push(await upload({ 0: i + 1 }));
+    await sync();
+    for (const id of ids.slice(1)) await deleteSnapshot(source, id);
+    let deletions = 0;
+    const to = clientThrough(destination, async (call, options) => {
+      const { operation } = call;
+      if (operation !== "DeleteSnapshot" || ++deletions === 1) {
+        return destination.send(call, options);
+      }
+      throw new ClientError({ ...parts, operation, message: "no" });
+    });
+    const { toDelete, deleted, failed } = await sync({ delete: true }, { to });
+    assert.equal(deletions, 2, "one went well, one did not, and no other is tried");
+    const planned = toDelete.map(({ snapshotId }) => snapshotId);
+    assert.deepEqual([planned.length, deleted], [3, planned.slice(0, 1)]);
+    assert.deepEqual(
+      failed.map(({ snapshotId, error }) => [snapshotId, (error as ClientError).code]),
+      planned.slice(1).map((id) => [id, parts.code]),
+    );
+  });
+}
+
+test("a copy that is complete when its original goes is a copy, not compared", async (t) => {
+  const { source, destination, upload, sync, notes } = await setUp(t);
+  const pruned = await upload({ 0: 2, 1: 3 });
+  const last = await upload({ 0: 5 });
+  let calls = 0;
+  // Its checksums are listed to copy it, and then to compare it.
+  const isMeant = (call: Call<unknown>) => call.operation === "ListBlockDigests" && ++calls === 2;
+  const from = before(source, isMeant, () => deleteSnapshot(source, pruned));
+  const told: string[] = [];
+  const onResult = (result: CopyResult) => told.push(result.snapshotId);
+  const { copies, vanished } = await sync({ verify: true, onResult }, { from });
+  assert.deepEqual(
+    copies.map(({ sourceSnapshotId, outcome }) => [sourceSnapshotId, outcome]),
+    [pruned, last].map((id) => [id, "copied"]),
+  );
+  assert.deepEqual(vanished, []);
+  assert.deepEqual((await allIds(destination)).toSorted(), told.toSorted());
+  assert.equal(copies[0]?.verification, undefined);
+  assert.equal(copies[1]?.verification?.differingBlocks, 0);
+  assert.deepEqual(
+    notes.map(({ event }) => event),
+    ["not-compared"],
+  );
+  assert.match(
+    notes[0]?.message ?? "",
+    new RegExp(`^The copy ${copies[0]?.snapshotId} is complete`),
+  );
 });
 
 /** When a snapshot is pruned: at which side, before which call of its copying. */
@@ -162,8 +223,6 @@ const MOMENTS = [
   ["before its turn", "source", "ListLineages", 1],
   ["before its copy is started", "destination", "StartSnapshot", 2],
   ["while its blocks are read", "source", "GetSnapshotBlock", 3],
-  // Its checksums are listed to copy it, and then to compare it.
-  ["before it is compared", "source", "ListBlockDigests", 4],
 ] as const;
 
 test("a snapshot that is pruned before or while it is copied is passed over", async (t) => {
@@ -190,10 +249,8 @@ test("a snapshot that is pruned before or while it is copied is passed over", as
       for (const each of result.copies) await assertSame(each.sourceSnapshotId, each.snapshotId);
       assert.equal(result.deleted.length, 1, "and what was gone before is deleted");
       assert.equal(notes[0]?.event, "original-gone");
-      assert.match(notes[0]?.message ?? "", new RegExp(`^${pruned}: It was deleted (at|before)`));
-      // Nothing of it is left, unless all of it was copied by then.
-      const left = moment === "before it is compared" ? 3 : 2;
-      assert.equal((await allIds(destination)).length, left);
+      assert.match(notes[0]?.message ?? "", new RegExp(`^${pruned}: It was deleted at`));
+      assert.equal((await allIds(destination)).length, 2, "nothing of it is left");
       assert.deepEqual(await readdir(join(folder, "state")), []);
     });
   }

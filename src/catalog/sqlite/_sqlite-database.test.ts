@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import fs, { cpSync, readFileSync, statSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 import type { WritePurpose } from "../../base/write-purpose.ts";
@@ -80,6 +82,79 @@ test("SqliteDatabase looks each time for what is not there", async (t) => {
   assert.equal(reads, 2);
 });
 
+test("SqliteDatabase writes its log anew in pieces, wherever the system breaks off", async (t) => {
+  const path = await leftOpen(t);
+  const log = `${path}-wal`;
+  const before = readFileSync(log);
+  const written = Buffer.alloc(before.length);
+  let longest = 0;
+  const { writeSync } = fs;
+  mockWrites(t, (file, bytes, start, length, at) => {
+    const some = Math.min(length, 700_001);
+    longest = Math.max(longest, length);
+    bytes.copy(written, at, start, start + some);
+    return writeSync(file, bytes, start, some, at);
+  });
+  const database = new SqliteDatabase(path);
+  assert.ok(written.equals(before), "every byte in its place");
+  assert.ok(longest <= 1024 * 1024 && before.length > 3 * longest, `${longest} bytes at once`);
+  assert.equal(countOf(database), 4_001);
+  database.close();
+});
+
+for (const isRoomMade of [true, false]) {
+  const what = isRoomMade ? "takes the room that is made for its log" : "says what its log needs";
+  test(`SqliteDatabase ${what} on a full disk that writes all in a new place`, async (t) => {
+    const path = await leftOpen(t);
+    const { size } = statSync(`${path}-wal`);
+    const asked: WritePurpose[] = [];
+    const { writeSync } = fs;
+    mockWrites(t, (file, bytes, ...place) => {
+      if (isRoomMade && asked.length > 0) return writeSync(file, bytes, ...place);
+      throw Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", errno: -28 });
+    });
+    const makeRoom = (purpose: WritePurpose) => {
+      asked.push(purpose);
+      return isRoomMade;
+    };
+    const open = () => new SqliteDatabase(path, { makeRoom });
+    if (isRoomMade) open().close();
+    else assert.throws(open, ({ message }: Error) => isTold(message, `${path}-wal`, size));
+    assert.deepEqual(asked, ["upkeep"]);
+  });
+}
+
+function isTold(message: string, log: string, sizeBytes: number): boolean {
+  return (
+    message.includes(log) && message.includes(`${sizeBytes} bytes`) && /give .*room/.test(message)
+  );
+}
+
+/** Path of a database with 4,001 rows as a process leaves it that is killed, with its log. */
+async function leftOpen(t: TestContext): Promise<string> {
+  const { database, path } = await setUp(t);
+  addRows(database, 4_000);
+  const folder = join(await temporaryDirectory(t), "left");
+  cpSync(dirname(path), folder, { recursive: true });
+  return join(folder, "database.sqlite");
+}
+
+type WriteSync = (
+  file: number,
+  bytes: Buffer,
+  ...place: readonly [start: number, length: number, at: number]
+) => number;
+
+/** Has all that is imported from `node:fs` write so, until the test ends. */
+function mockWrites(t: TestContext, write: WriteSync): void {
+  const mock = t.mock.method(fs, "writeSync", write as typeof fs.writeSync);
+  syncBuiltinESMExports();
+  t.after(() => {
+    mock.mock.restore();
+    syncBuiltinESMExports();
+  });
+}
+
 /** A database with one row, whose file may be kept from growing, as on a full disk. */
 async function setUp(t: TestContext, makeRoom?: () => void) {
   const asked: WritePurpose[] = [];
@@ -97,7 +172,7 @@ async function setUp(t: TestContext, makeRoom?: () => void) {
   const isRoomy = (roomy: boolean) => {
     database.exec(`PRAGMA max_page_count = ${roomy ? 1_000_000 : 5}`);
   };
-  return { database, isRoomy, asked };
+  return { database, path, isRoomy, asked };
 }
 
 function addRows(database: SqliteDatabase, count: number, purpose?: WritePurpose): void {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { assert } from "../../base/assert.ts";
 import { LruCache } from "../../base/lru-cache.ts";
@@ -16,11 +16,26 @@ export interface SqliteDatabaseHooks {
   readonly onFailed?: (failure: Error) => void;
 }
 
+/** There is no room to write the catalog's log anew, so nothing may be committed behind it. */
+class LogNotWrittenError extends Error {
+  override readonly name = "LogNotWrittenError";
+
+  constructor(path: string, sizeBytes: number, options: ErrorOptions) {
+    const message =
+      `The disk of ${path} is full, and on its file system the ${sizeBytes} bytes that are in ` +
+      "this log need as much room again when the store is opened. Nothing is lost; give the disk " +
+      "that room and start once more";
+    super(message, options);
+  }
+}
+
 /** The disk failed under the catalog; only a new process can tell what is there. */
 export class CatalogFailedError extends Error {
   override readonly name = "CatalogFailedError";
 }
 
+/** Bytes of the log written anew at once: all of it may be more than fits into memory (ours). */
+const PIECE_BYTES = 1024 * 1024;
 /** Answers recalled at most (ours): what the requests of a second ask for again and again. */
 const RECALLED_COUNT_MAX = 1_000;
 
@@ -90,8 +105,7 @@ export class SqliteDatabase {
       writeAnew(path);
     } catch (error) {
       // A file system that writes nothing in its old place takes room for it.
-      const isRoomMade = isNoRoom(error) && this.#hooks.makeRoom?.("upkeep");
-      if (!isRoomMade) throw error;
+      if (!(error instanceof LogNotWrittenError) || !this.#hooks.makeRoom?.("upkeep")) throw error;
       writeAnew(path);
     }
   }
@@ -253,11 +267,23 @@ export class SqliteDatabase {
 function writeAnew(path: string): void {
   const file = openSync(path, "r+");
   try {
-    const bytes = readFileSync(file);
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at);
-    if (bytes.length > 0) fsyncSync(file);
+    if (copyOntoItself(file) > 0) fsyncSync(file);
+  } catch (cause) {
+    if (!isNoRoom(cause)) throw cause;
+    throw new LogNotWrittenError(path, fstatSync(file).size, { cause });
   } finally {
     closeSync(file);
+  }
+}
+
+/** Answers how many bytes that were. */
+function copyOntoItself(file: number): number {
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  for (let at = 0; ; ) {
+    const length = readSync(file, piece, 0, PIECE_BYTES, at);
+    if (length === 0) return at;
+    // What was not written is read again, from there on.
+    at += writeSync(file, piece, 0, length, at);
   }
 }
 

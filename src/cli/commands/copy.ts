@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { type CopyOptions, type CopyResult, copySnapshots } from "../../client/index.ts";
 import { integerArgument, snapshotIdArguments } from "../arguments.ts";
-import { DamagedDataError } from "../errors.ts";
+import { DamagedDataError, NotComparedError } from "../errors.ts";
 import { formatBytes, formatCount, formatSeconds } from "../output/format.ts";
 import type { Output } from "../output/output.ts";
 import { ProgressDisplay } from "../output/progress.ts";
@@ -100,19 +100,31 @@ async function copy(
   }).finally(() => display.clear());
   const lines = results.map(({ snapshotId }) => snapshotId);
   session.output.result({ copies: results }, lines.join("\n"));
-  checkVerified(results);
+  checkVerified(results, options);
 }
 
-/** Throws where copies were compared with their originals and differ. */
-export function checkVerified(results: readonly CopyResult[]): void {
+/** Throws where copies differ from their originals, or could not be compared as asked for. */
+export function checkVerified(
+  results: readonly CopyResult[],
+  { verify = false }: Pick<CopyCommandOptions, "verify">,
+): void {
   const differing = results.filter(({ verification: found }) => {
     return found && (found.differingBlocks > 0 || !found.isSameSize);
   });
-  if (differing.length === 0) return;
-  const pairs = differing.map((each) => `${each.snapshotId} from ${each.sourceSnapshotId}`);
-  throw new DamagedDataError(
-    `Copies differ from their originals: ${pairs.join(", ")}. Delete them and copy again.`,
+  if (differing.length > 0) {
+    throw new DamagedDataError(
+      `Copies differ from their originals: ${pairsOf(differing)}. Delete them and copy again.`,
+    );
+  }
+  const unknown = verify ? results.filter(({ verification }) => verification === undefined) : [];
+  if (unknown.length === 0) return;
+  throw new NotComparedError(
+    `Copies whose originals were deleted before both were compared: ${pairsOf(unknown)}.`,
   );
+}
+
+function pairsOf(results: readonly CopyResult[]): string {
+  return results.map((each) => `${each.snapshotId} from ${each.sourceSnapshotId}`).join(", ");
 }
 
 function noteResult(output: Output, result: CopyResult): void {

@@ -121,7 +121,7 @@ async function sync(
       return { snapshotId: failure.snapshotId, message };
     });
     output.result({ dryRun, ...result, failed }, summary(result, options));
-    return [...failures, ...failureOf(() => checkVerified(result.copies))];
+    return [...failures, ...failureOf(() => checkVerified(result.copies, options))];
   } finally {
     display.clear();
   }

@@ -3,6 +3,7 @@ import { type LineageDescription, readListLineagesResponse } from "../../wire/li
 import { writeSnapshotPageRequest } from "../../wire/snapshot-page.ts";
 import { writeSnapshotStepRequest } from "../../wire/snapshot-step.ts";
 import type { CallOptions, Client } from "../call/client.ts";
+import { inTurn } from "./in-turn.ts";
 import { onceReadable } from "./once-known.ts";
 import { itemsOf, stepsOf } from "./pages.ts";
 import { isOperationUnknown } from "./unknown-operation.ts";
@@ -52,9 +53,11 @@ export async function countExclusiveBlocks(
   const fetchStep = (StartingBlockIndex: number | undefined) => {
     const input = { SnapshotId: snapshotId, StartingBlockIndex };
     const request = writeSnapshotStepRequest(operation, input);
-    const send = () => client.send({ operation, service: "ebs", request, read }, options);
+    const call = { operation, service: "ebs", request, read } as const;
+    const send = () => inTurn(client, () => client.send(call, options), options?.signal);
     if (StartingBlockIndex !== undefined) return send();
-    return onceReadable(client, { snapshotIds: [snapshotId], signal: options?.signal }, send);
+    const own = { snapshotIds: [snapshotId], isOwn: true, signal: options?.signal };
+    return onceReadable(client, own, send);
   };
   let count = 0;
   for await (const step of stepsOf(operation, fetchStep)) count += step.ExclusiveBlockCount;

@@ -4,7 +4,9 @@ import type { Clock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError } from "../errors.ts";
+import { verifySnapshot } from "../inspect/verify.ts";
 import { listSnapshotBlocks } from "./ebs-operations.ts";
+import { countExclusiveBlocks } from "./lineages.ts";
 import { blocksOf, changedBlocksOf } from "./listings.ts";
 import { onceKnown, onceReadable } from "./once-known.ts";
 
@@ -27,9 +29,11 @@ function setUp(world: {
   readonly knownAfterSeconds: number;
   readonly ageSeconds?: number;
   readonly state?: string;
+  /** It is another account's, that the caller may read. */
+  readonly isOthers?: boolean;
   readonly describing?: () => ClientError | undefined;
 }) {
-  const { knownAfterSeconds, ageSeconds = 0, state = "completed", describing } = world;
+  const { knownAfterSeconds, ageSeconds = 0, state = "completed", isOthers, describing } = world;
   const calls: string[] = [];
   const time = { ms: 0 };
   const sleep = async (durationMs: number) => {
@@ -43,6 +47,7 @@ function setUp(world: {
     "<volumeSize>1</volumeSize></item>";
   const set = `<snapshotSet>${item}</snapshotSet>`;
   const xml = `<DescribeSnapshotsResponse>${set}</DescribeSnapshotsResponse>`;
+  const none = "<DescribeSnapshotsResponse><snapshotSet/></DescribeSnapshotsResponse>";
   const page = JSON.stringify({ Blocks: [], ChangedBlocks: [], VolumeSize: 1 });
   const client: Client = {
     endpoint: "http://127.0.0.1:1",
@@ -54,8 +59,11 @@ function setUp(world: {
       const isQuestion = call.operation === "DescribeSnapshots";
       const error = isQuestion ? describing?.() : undefined;
       if (error) throw error;
+      const isOwnAlone = new TextDecoder().decode(call.request.body).includes("Owner.1=self");
       if (!isQuestion && time.ms < knownAfterSeconds * 1_000) throw notFound;
-      const body = new TextEncoder().encode(isQuestion ? xml : page);
+      const body = new TextEncoder().encode(
+        isQuestion ? (isOthers && isOwnAlone ? none : xml) : page,
+      );
       return call.read({ status: 200, headers: new Map(), body });
     },
     close: () => undefined,
@@ -107,6 +115,28 @@ test("whatever else goes wrong is nobody's question", async () => {
   const reading = onceReadable(client, BY_ID, async () => Promise.reject(denied));
   await assert.rejects(reading, (thrown) => thrown === denied);
   assert.deepEqual(calls, []);
+});
+
+test("a key that is not found is waited for by nobody", async () => {
+  const { client, calls } = setUp({ knownAfterSeconds: 0 });
+  const code = "ResourceNotFoundException";
+  const parts = { kind: "service", operation: "ListSnapshotBlocks", code, status: 404 } as const;
+  const reason = "DEPENDENCY_RESOURCE_NOT_FOUND";
+  const noKey = new ClientError({ ...parts, reason, message: "KMS key not found." });
+  const reading = onceReadable(client, BY_ID, async () => Promise.reject(noKey));
+  await assert.rejects(reading, (thrown) => thrown === noKey);
+  assert.deepEqual(calls, []);
+});
+
+test("what only its owner can read is not waited for by others", async () => {
+  for (const read of [
+    (client: Client) => verifySnapshot(client, { snapshotId: "snap-0" }),
+    (client: Client) => countExclusiveBlocks(client, "snap-0"),
+  ]) {
+    const { client, calls, time } = setUp({ knownAfterSeconds: 1_000, isOthers: true });
+    await assert.rejects(read(client), (thrown) => thrown === notFound);
+    assert.deepEqual([calls.length, calls[1], time.ms], [2, "DescribeSnapshots", 0]);
+  }
 });
 
 test("a parent that is not known to be complete is waited for", async () => {

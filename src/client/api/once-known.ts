@@ -1,4 +1,7 @@
-import type { SnapshotDescription } from "../../wire/ec2/describe-snapshots.ts";
+import type {
+  DescribeSnapshotsRequest,
+  SnapshotDescription,
+} from "../../wire/ec2/describe-snapshots.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError, isSnapshotNotFound } from "../errors.ts";
 import { describeSnapshots } from "./ec2-operations.ts";
@@ -42,6 +45,8 @@ export interface OnceReadableOptions extends OnceKnownOptions {
   readonly snapshotIds: readonly string[];
   /** True where the caller has seen that one of them was completed just now. */
   readonly isNew?: boolean | undefined;
+  /** True where only the caller's own can be read: of others it is known that it never will be. */
+  readonly isOwn?: boolean | undefined;
 }
 
 /**
@@ -51,11 +56,12 @@ export interface OnceReadableOptions extends OnceKnownOptions {
  */
 export function onceReadable<T>(
   client: Client,
-  { snapshotIds, isNew = false, ...options }: OnceReadableOptions,
+  { snapshotIds, isNew = false, isOwn = false, ...options }: OnceReadableOptions,
   work: () => Promise<T>,
 ): Promise<T> {
+  const question = { SnapshotIds: [...new Set(snapshotIds)], OwnerIds: isOwn ? ["self"] : [] };
   const isEarly = async (error: unknown) =>
-    isUnreadable(error) && (isNew || (await isAnyNew(client, snapshotIds, options.signal)));
+    isUnreadable(error) && (isNew || (await isAnyNew(client, question, options.signal)));
   return whileEarly(client, options, { work, isEarly });
 }
 
@@ -93,20 +99,21 @@ async function whileEarly<T>(
 
 /** What is not known to be completed is not there for readers, and "not complete" as a parent. */
 function isUnreadable(error: unknown): boolean {
-  if (isSnapshotNotFound(error)) return true;
-  return error instanceof ClientError && /not complete/i.test(error.message);
+  if (!(error instanceof ClientError)) return false;
+  // What is not found is the snapshot's key: nobody has ever read it without.
+  if (error.reason === "DEPENDENCY_RESOURCE_NOT_FOUND") return false;
+  return isSnapshotNotFound(error) || /not complete/i.test(error.message);
 }
 
 async function isAnyNew(
   client: Client,
-  snapshotIds: readonly string[],
+  question: DescribeSnapshotsRequest,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const SnapshotIds = [...new Set(snapshotIds)];
-  if (SnapshotIds.length === 0) return false;
+  if (question.SnapshotIds?.length === 0) return false;
   const call = { signal, timeoutMs: QUESTION_MS_MAX };
   try {
-    const { Snapshots } = await describeSnapshots(client, { SnapshotIds }, call);
+    const { Snapshots } = await describeSnapshots(client, question, call);
     return Snapshots.some((each) => isJustCompleted(client, each));
   } catch (error) {
     // One of them is not there for EC2 either, or nobody tells: what was said first counts.

@@ -59,7 +59,10 @@ export interface CopyResult {
   /** Blocks read at the source; fewer than sent where they are known to be zeros. */
   readonly blocksReceived: number;
   readonly bytesSent: number;
-  /** Where asked for, how the copy compares with its original. */
+  /**
+   * Where asked for, how the copy compares with its original; undefined also where that was deleted
+   * before it could be told.
+   */
   readonly verification: Comparison | undefined;
   readonly seconds: number;
 }

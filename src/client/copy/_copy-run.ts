@@ -296,6 +296,7 @@ export class CopyRun {
     }
   }
 
+  /** Undefined where it is not asked for, and where the original is gone by now. */
   async #verify(sourceSnapshotId: string, snapshotId: string): Promise<Comparison | undefined> {
     const { verify = false, signal, concurrency } = this.#options;
     if (!verify) return undefined;
@@ -311,8 +312,11 @@ export class CopyRun {
     } catch (cause) {
       if (!isSnapshotNotFound(cause)) throw cause;
       if (!(await this.#isGone(source, sourceSnapshotId))) throw cause;
-      const aftermath = `It was deleted before its copy ${snapshotId} was compared with it.`;
-      throw new CopyError(cause, { sourceSnapshotId, snapshotId, aftermath, isSourceGone: true });
+      const message =
+        `The copy ${snapshotId} is complete, and was not compared with its original ` +
+        `${sourceSnapshotId}, which was deleted meanwhile.`;
+      this.#options.onNote?.({ event: "not-compared", message });
+      return undefined;
     }
   }
 

@@ -3,7 +3,8 @@ import { deleteSnapshot, snapshotsOf } from "../api/ec2-operations.ts";
 import { filterMatcher, type SnapshotFilter } from "../api/snapshot-filter.ts";
 import { SOURCE_SNAPSHOT_TAG, tagValue } from "../api/snapshot-tags.ts";
 import type { Client } from "../call/client.ts";
-import { CopyError, isSnapshotNotFound } from "../errors.ts";
+import { isRetryable } from "../call/retry.ts";
+import { ClientError, CopyError, isAccessDenied, isSnapshotNotFound } from "../errors.ts";
 import { type Copy, completedCopy, sourceOf } from "./_copies.ts";
 import type { CopyOptions, CopyResult } from "./_copy-options.ts";
 import { CopyRun } from "./_copy-run.ts";
@@ -48,7 +49,10 @@ export interface SyncResult extends SyncPlan {
   readonly vanished: readonly string[];
   /** Ids of copies that were deleted; empty in a dry run. */
   readonly deleted: readonly string[];
-  /** Copies that were to be deleted and could not be, with the reason. */
+  /**
+   * Copies that were to be deleted and could not be, with the reason; where a service answers
+   * nothing or refuses the keys, all that are left have that one, and are not tried.
+   */
   readonly failed: readonly { readonly snapshotId: string; readonly error: unknown }[];
 }
 
@@ -184,7 +188,7 @@ async function deleteGone(
 ): Promise<Pick<SyncResult, "deleted" | "failed">> {
   const deleted: string[] = [];
   const failed: { snapshotId: string; error: unknown }[] = [];
-  for (const { snapshotId, sourceSnapshotId } of toDelete) {
+  for (const [i, { snapshotId, sourceSnapshotId }] of toDelete.entries()) {
     try {
       if (!(await isGone(source, sourceSnapshotId, { signal }))) {
         const message = `${snapshotId} is kept: its original ${sourceSnapshotId} is there again.`;
@@ -198,8 +202,21 @@ async function deleteGone(
       if (signal?.aborted) throw error;
       // Somebody else has deleted it.
       if (isSnapshotNotFound(error)) continue;
+      if (!isOfOne(error)) {
+        failed.push(...toDelete.slice(i).map((each) => ({ snapshotId: each.snapshotId, error })));
+        break;
+      }
       failed.push({ snapshotId, error });
     }
   }
   return { deleted, failed };
+}
+
+/** True for a failure that tells of the one copy only, so that the next may fare better. */
+function isOfOne(error: unknown): boolean {
+  if (!(error instanceof ClientError)) return false;
+  const { kind, code } = error;
+  if (kind !== "service") return kind === "integrity";
+  // A policy may refuse the one; wrong or expired keys are refused for all.
+  return !isRetryable(error) && (!isAccessDenied(error) || code === "UnauthorizedOperation");
 }

@@ -9,6 +9,7 @@ import {
   type VerifySnapshotResponse,
   writeVerifySnapshotRequest,
 } from "../../wire/verify-snapshot.ts";
+import { inTurn } from "../api/in-turn.ts";
 import { onceReadable } from "../api/once-known.ts";
 import { itemsOf } from "../api/pages.ts";
 import type { CallOptions, Client } from "../call/client.ts";
@@ -16,7 +17,7 @@ import { ClientError, integrityError } from "../errors.ts";
 
 /* Verification where the snapshot lies: operations of a Varve's own, which AWS does not know. */
 
-/** How often a verification is begun anew that somebody else began meanwhile. */
+/** How often one is begun that somebody else begins anew before it has come any further. */
 const BEGINNINGS_MAX = 3;
 
 /** What to verify. */
@@ -56,7 +57,7 @@ export async function verifySnapshot(
   { snapshotId, onProgress, signal }: VerifyOptions,
 ): Promise<VerifyResult> {
   const startedMs = client.clock.monotonicMs();
-  let beginnings = 1;
+  let [beginnings, furthest] = [1, 0];
   for (let from: number | undefined; ; ) {
     const step = await verifyStep(client, { snapshotId, from }, { signal }).catch(
       (error: unknown) => {
@@ -75,6 +76,7 @@ export async function verifySnapshot(
       throw integrityError("VerifySnapshot", "The service does not go on.");
     }
     from = step?.NextBlockIndex;
+    if (from !== undefined && from > furthest) [beginnings, furthest] = [1, from];
   }
 }
 
@@ -89,9 +91,10 @@ async function verifyStep(
   const request = writeVerifySnapshotRequest({ SnapshotId, StartingBlockIndex: from });
   const read = readVerifySnapshotResponse;
   const call = { operation: "VerifySnapshot", service: "ebs", request, read } as const;
-  const send = () => client.send(call, options);
+  const { signal } = options;
+  const send = () => inTurn(client, () => client.send(call, options), signal);
   if (from !== undefined) return send();
-  return onceReadable(client, { snapshotIds: [SnapshotId], signal: options.signal }, send);
+  return onceReadable(client, { snapshotIds: [SnapshotId], isOwn: true, signal }, send);
 }
 
 function progressOf({ BlockCount, BlocksVerified, Outcome }: VerifySnapshotResponse) {

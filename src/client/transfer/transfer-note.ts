@@ -5,6 +5,7 @@ export interface TransferNote {
    * with. `source-changed`: what is read changed meanwhile. `partly-told`: something could not be
    * noted at the service, or could not be found out. `original-gone`: what was to be copied was
    * deleted meanwhile, and is passed over. `original-there`: a copy is not deleted after all.
+   * `not-compared`: a copy is complete, but its original was deleted before both were compared.
    */
   readonly event:
     | "resumed"
@@ -12,7 +13,8 @@ export interface TransferNote {
     | "source-changed"
     | "partly-told"
     | "original-gone"
-    | "original-there";
+    | "original-there"
+    | "not-compared";
   /** A whole sentence or two. */
   readonly message: string;
 }

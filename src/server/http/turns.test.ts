@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { systemClock } from "../../base/clock.ts";
+import { ServiceError } from "../../model/errors.ts";
 import { Turns } from "./turns.ts";
 import { ClientLeftError } from "./waiting-lines.ts";
 
@@ -112,4 +113,38 @@ test("Turns lose no place to a client that leaves just when its turn has come", 
   await Promise.allSettled(waiting);
   const last = Array.from({ length: 3 }, () => turns.run("key", async () => "in"));
   assert.deepEqual(await Promise.all(last), ["in", "in", "in"]);
+});
+
+test("Turns let nobody in who has waited for too long, and then do nothing for them", async () => {
+  const turns = new Turns(systemClock, 20);
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const running = [turns.run("key", () => held), turns.run("key", () => held)];
+  const client = Object.assign(new EventEmitter(), { closed: false });
+  const released = systemClock.sleep(500).then(release);
+  const late = turns.run("key", async () => assert.fail("it was refused"), client);
+  await assert.rejects(late, (error) => {
+    return error instanceof ServiceError && error.code === "RequestThrottledException";
+  });
+  assert.equal(client.listenerCount("close"), 0);
+  await Promise.all([released, ...running]);
+  assert.equal(await turns.run("key", async () => "in"), "in");
+});
+
+test("Turns lose no place to one whose time is over just when its turn comes", async () => {
+  const sleeping: (() => void)[] = [];
+  const sleep = (durationMs: number) => {
+    if (durationMs === 0) return systemClock.sleep(0);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sleeping.push(resolve);
+    return promise;
+  };
+  const turns = new Turns({ ...systemClock, sleep }, 20);
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const running = [turns.run("key", () => held), turns.run("key", () => held)];
+  const waiting = Array.from({ length: 2 }, () => turns.run("key", async () => "in"));
+  release();
+  // Each has been called in, and has not come yet.
+  await Promise.all(running);
+  for (const wake of sleeping) wake();
+  assert.deepEqual(await Promise.all(waiting), ["in", "in"]);
 });

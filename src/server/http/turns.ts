@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { nextTurn } from "../../base/next-turn.ts";
-import { type Client, WaitingLines } from "./waiting-lines.ts";
+import { type Client, type Patience, WaitingLines } from "./waiting-lines.ts";
 
 /** Such work that runs at once: while one reads from the disk, the other goes on. */
 const RUNNING_COUNT_MAX = 2;
@@ -18,14 +18,17 @@ const REST_MS = 3;
  */
 export class Turns {
   readonly #clock: Clock;
+  readonly #patience: Patience | undefined;
   readonly #waiting = new WaitingLines<void>();
   #running = 0;
   /** Requests that are worked on, and how many of them are such work. */
   #underWayCount = 0;
   #longCount = 0;
 
-  constructor(clock: Clock) {
+  /** Where a longest wait is given, nobody who has waited for so long is let in any more. */
+  constructor(clock: Clock, waitMsMax?: number) {
     this.#clock = clock;
+    this.#patience = waitMsMax === undefined ? undefined : { clock, waitMsMax };
   }
 
   /** Says that a request is worked on, until the function answered is called. */
@@ -44,12 +47,13 @@ export class Turns {
 
   /**
    * Runs the work of a request when it is the key's turn; answers what it answers. Rejects with a
-   * `ClientLeftError`, without having begun, when its client leaves before.
+   * `ClientLeftError`, without having begun, when its client leaves before, and likewise with a
+   * `RequestThrottledException` when it has waited for too long.
    */
   async run<T>(key: string, work: () => Promise<T>, client?: Client): Promise<T> {
     this.#longCount += 1;
     try {
-      if (this.#running >= RUNNING_COUNT_MAX) await this.#waiting.wait(key, client);
+      if (this.#running >= RUNNING_COUNT_MAX) await this.#waiting.wait(key, client, this.#patience);
       else this.#running += 1;
       return await this.#runHere(work);
     } finally {

@@ -1,4 +1,6 @@
+import type { Clock } from "../../base/clock.ts";
 import { Lines } from "../../base/lines.ts";
+import { ServiceError } from "../../model/errors.ts";
 
 /** Whose request it is that waits: closed when nobody reads the answer any more, as a response. */
 export interface Client {
@@ -14,6 +16,31 @@ export class ClientLeftError extends Error {
   constructor() {
     super("The client left while its request waited");
   }
+}
+
+/**
+ * Does something with a signal that aborts when the client leaves; what waits for that signal
+ * rejects with a `ClientLeftError` then.
+ */
+export async function whileThere<T>(
+  client: Client,
+  work: (left: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (client.closed) throw new ClientLeftError();
+  const left = new AbortController();
+  const leave = () => left.abort(new ClientLeftError());
+  client.once("close", leave);
+  try {
+    return await work(left.signal);
+  } finally {
+    client.off("close", leave);
+  }
+}
+
+/** How long to wait. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly waitMsMax: number;
 }
 
 interface Waiting<T> {
@@ -32,17 +59,34 @@ export class WaitingLines<T> {
     return this.#lines.isEmpty;
   }
 
-  /** Resolves in its turn; rejects with a `ClientLeftError` when its client leaves before. */
-  wait(key: string, client: Client | undefined): Promise<T> {
+  /**
+   * Resolves in its turn; rejects with a `ClientLeftError` when its client leaves before, and with
+   * a `RequestThrottledException` when there is no more patience.
+   */
+  wait(key: string, client: Client | undefined, patience?: Patience): Promise<T> {
     return new Promise((resolve, reject) => {
       if (client?.closed) return reject(new ClientLeftError());
-      const leave = () => {
+      const settled = patience && new AbortController();
+      const leave = (error: Error) => {
         this.#lines.leave(key, waiting);
-        reject(new ClientLeftError());
+        waiting.stay();
+        reject(error);
       };
-      const waiting = { enter: resolve, stay: () => client?.off("close", leave) };
-      client?.once("close", leave);
+      const onClose = () => leave(new ClientLeftError());
+      const stay = () => {
+        client?.off("close", onClose);
+        settled?.abort();
+      };
+      const waiting = { enter: resolve, stay };
+      client?.once("close", onClose);
       this.#lines.join(key, waiting);
+      if (!patience || !settled) return;
+      const { clock, waitMsMax } = patience;
+      const giveUp = () => {
+        // It may have been let in since the time was over.
+        if (!settled.signal.aborted) leave(turnTooLate(waitMsMax));
+      };
+      clock.sleep(waitMsMax, settled.signal).then(giveUp, () => undefined);
     });
   }
 
@@ -55,4 +99,12 @@ export class WaitingLines<T> {
     waiting?.stay();
     return waiting?.enter;
   }
+}
+
+/** Nothing has been done yet, so whoever gets this may repeat the request as it is. */
+function turnTooLate(waitMs: number): ServiceError {
+  const message =
+    "This service is at such work for others, and the turn of this request did not come within " +
+    `${waitMs / 1_000} s. Nothing of it was done. Please repeat it.`;
+  return new ServiceError("RequestThrottledException", undefined, message);
 }

@@ -9,6 +9,7 @@ import {
   type Writes,
 } from "../../../test/support/collected-store.ts";
 import { MovingClock } from "../../../test/support/moving-clock.ts";
+import { UnavailableError } from "../../base/unavailable.ts";
 import type { Digest } from "../../model/digest.ts";
 import { CorruptionError, DiskFullError } from "../../model/errors.ts";
 import type { SnapshotId } from "../../model/ids.ts";
@@ -485,26 +486,36 @@ test("what a destroyed key leaves unreadable keeps no segment from being given b
   assert.deepEqual(await garbage.stored(key.domain, undefined, 100), []);
 });
 
-test("what was deleted is journaled before a run, and a full disk does not keep it", async (t) => {
-  const store = await openCollectedStore(t);
-  await store.delete(await store.snapshot(undefined, [[0, 1]]));
-  await store.collect();
-  let failure: Error | undefined = new Error("the key-encryption key is away");
-  const { catalog, blocks, maps, clock } = store.core;
-  const nothing = { segmentCount: 0, segmentBytes: 0, movedBytes: 0 };
-  const collector = new Collector({
-    ...{ catalog, blocks, maps, clock, compactor: { compact: async () => nothing } },
-    journal: async () => {
-      if (failure) throw failure;
-    },
-    onError: (_, error) => assert.fail(String(error)),
+for (const [what, failure] of [
+  ["is journaled before a run", undefined],
+  ["is collected where a full disk takes no journal", new DiskFullError()],
+  ["is collected where a full bucket takes none", new UnavailableError("no room")],
+  ["is collected where there is no key for one", new Error("the key is away")],
+] as const) {
+  test(`what was deleted ${what}`, async (t) => {
+    const store = await openCollectedStore(t);
+    await store.delete(await store.snapshot(undefined, [[0, 1]]));
+    await store.collect();
+    const told: unknown[] = [];
+    const before = await store.stored();
+    const { catalog, blocks, maps, clock } = store.core;
+    const nothing = { segmentCount: 0, segmentBytes: 0, movedBytes: 0 };
+    const collector = new Collector({
+      ...{ catalog, blocks, maps, clock, compactor: { compact: async () => nothing } },
+      journal: {
+        async flush() {
+          assert.equal(await store.stored(), before);
+          if (failure) throw failure;
+        },
+        onError: (error) => told.push(error),
+      },
+      onError: (_, error) => assert.fail(String(error)),
+    });
+    const { removedCount } = await collector.collect({ graceSeconds: 0, isDryRun: false });
+    assert.ok(removedCount > 0);
+    assert.deepEqual(told, failure ? [failure] : []);
   });
-  const options = { graceSeconds: 0, isDryRun: false };
-  await assert.rejects(collector.collect(options), /key is away/);
-  assert.ok((await store.stored()) > 0);
-  failure = new DiskFullError();
-  assert.ok((await collector.collect(options)).removedCount > 0);
-});
+}
 
 /** Another collector on the same store, which finds one node damaged. */
 function collectorBeside(

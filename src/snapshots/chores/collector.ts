@@ -6,7 +6,7 @@ import type { Compactor } from "../../blocks/compactor.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { CollectionRun, GarbageCandidate, GarbageRoot } from "../../catalog/collection.ts";
 import { type Digest, type RecordName, ZERO_BLOCK_NAME } from "../../model/digest.ts";
-import { CorruptionError, DiskFullError, KeyDestroyedError } from "../../model/errors.ts";
+import { CorruptionError, KeyDestroyedError } from "../../model/errors.ts";
 import type { Domain } from "../../model/ids.ts";
 import { CANDIDATES_AT_ONCE, COLLECT_PAGE_COUNT } from "../../model/limits.ts";
 import type { BlockMaps } from "../../tree/block-map.ts";
@@ -21,10 +21,18 @@ export interface CollectorParts {
   readonly maps: (domain: Domain) => BlockMaps;
   readonly compactor: Pick<Compactor, "compact">;
   readonly clock: Clock;
-  /** Has all that was deleted so far journaled, where there is a journal. */
-  readonly journal?: (() => Promise<void>) | undefined;
+  /** Where there is a journal. */
+  readonly journal?: DeletionJournal | undefined;
   /** Hears of a domain that could not be collected; the next run tries it again. */
   readonly onError: (domain: Domain, error: unknown) => void;
+}
+
+/** What a rebuild knows deletions from. */
+export interface DeletionJournal {
+  /** Has all that was deleted so far journaled. */
+  readonly flush: () => Promise<void>;
+  /** Hears why that failed; the run goes on. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** How to collect. */
@@ -177,12 +185,12 @@ export class Collector {
 
   /**
    * What a rebuild does not know to be deleted it brings back, and it could not be whole any more.
-   * A full disk takes no entry; there, room comes first.
+   * A full disk or bucket takes no entry until a run has given something back, and what else keeps
+   * the journal from being written may go on for long: room comes first.
    */
   async #journal(): Promise<void> {
-    await this.#parts.journal?.().catch((error: unknown) => {
-      if (!(error instanceof DiskFullError)) throw error;
-    });
+    const { journal } = this.#parts;
+    await journal?.flush().catch(journal.onError);
   }
 
   #isEnding(): boolean {
