@@ -1,32 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemRandom } from "../../base/random.ts";
-import type { Client } from "../call/client.ts";
+import { stubClient } from "../../../test/support/stub-client.ts";
 import { ClientError } from "../errors.ts";
 import { countExclusiveBlocks } from "./lineages.ts";
 
 /* A service that carries out a few such calls at a time, and has others to do first. */
 
 function setUp(errors: ClientError[]) {
-  let sleptMs = 0;
-  const sleep = async (durationMs: number) => {
-    sleptMs += durationMs;
-  };
-  const client: Client = {
-    endpoint: "http://127.0.0.1:1",
-    region: "us-east-1",
-    clock: { nowMs: () => sleptMs, monotonicMs: () => sleptMs, sleep },
-    random: systemRandom,
-    async send({ read }) {
-      const error = errors.shift();
-      if (error) throw error;
-      const step = { SnapshotId: "snap-0", ExclusiveBlockCount: 7, NextBlockIndex: null };
-      const body = new TextEncoder().encode(JSON.stringify(step));
-      return read({ status: 200, headers: new Map(), body });
-    },
-    close: () => undefined,
-  };
-  return { client, sleptMs: () => sleptMs };
+  return stubClient(() => {
+    const error = errors.shift();
+    if (error) throw error;
+    const step = { SnapshotId: "snap-0", ExclusiveBlockCount: 7, NextBlockIndex: null };
+    return JSON.stringify(step);
+  });
 }
 
 function refusal(code: string): ClientError {

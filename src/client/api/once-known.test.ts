@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../../base/clock.ts";
-import { systemRandom } from "../../base/random.ts";
+import { SleptClock } from "../../../test/support/slept-clock.ts";
+import { stubClient } from "../../../test/support/stub-client.ts";
 import type { Client } from "../call/client.ts";
 import { ClientError } from "../errors.ts";
 import { verifySnapshot } from "../inspect/verify.ts";
@@ -12,7 +12,6 @@ import { onceKnown, onceReadable } from "./once-known.ts";
 
 /* What is borne at an address that answers what a test wants, at the times it wants. */
 
-const NOW_MS = Date.parse("2026-11-25T12:00:00Z");
 const BY_ID = { snapshotIds: ["snap-0"] };
 
 function refusal(operation: string, code: string, message = "No."): ClientError {
@@ -34,13 +33,7 @@ function setUp(world: {
   readonly describing?: () => ClientError | undefined;
 }) {
   const { knownAfterSeconds, ageSeconds = 0, state = "completed", isOthers, describing } = world;
-  const calls: string[] = [];
-  const time = { ms: 0 };
-  const sleep = async (durationMs: number) => {
-    time.ms += durationMs;
-  };
-  const clock: Clock = { nowMs: () => NOW_MS + time.ms, monotonicMs: () => time.ms, sleep };
-  const completed = new Date(NOW_MS - ageSeconds * 1_000).toISOString();
+  const completed = new Date(SleptClock.START_MS - ageSeconds * 1_000).toISOString();
   const item =
     `<item><snapshotId>snap-0</snapshotId><status>${state}</status>` +
     `<startTime>2026-01-01T00:00:00Z</startTime><completionTime>${completed}</completionTime>` +
@@ -49,34 +42,25 @@ function setUp(world: {
   const xml = `<DescribeSnapshotsResponse>${set}</DescribeSnapshotsResponse>`;
   const none = "<DescribeSnapshotsResponse><snapshotSet/></DescribeSnapshotsResponse>";
   const page = JSON.stringify({ Blocks: [], ChangedBlocks: [], VolumeSize: 1 });
-  const client: Client = {
-    endpoint: "http://127.0.0.1:1",
-    region: "us-east-1",
-    clock,
-    random: systemRandom,
-    async send(call) {
-      calls.push(call.operation);
-      const isQuestion = call.operation === "DescribeSnapshots";
-      const error = isQuestion ? describing?.() : undefined;
-      if (error) throw error;
-      const isOwnAlone = new TextDecoder().decode(call.request.body).includes("Owner.1=self");
-      if (!isQuestion && time.ms < knownAfterSeconds * 1_000) throw notFound;
-      const body = new TextEncoder().encode(
-        isQuestion ? (isOthers && isOwnAlone ? none : xml) : page,
-      );
-      return call.read({ status: 200, headers: new Map(), body });
-    },
-    close: () => undefined,
-  };
-  return { client, calls, time };
+  const stub = stubClient(({ operation, request }) => {
+    if (operation !== "DescribeSnapshots") {
+      if (stub.sleptMs() < knownAfterSeconds * 1_000) throw notFound;
+      return page;
+    }
+    const error = describing?.();
+    if (error) throw error;
+    const isOwnAlone = new TextDecoder().decode(request.body).includes("Owner.1=self");
+    return isOthers && isOwnAlone ? none : xml;
+  });
+  return stub;
 }
 
 const read = (client: Client) => () => listSnapshotBlocks(client, "snap-0");
 
 test("a snapshot completed just now is read as soon as it is known", async () => {
-  const { client, time } = setUp({ knownAfterSeconds: 8, ageSeconds: 20 });
+  const { client, sleptMs } = setUp({ knownAfterSeconds: 8, ageSeconds: 20 });
   await onceReadable(client, BY_ID, read(client));
-  assert.equal(time.ms, 8_000);
+  assert.equal(sleptMs(), 8_000);
 });
 
 test("the first page of every walk is waited for", async () => {
@@ -86,9 +70,9 @@ test("the first page of every walk is waited for", async () => {
     (client: Client) => blocksOf(client, "snap-0", { StartingBlockIndex: 3 }),
     (client: Client) => changedBlocksOf(client, pair),
   ]) {
-    const { client, time } = setUp({ knownAfterSeconds: 8 });
+    const { client, sleptMs } = setUp({ knownAfterSeconds: 8 });
     for await (const block of walk(client)) assert.fail(`${block.BlockIndex} is not there`);
-    assert.equal(time.ms, 8_000);
+    assert.equal(sleptMs(), 8_000);
   }
 });
 
@@ -101,11 +85,11 @@ test("it is believed at once that there is none, where nothing says otherwise", 
     { describing: () => missing },
     { describing: () => denied },
   ]) {
-    const { client, calls, time } = setUp({ knownAfterSeconds: 8, ...world });
+    const { client, calls, sleptMs } = setUp({ knownAfterSeconds: 8, ...world });
     const reading = onceReadable(client, BY_ID, read(client));
     await assert.rejects(reading, (thrown) => thrown === notFound, JSON.stringify(world));
     assert.deepEqual(calls, ["ListSnapshotBlocks", "DescribeSnapshots"]);
-    assert.equal(time.ms, 0);
+    assert.equal(sleptMs(), 0);
   }
 });
 
@@ -133,19 +117,19 @@ test("what only its owner can read is not waited for by others", async () => {
     (client: Client) => verifySnapshot(client, { snapshotId: "snap-0" }),
     (client: Client) => countExclusiveBlocks(client, "snap-0"),
   ]) {
-    const { client, calls, time } = setUp({ knownAfterSeconds: 1_000, isOthers: true });
+    const { client, calls, sleptMs } = setUp({ knownAfterSeconds: 1_000, isOthers: true });
     await assert.rejects(read(client), (thrown) => thrown === notFound);
-    assert.deepEqual([calls.length, calls[1], time.ms], [2, "DescribeSnapshots", 0]);
+    assert.deepEqual([calls.length, calls[1], sleptMs()], [2, "DescribeSnapshots", 0]);
   }
 });
 
 test("a parent that is not known to be complete is waited for", async () => {
   const early = refusal("StartSnapshot", "ValidationException", "Source (s) is not complete.");
-  const { client, time } = setUp({ knownAfterSeconds: 0, ageSeconds: 5 });
+  const { client, sleptMs } = setUp({ knownAfterSeconds: 0, ageSeconds: 5 });
   await onceReadable(client, BY_ID, async () => {
-    if (time.ms < 3_000) throw early;
+    if (sleptMs() < 3_000) throw early;
   });
-  assert.equal(time.ms, 3_000);
+  assert.equal(sleptMs(), 3_000);
 });
 
 test("waiting ends after two minutes, and when the snapshot is deleted", async () => {
@@ -153,25 +137,25 @@ test("waiting ends after two minutes, and when the snapshot is deleted", async (
   const isNew = { ...BY_ID, isNew: true };
   const reading = onceReadable(never.client, isNew, read(never.client));
   await assert.rejects(reading, (thrown) => thrown === notFound);
-  assert.equal(never.time.ms, 120_000);
+  assert.equal(never.sleptMs(), 120_000);
   assert.ok(!never.calls.includes("DescribeSnapshots"), "who knows that it is new does not ask");
   const missing = refusal("DescribeSnapshots", "InvalidSnapshot.NotFound");
   const deleted = setUp({
     knownAfterSeconds: 1_000,
-    describing: () => (deleted.time.ms >= 4_000 ? missing : undefined),
+    describing: () => (deleted.sleptMs() >= 4_000 ? missing : undefined),
   });
   const rereading = onceReadable(deleted.client, BY_ID, read(deleted.client));
   await assert.rejects(rereading, (thrown) => thrown === notFound);
-  assert.equal(deleted.time.ms, 4_000);
+  assert.equal(deleted.sleptMs(), 4_000);
 });
 
 test("onceKnown asks nobody whether there is such a snapshot", async () => {
-  const { client, calls, time } = setUp({ knownAfterSeconds: 4 });
+  const { client, calls, sleptMs } = setUp({ knownAfterSeconds: 4 });
   let unknown = 0;
   await onceKnown(client, read(client), { onUnknown: () => unknown++ });
-  assert.deepEqual([time.ms, unknown, calls.includes("DescribeSnapshots")], [4_000, 4, false]);
+  assert.deepEqual([sleptMs(), unknown, calls.includes("DescribeSnapshots")], [4_000, 4, false]);
   const short = setUp({ knownAfterSeconds: 4 });
   const reading = onceKnown(short.client, read(short.client), { timeoutMs: 2_000 });
   await assert.rejects(reading, (thrown) => thrown === notFound);
-  assert.equal(short.time.ms, 2_000);
+  assert.equal(short.sleptMs(), 2_000);
 });

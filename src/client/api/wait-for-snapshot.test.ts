@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../../base/clock.ts";
-import { systemRandom } from "../../base/random.ts";
-import type { Client } from "../call/client.ts";
+import { stubClient } from "../../../test/support/stub-client.ts";
 import { ClientError } from "../errors.ts";
 import { waitForSnapshot } from "./wait-for-snapshot.ts";
 
@@ -12,27 +10,11 @@ const completion = { ChangedBlocksCount: 0 };
 
 /** Fails DescribeSnapshots; answers CompleteSnapshot with these states, one after another. */
 function clientOf(describing: ClientError, states: readonly string[]) {
-  const calls: string[] = [];
-  const time = { sleptMs: 0 };
   let completions = 0;
-  const sleep = async (durationMs: number) => {
-    time.sleptMs += durationMs;
-  };
-  const clock: Clock = { nowMs: () => 0, monotonicMs: () => time.sleptMs, sleep };
-  const client: Client = {
-    endpoint: "http://127.0.0.1:1",
-    region: "us-east-1",
-    clock,
-    random: systemRandom,
-    async send(call) {
-      calls.push(call.operation);
-      if (call.operation === "DescribeSnapshots") throw describing;
-      const body = new TextEncoder().encode(JSON.stringify({ Status: states[completions++] }));
-      return call.read({ status: 202, headers: new Map(), body });
-    },
-    close: () => undefined,
-  };
-  return { client, calls, time };
+  return stubClient(({ operation }) => {
+    if (operation === "DescribeSnapshots") throw describing;
+    return JSON.stringify({ Status: states[completions++] });
+  });
 }
 
 function refusal(status: number, code: string): ClientError {
@@ -76,11 +58,11 @@ test("one that the caller has just completed may be unknown for two minutes", as
   const never = clientOf(error, []);
   const waiting = waitForSnapshot(never.client, "snap-0", { completion });
   await assert.rejects(waiting, (thrown) => thrown === error);
-  assert.equal(never.time.sleptMs, 120_000);
+  assert.equal(never.sleptMs(), 120_000);
   const shortly = clientOf(error, []);
   const inTime = waitForSnapshot(shortly.client, "snap-0", { completion, timeoutMs: 5_000 });
   await assert.rejects(inTime, (thrown) => thrown === error);
-  assert.equal(shortly.time.sleptMs, 5_000);
+  assert.equal(shortly.sleptMs(), 5_000);
 });
 
 test("without what it was completed with, a refusal is told as such", async () => {

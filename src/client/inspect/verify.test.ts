@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemRandom } from "../../base/random.ts";
+import { stubClient } from "../../../test/support/stub-client.ts";
 import { readVerifySnapshotRequest } from "../../wire/verify-snapshot.ts";
-import type { Client } from "../call/client.ts";
 import { ClientError } from "../errors.ts";
 import { verifySnapshot } from "./verify.ts";
 
@@ -21,42 +20,26 @@ function refusal(code: string, reason: string | undefined): ClientError {
 
 /** A service that answers each step, by where it begins, with the next block index or an error. */
 function setUp(answer: (from: number | undefined) => number | null | ClientError) {
-  let [stepCount, sleptMs] = [0, 0];
-  const sleep = async (durationMs: number, signal?: AbortSignal) => {
-    signal?.throwIfAborted();
-    sleptMs += durationMs;
-  };
-  const client: Client = {
-    endpoint: "http://127.0.0.1:1",
-    region: "us-east-1",
-    clock: { nowMs: () => sleptMs, monotonicMs: () => sleptMs, sleep },
-    random: systemRandom,
-    async send({ request, read }) {
-      stepCount += 1;
-      const input = readVerifySnapshotRequest(request, { snapshotId: ID });
-      const NextBlockIndex = answer(input.StartingBlockIndex);
-      if (NextBlockIndex instanceof ClientError) throw NextBlockIndex;
-      const Outcome = NextBlockIndex === null ? "whole" : "verifying";
-      const counts = { BlockCount: BLOCK_COUNT, BlocksVerified: NextBlockIndex ?? BLOCK_COUNT };
-      const bad = { BadBlockCount: 0, BadExtents: [], BytesVerified: 0, Manifest: "whole" };
-      const step = { SnapshotId: ID, ...counts, ...bad, NextBlockIndex, Outcome };
-      const body = new TextEncoder().encode(JSON.stringify(step));
-      return read({ status: 200, headers: new Map(), body });
-    },
-    close: () => undefined,
-  };
-  return { client, counts: () => ({ stepCount, sleptMs }) };
+  return stubClient(({ request }) => {
+    const input = readVerifySnapshotRequest(request, { snapshotId: ID });
+    const NextBlockIndex = answer(input.StartingBlockIndex);
+    if (NextBlockIndex instanceof ClientError) throw NextBlockIndex;
+    const Outcome = NextBlockIndex === null ? "whole" : "verifying";
+    const counts = { BlockCount: BLOCK_COUNT, BlocksVerified: NextBlockIndex ?? BLOCK_COUNT };
+    const bad = { BadBlockCount: 0, BadExtents: [], BytesVerified: 0, Manifest: "whole" };
+    return JSON.stringify({ SnapshotId: ID, ...counts, ...bad, NextBlockIndex, Outcome });
+  });
 }
 
 test("a verification waits for its turn for as long as others go before", async () => {
   let refusals = 0;
-  const { client, counts } = setUp((from = 0) => {
+  const { client, calls } = setUp((from = 0) => {
     if (from === 50 && refusals++ < 40) return busy;
     return from === 0 ? 50 : null;
   });
   const { outcome, seconds } = await verifySnapshot(client, { snapshotId: ID });
   assert.deepEqual([outcome, seconds], ["whole", 40]);
-  assert.equal(counts().stepCount, 42, "none of what was done is done again");
+  assert.equal(calls.length, 42, "none of what was done is done again");
 });
 
 test("a signal ends the wait for the turn", async () => {
@@ -86,8 +69,8 @@ test("a verification that others begin anew goes on as long as it comes further"
 });
 
 test("a verification that comes no further gives up", async () => {
-  const { client, counts } = setUp((from = 0) => (from === 30 ? elsewhere : from + 10));
+  const { client, calls } = setUp((from = 0) => (from === 30 ? elsewhere : from + 10));
   const verifying = verifySnapshot(client, { snapshotId: ID });
   await assert.rejects(verifying, (thrown) => thrown === elsewhere);
-  assert.equal(counts().stepCount, 12, "three times three steps, and what each time failed");
+  assert.equal(calls.length, 12, "three times three steps, and what each time failed");
 });
