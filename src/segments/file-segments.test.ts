@@ -161,6 +161,27 @@ test("FileSegments opens a folder whatever a header's read answers", async (t) =
   assert.deepEqual(await store.read(placement), seededBytes("kept", 100));
 });
 
+test("FileSegments believes no version that is read once only", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const first = await openSegments(directory);
+  const placement = await appendOne(first, "kept", 100);
+  await first.close();
+  const prototype = await fileHandlePrototype(t);
+  const read = prototype.read as (...parameters: unknown[]) => Promise<unknown>;
+  let count = 0;
+  t.mock.method(prototype, "read", async function (this: FileHandle, ...parameters: unknown[]) {
+    const outcome = await read.apply(this, parameters);
+    count += 1;
+    // As if it had read elsewhere; the next one is right.
+    if (count === 1) (parameters[0] as Buffer).writeUInt32LE(2, 8);
+    return outcome;
+  });
+  const store = await openSegments(directory);
+  t.after(() => store.close());
+  assert.equal(count, 2);
+  assert.deepEqual(await store.read(placement), seededBytes("kept", 100));
+});
+
 test("FileSegments looks at few headers, however many segments there are", async (t) => {
   const directory = await temporaryDirectory(t);
   const first = await openSegments(directory);

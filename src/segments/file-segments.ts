@@ -208,14 +208,19 @@ export class FileSegments implements SegmentStore {
  * lies behind it.
  */
 async function refuseNewer(path: string, segment: number): Promise<void> {
-  // A file that cannot be read, or is too short, is left to whoever wants a record in it.
-  const header = await readHeader(path, segment).catch(() => undefined);
-  const version = header && newerVersionOf(header, segment);
-  if (version === undefined) return;
+  const version = await newerVersionAt(path, segment);
+  // A disk that read at a wrong place once is not to keep a whole store from being opened.
+  if (version === undefined || version !== (await newerVersionAt(path, segment))) return;
   const known = `this Varve reads up to ${SEGMENT_FORMAT_VERSION}`;
   throw new Error(
     `Segment ${segment} has version ${version}; ${known}. Start the newer Varve that wrote it.`,
   );
+}
+
+async function newerVersionAt(path: string, segment: number): Promise<number | undefined> {
+  // A file that cannot be read, or is too short, is left to whoever wants a record in it.
+  const header = await readHeader(path, segment).catch(() => undefined);
+  return header && newerVersionOf(header, segment);
 }
 
 async function readHeader(path: string, segment: number): Promise<Uint8Array> {
