@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { byteLengthOf } from "./base/bytes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Random } from "./base/random.ts";
 import type { AccessKey, Catalog } from "./catalog/catalog.ts";
@@ -111,7 +112,7 @@ export async function openEmbeddedStore(
 function refusingWhenFull(segments: SegmentStore, disk: DiskSpace): SegmentStore {
   return {
     append(batch, purpose = "new-data") {
-      const sizeBytes = batch.flat().reduce((sum, piece) => sum + piece.length, 0);
+      const sizeBytes = byteLengthOf(batch.flat());
       return disk.write(purpose, sizeBytes, () => segments.append(batch));
     },
     read: (placement, buffer) => segments.read(placement, buffer),

@@ -63,3 +63,8 @@ export function fromBase64(text: string): Uint8Array | undefined {
   if (btoa(binary) !== text) return undefined;
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
+
+/** Bytes of all pieces together. */
+export function byteLengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}

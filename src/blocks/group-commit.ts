@@ -1,3 +1,4 @@
+import { byteLengthOf } from "../base/bytes.ts";
 import { nextTurn } from "../base/next-turn.ts";
 import { UnavailableError } from "../base/unavailable.ts";
 import type { WritePurpose } from "../base/write-purpose.ts";
@@ -57,8 +58,7 @@ export class GroupCommit {
    */
   commit(change: Change): Promise<WriteRefusal | undefined> {
     return new Promise((resolve, reject) => {
-      const pieces = change.record?.entry ?? [];
-      const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      const sizeBytes = byteLengthOf(change.record?.entry ?? []);
       this.#waiting.push({ ...change, sizeBytes, resolve, reject });
       this.#running ??= this.#run();
     });

@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
+import { byteLengthOf } from "../base/bytes.ts";
 import { OpenFiles } from "./_open-files.ts";
 import {
   newerVersionOf,
@@ -91,7 +92,7 @@ export class FileSegments implements SegmentStore {
     const placements: Placement[] = [];
     let offset = active.sizeBytes;
     for (const entry of batch) {
-      const length = entry.reduce((sum, piece) => sum + piece.length, 0);
+      const length = byteLengthOf(entry);
       placements.push({ segment: active.segment, offset, length });
       offset += length;
     }

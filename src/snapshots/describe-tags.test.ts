@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pendingSnapshot } from "../../test/support/pending-snapshot.ts";
+import { turnsDuring } from "../../test/support/turns-during.ts";
 import type { AccountId, SnapshotId } from "../model/ids.ts";
 import type { Core } from "./core.ts";
 import { describeTags, placeOf, tagMatcher } from "./describe-tags.ts";
@@ -46,16 +47,8 @@ test("describeTags goes through tags by resource and key, page by page", async (
 
 test("describeTags lets others have their turn, however little it finds", async () => {
   const matches = tagMatcher([{ Name: "value", Values: ["none"] }]);
-  let turns = 0;
-  let isDone = false;
-  const count = () => {
-    turns += 1;
-    if (!isDone) setImmediate(count);
-  };
-  setImmediate(count);
   const wanted = { matches, afterId: "", limit: 1 };
-  const { tags } = await describeTags(coreOf(400), ACCOUNT, wanted);
-  isDone = true;
-  assert.deepEqual(tags, []);
+  const { turns, result } = await turnsDuring(() => describeTags(coreOf(400), ACCOUNT, wanted));
+  assert.deepEqual(result.tags, []);
   assert.ok(turns >= 20, `others got ${turns} turns in 20,000 tags`);
 });

@@ -7,6 +7,7 @@ import { ROWS } from "../support/matrix/operations.ts";
 import { actionParts, send, snapshotOf, start } from "../support/operations.ts";
 import { startService } from "../support/service.ts";
 import { suiteCleanup } from "../support/suite-cleanup.ts";
+import { turnsDuring } from "../support/turns-during.ts";
 
 interface Result {
   readonly Action: string;
@@ -121,17 +122,9 @@ describe("simulating a policy", () => {
     const ContextEntries = [{ Name: "aws:TagKeys", Values: Array(4).fill("a".repeat(1_000)) }];
     const Actions = Array(10).fill("ebs:GetSnapshotBlock");
     const input = { PolicyDocument, Actions, ContextEntries, Resources: Array(100).fill("*") };
-    let turns = 0;
-    let isDone = false;
-    const count = () => {
-      turns += 1;
-      if (!isDone) setImmediate(count);
-    };
-    setImmediate(count);
-    const { status, results } = await simulate(input);
-    isDone = true;
-    assert.equal(status, 200);
-    assert.equal(results.length, 1_000);
+    const { turns, result } = await turnsDuring(() => simulate(input));
+    assert.equal(result.status, 200);
+    assert.equal(result.results.length, 1_000);
     assert.ok(turns >= 100, `others got ${turns} turns`);
   });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { turnsDuring } from "../../../test/support/turns-during.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { AccountId, SnapshotId } from "../../model/ids.ts";
 import { catalogSuite } from "../catalog.suite.ts";
@@ -201,15 +202,9 @@ test("SqliteCatalog.journal lets others have their turn while it reads all thing
     return { key: `account/${columns.id}`, sequence: 0, value: JSON.stringify({ columns }) };
   });
   await journal.restore(things);
-  let turns = 0;
-  const count = () => {
-    turns += 1;
-    if (turns < 1_000) setImmediate(count);
-  };
-  setImmediate(count);
-  assert.equal((await journal.all()).size, 1_000);
+  const { turns, result } = await turnsDuring(() => journal.all());
+  assert.equal(result.size, 1_000);
   assert.ok(turns >= 5, `${turns} turns`);
-  turns = 1_000;
 });
 
 test("SqliteCatalog finds a tree's neighbours without a look at all snapshots", async (t) => {

@@ -59,7 +59,7 @@ export function addCopyOptions(command: Command): Command {
     .option("--kms-key <arn>", "encrypt them under this key");
 }
 
-/** What the library is to be told, with the progress shown, and noted what it says. */
+/** What the library is to be told, with the progress shown, and what it tells noted. */
 export async function copyOptionsFor(
   { output, signal, client }: Session,
   { options, display }: { readonly options: CopyCommandOptions; readonly display: ProgressDisplay },

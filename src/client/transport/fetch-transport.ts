@@ -1,3 +1,4 @@
+import { byteLengthOf } from "../../base/bytes.ts";
 import { boundedSize, type Transport } from "./transport.ts";
 
 /** What the platform sets by itself, and lets nobody else set. */
@@ -50,7 +51,7 @@ async function readToEnd(
 }
 
 function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  const whole = new Uint8Array(byteLengthOf(pieces));
   let length = 0;
   for (const piece of pieces) {
     whole.set(piece, length);

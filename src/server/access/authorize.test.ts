@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pendingSnapshot } from "../../../test/support/pending-snapshot.ts";
+import { turnsDuring } from "../../../test/support/turns-during.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Condition } from "../../identity/condition.ts";
 import type { Statement } from "../../identity/policy.ts";
@@ -50,27 +51,12 @@ function createTags(resources: number, tags: readonly string[]) {
   return { service: "ec2", parameters } as const;
 }
 
-/** How often everybody else gets their turn while something is done. */
-async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let isDone = false;
-  const count = () => {
-    turns += 1;
-    if (!isDone) setImmediate(count);
-  };
-  setImmediate(count);
-  await work().finally(() => {
-    isDone = true;
-  });
-  return turns;
-}
-
 const FIFTY = ["team", ...Array.from({ length: 49 }, (_, i) => `k${i}`)];
 
 test("policies are asked once what a request says of itself, however much it names", async () => {
   const { core, lookUps } = coreOf();
   const { caller, asked } = callerBy("aws:tagkeys");
-  const turns = await turnsDuring(() => authorizeQuery(core, caller, createTags(1_000, FIFTY)));
+  const { turns } = await turnsDuring(() => authorizeQuery(core, caller, createTags(1_000, FIFTY)));
   assert.equal(asked(), 1);
   assert.equal(lookUps(), 0, "nothing is looked up that no policy goes by");
   assert.ok(turns >= 100, `others got ${turns} turns`);
